@@ -1,0 +1,203 @@
+"""Equal-budget comparison of strategies over seeds: every method, every label counted alike."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing as mp
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
+from gennas.errors import ConfigError
+from gennas.search import STRATEGIES, Objectives, Trial
+from gennas.workbench import Problem, make_problem, make_strategy, run_search
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["CurvePoint", "compare", "incumbent_curve", "summarize"]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """The incumbent after ``n_evals`` evaluations: its objective, and the value merely reported for it."""
+
+    n_evals: int
+    objective: float
+    report: float
+
+
+def incumbent_curve(trials: Sequence[Trial], objectives: Objectives, report: str | None) -> list[CurvePoint]:
+    """One point whenever the incumbent changes, and one at the end; empty if nothing was feasible."""
+    goal, points = objectives.primary, list[CurvePoint]()
+    for n_evals, trial in enumerate(trials, start=1):
+        if not objectives.is_feasible(trial):
+            continue
+        value = trial.metrics[goal.metric]
+        if not points or goal.signed(value) > goal.signed(points[-1].objective):
+            points.append(CurvePoint(n_evals, value, trial.metrics[report] if report else math.nan))
+    if points and points[-1].n_evals < len(trials):
+        points.append(CurvePoint(len(trials), points[-1].objective, points[-1].report))
+    return points
+
+
+@dataclass(frozen=True)
+class _Job:
+    strategy: str
+    seed: int
+    search: SearchConfig
+
+
+def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | None = None) -> pd.DataFrame:
+    """Run every strategy with every seed and write ``curves.csv``, ``summary.csv`` and ``curves.png``.
+
+    Every run is an ordinary search in ``out/runs/STRATEGY-SEED``, so an interrupted comparison
+    continues where it stopped.
+
+    Args:
+        config: the settings.
+        on_run: called as ``on_run(strategy, seed, runs_done)`` when a run is finished.
+
+    Returns:
+        The summary, one row per strategy.
+
+    Raises:
+        GennasError: bad settings; nothing is written then.
+    """
+    import pandas as pd
+
+    problem = make_problem(config)
+    jobs = list(_jobs(config))
+    for name in dict.fromkeys(job.strategy for job in jobs):  # fail before the first run, not after an hour
+        make_strategy(*_named(name), problem, seed=0)
+    _claim(config)
+    rows: list[tuple[Any, ...]] = []
+    walls: dict[tuple[str, int], float] = {}
+    for job, points, wall_s in _run_all(jobs, config.workers):
+        rows += [(job.strategy, job.seed, p.n_evals, p.objective, p.report) for p in points]
+        walls[job.strategy, job.seed] = wall_s
+        if on_run is not None:
+            on_run(job.strategy, job.seed, len(walls))
+    curves = pd.DataFrame(rows, columns=["strategy", "seed", "n_evals", "objective", "report"])
+    names = list(dict.fromkeys(job.strategy for job in jobs))
+    curves["strategy"] = pd.Categorical(curves["strategy"], names)
+    curves = curves.sort_values(["strategy", "seed", "n_evals"])
+    summary = summarize(curves, problem, walls)
+    _write(config, problem, curves, summary)
+    return summary
+
+
+def _jobs(config: CompareConfig) -> Iterator[_Job]:
+    names = [name.strip() for name in config.strategies.split(",") if name.strip()]
+    if not names or len(set(names)) != len(names) or config.seeds < 1 or config.workers < 1:
+        raise ConfigError(
+            f"Expected one or more different strategies, seeds and workers, got {config.strategies!r}, "
+            f"{config.seeds} seeds and {config.workers} workers."
+        )
+    common = {f.name: getattr(config, f.name) for f in fields(ProblemConfig)}
+    for name in names:
+        strategy, options = _named(name)
+        for seed in range(config.seeds):
+            out = config.out / "runs" / f"{_slug(name)}-{seed}"
+            yield _Job(
+                name, seed, SearchConfig(**common, strategy=strategy, strategy_option=options, seed=seed, out=out)
+            )
+
+
+def _named(text: str) -> tuple[str, tuple[str, ...]]:
+    """Split ``NAME@KEY=VALUE@…``."""
+    name, *options = text.split("@")
+    STRATEGIES.get(name)
+    return name, tuple(options)
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_=." else "_" for c in name)
+
+
+def _claim(config: CompareConfig) -> None:
+    """Remember the settings; refuse a directory that holds another comparison."""
+    path = config.out / "compare.yaml"
+    try:
+        config.out.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            found = load_yaml(path)
+            free = ("strategies", "seeds")  # more of either is a continuation
+            wanted = {k: v for k, v in config.identity().items() if k not in free}
+            differing = [k for k in wanted if found.get(k) != wanted[k]]
+            if differing:
+                changes = ", ".join(f"{k}: {found.get(k)!r} there, {wanted[k]!r} now" for k in differing)
+                raise ConfigError(f"{path} belongs to another comparison ({changes}). Use a new --out.")
+        path.write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
+    except OSError as error:
+        raise ConfigError(f"Cannot write to {config.out}: {error.strerror}.") from error
+
+
+def _run_all(jobs: Sequence[_Job], workers: int) -> Iterable[tuple[_Job, list[CurvePoint], float]]:
+    if workers == 1:
+        for job in jobs:
+            yield job, *_run_job(job)
+        return
+    with ProcessPoolExecutor(workers, mp_context=mp.get_context("spawn"), initializer=_one_thread) as pool:
+        futures = {pool.submit(_run_job, job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], *future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _one_thread() -> None:
+    """Side-by-side searches share the cores: one thread each."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _run_job(job: _Job) -> tuple[list[CurvePoint], float]:
+    run = run_search(job.search, report=False)
+    points = incumbent_curve(run.result.trials, run.problem.objectives, run.problem.report)
+    return points, run.result.wall_s
+
+
+def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int], float]) -> pd.DataFrame:
+    """One row per strategy: final values over seeds, and how often and when the optimum was found.
+
+    Columns: ``strategy, seeds, objective_mean, objective_std, objective_median, report_mean,
+    report_std, report_median, optimum_share, evals_to_optimum_mean, evals_to_optimum_median, wall_s``.
+    The evaluations to the optimum are taken over the seeds that found it (see ``optimum_share``).
+    """
+    import pandas as pd
+
+    rows = []
+    for strategy, group in curves.groupby("strategy", sort=False, observed=True):
+        last = group.groupby("seed").last()
+        row: dict[str, Any] = {"strategy": strategy, "seeds": len(last)}
+        for column in ("objective", "report"):
+            row[f"{column}_mean"] = last[column].mean()
+            row[f"{column}_std"] = last[column].std(ddof=1) if len(last) > 1 else 0.0
+            row[f"{column}_median"] = last[column].median()
+        if problem.optimum is not None:
+            at_optimum = group[np.isclose(group["objective"], problem.optimum, rtol=0, atol=1e-12)]
+            first = at_optimum.groupby("seed")["n_evals"].first()
+            row["optimum_share"] = len(first) / len(last)
+            row["evals_to_optimum_mean"] = first.mean()
+            row["evals_to_optimum_median"] = first.median()
+        row["wall_s"] = float(np.mean([wall for (name, _), wall in walls.items() if name == strategy]))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _write(config: CompareConfig, problem: Problem, curves: pd.DataFrame, summary: pd.DataFrame) -> Path:
+    from gennas.report.curves import plot_comparison
+
+    curves.to_csv(config.out / "curves.csv", index=False)
+    summary.to_csv(config.out / "summary.csv", index=False)
+    plot_comparison(curves, config.out / "curves.png", problem.objectives.primary, problem.optimum)
+    return config.out

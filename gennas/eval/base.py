@@ -1,0 +1,85 @@
+"""What an evaluator is: something that scores an architecture under a stated protocol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from gennas.errors import ConfigError
+from gennas.graph import Architecture
+
+__all__ = ["FULL_FIDELITY", "Direction", "Evaluator", "Fidelity", "Metric"]
+
+Direction = Literal["max", "min"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measured quantity: which way is better, its unit, what it is, and the values it can take."""
+
+    name: str
+    direction: Direction
+    unit: str = ""
+    description: str = ""
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How much of the full evaluation is spent; every field is a fraction except ``epochs``.
+
+    Args:
+        epochs: training epochs; None for the task's default.
+        data_fraction: share of the training set, in (0, 1].
+        resolution: scale of image height and width, in (0, 1].
+        width: scale of the network's channels, in (0, 1].
+    """
+
+    epochs: int | None = None
+    data_fraction: float = 1.0
+    resolution: float = 1.0
+    width: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None and self.epochs < 1:
+            raise ConfigError(f"Expected at least one epoch, got epochs={self.epochs}.")
+        for name in ("data_fraction", "resolution", "width"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ConfigError(f"Expected {name} in (0, 1], got {value}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for records."""
+        return asdict(self)
+
+
+FULL_FIDELITY = Fidelity()
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Scores one architecture.
+
+    The search loop calls :meth:`evaluate` once for every trial, possibly in another process: an
+    evaluator must pickle. It raises when it cannot score; the loop records the failure.
+
+    Attributes:
+        metrics: the metrics that every successful call returns.
+        cost_class: ``cheap`` ones may be computed for every candidate, ``expensive`` ones are labels.
+        protocol: identity of the measurement (table and columns, or task, split and recipe); values
+            of different protocols are never pooled.
+    """
+
+    metrics: Mapping[str, Metric]
+    cost_class: Literal["cheap", "expensive"]
+    protocol: str
+
+    def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
+        """Return the value of every metric.
+
+        Raises:
+            EvaluationError: the architecture cannot be scored.
+        """
+        ...

@@ -1,0 +1,52 @@
+"""Tables of measured architectures: those that come with gennas' dependencies, and any of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from gennas.errors import TableError, UnknownNameError
+from gennas.eval.tables.base import Table, TableEvaluator
+from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph
+from gennas.eval.tables.user import guess_direction, read_table
+from gennas.registry import Registry
+from gennas.spaces.base import Space
+
+__all__ = [
+    "TABLES",
+    "Table",
+    "TableEvaluator",
+    "guess_direction",
+    "load_nasbench_graph",
+    "open_table",
+    "read_table",
+]
+
+TABLES: Registry[Callable[[Space], Table]] = Registry("table")
+
+for _dataset in DATASETS:
+    TABLES.register(f"nasbench-graph/{_dataset}")(partial(load_nasbench_graph, _dataset))
+
+
+def open_table(name_or_path: str | Path, space: Space, metrics: Sequence[str] | None = None) -> Table:
+    """Open a table by its name in :data:`TABLES`, by ``module:function`` (called with ``space``), or by its file.
+
+    Args:
+        name_or_path: such as ``nasbench-graph/cora`` or ``mine.csv.gz``.
+        space: the space that is searched.
+        metrics: the columns of a file to read; by default every column of numbers.
+
+    Raises:
+        UnknownNameError: neither a name nor a file.
+        ConfigError: the named table belongs to another space.
+        TableError: the table cannot be read; see :func:`read_table`.
+    """
+    name = str(name_or_path)
+    if name not in TABLES and Path(name).exists():
+        return read_table(name, space, metrics=metrics)
+    if name in TABLES or ":" in name:
+        return TABLES.get(name)(space)
+    if Path(name).suffix:
+        raise TableError(f"Cannot read the table {name}: no such file. Named tables: {', '.join(TABLES)}.")
+    raise UnknownNameError("table", name, TABLES)

@@ -1,0 +1,200 @@
+"""Any table of the user's: a column of architectures in the space's text form, and metrics."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.errors import InvalidArchitectureError, TableError
+from gennas.eval.base import Direction, Metric
+from gennas.eval.tables._files import read_frame
+from gennas.eval.tables.base import Table
+from gennas.graph import Population
+from gennas.spaces.base import Space
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["guess_direction", "read_table"]
+
+ARCH_COLUMNS = ("arch", "architecture", "arch_str", "text")
+_LESS_IS_BETTER = re.compile(
+    r"loss|error|err\b|latency|time|seconds|param|flops|macs|energy|cost|memory|size|perplexity|ppl|_(ms|s|mj|j|m|mb)$"
+)
+
+
+@runtime_checkable
+class _ReadsTexts(Protocol):
+    """A space that parses many texts in one batch."""
+
+    def from_texts(self, texts: Sequence[str]) -> Population: ...
+
+
+def guess_direction(name: str) -> Direction:
+    """Which way a metric is better, from its name; an objective such as ``name:max`` overrides it."""
+    return "min" if _LESS_IS_BETTER.search(name.lower()) else "max"
+
+
+def read_table(
+    path: str | Path, space: Space, arch_column: str | None = None, metrics: Sequence[str] | None = None
+) -> Table:
+    r"""Read a table from CSV, CSV.gz, Parquet (needs pyarrow) or JSON Lines.
+
+    Rows are counted from 1, the header not included. Equal architectures in several rows are one
+    row of the table if all their metrics agree.
+
+    Args:
+        path: the file; its suffix says the format.
+        space: how architectures are written, and what they mean.
+        arch_column: the column of architectures; by default one called ``arch``, ``architecture``,
+            ``arch_str`` or ``text``, else the first whose first value the space can read.
+        metrics: the columns to read; by default every column of numbers. Columns that are not read
+            may hold anything.
+
+    Raises:
+        TableError: the file cannot be read, a column does not exist, a text is no architecture of
+            the space, a value is missing or not finite, or rows of one architecture disagree; the
+            message names row and column.
+
+    Example:
+        >>> import tempfile
+        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> file = Path(tempfile.mkdtemp()) / "mine.csv"
+        >>> _ = file.write_text("arch,accuracy\n|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|,0.5\n")
+        >>> table = read_table(file, NASBench201())
+        >>> table.optimum("accuracy")[0]
+        0.5
+    """
+    path = Path(path)
+    frame, digest = read_frame(path)
+    reader = _Reader(path.name, frame, space)
+    column = reader.arch_column(arch_column)
+    values = reader.metrics(metrics, column)
+    keys = reader.keys(column)
+    keep = reader.distinct(keys, values)
+    return Table(
+        name=path.name,
+        protocol=f"table/{path.name}/{digest[:16]}",
+        space=space,
+        keys=tuple(keys[row] for row in keep),
+        metrics={name: Metric(name, guess_direction(name)) for name in values},
+        columns={name: column_values[keep] for name, column_values in values.items()},
+    )
+
+
+class _Reader:
+    """Checks the cells of one file; every message names the file, the row and the column."""
+
+    def __init__(self, name: str, frame: pd.DataFrame, space: Space) -> None:
+        self.name, self.frame, self.space = name, frame, space
+        self.columns = [str(c) for c in frame.columns]
+
+    def arch_column(self, wished: str | None) -> str:
+        """The column that holds architectures."""
+        if wished is not None:
+            return self._existing(wished)
+        named = [c for c in self.columns if c.lower() in ARCH_COLUMNS]
+        readable = [c for c in self.columns if self._reads(self.frame[c].iloc[0])]
+        for column in [*(c for c in named if c in readable), *readable, *named]:
+            return column
+        raise TableError(
+            f"{self.name}: no column of architectures of the space {self.space.name}: expected one called "
+            f"{', '.join(ARCH_COLUMNS)}, or texts that the space can read; got columns {', '.join(self.columns)}. "
+            "Is it a table of another space?"
+        )
+
+    def metrics(self, wished: Sequence[str] | None, arch_column: str) -> dict[str, NDArray[np.float64]]:
+        """The finite values of each metric, ``(rows,)``."""
+        if wished is not None:
+            return {name: self._numbers(self._existing(name)) for name in wished}
+        found = {c: self._numbers(c) for c in self.columns if c != arch_column and self._is_numeric(c)}
+        if not found:
+            raise TableError(f"{self.name}: expected a column of numbers beside {arch_column!r}, got {self.columns}.")
+        return found
+
+    def keys(self, column: str) -> list[str]:
+        """The canonical key of every row's architecture."""
+        texts = [cell if isinstance(cell, str) else str(cell) for cell in self.frame[column]]
+        try:
+            if isinstance(self.space, _ReadsTexts):
+                population = self.space.from_texts(texts)
+            else:
+                population = Population.of(self.space.schema, [self.space.from_text(text) for text in texts])
+        except InvalidArchitectureError as error:
+            self._bad_text(column, texts, error)
+        return population.keys
+
+    def distinct(self, keys: list[str], values: dict[str, NDArray[np.float64]]) -> NDArray[np.intp]:
+        """The first row of every architecture, in order, after a check that later ones agree."""
+        _, first, inverse = np.unique(np.array(keys), return_index=True, return_inverse=True)
+        source = first[inverse]
+        for name, column in values.items():
+            differing = np.flatnonzero(column != column[source])
+            if len(differing):
+                row, other = int(differing[0]), int(source[differing[0]])
+                raise TableError(
+                    f"{self.name}: rows {other + 1} and {row + 1} are the same architecture but disagree in column "
+                    f"{name!r}: {column[other]} and {column[row]}. Keep one, or average them."
+                )
+        return np.sort(first)
+
+    def _existing(self, name: str) -> str:
+        if name in self.columns:
+            return name
+        near = difflib.get_close_matches(name, self.columns, n=3, cutoff=0.5)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise TableError(f"{self.name}: no column {name!r}.{hint} Columns: {', '.join(self.columns)}.")
+
+    def _reads(self, cell: Any) -> bool:
+        try:
+            self.space.from_text(str(cell))
+        except InvalidArchitectureError:
+            return False
+        return True
+
+    def _is_numeric(self, column: str) -> bool:
+        """Whether at least half of the filled cells (of the first 1,000) are numbers: then the others are mistakes."""
+        filled = [cell for cell in self.frame[column].iloc[:1000] if cell is not None and cell != "" and cell == cell]
+        numbers = sum(_number(cell) is not None for cell in filled)
+        return bool(filled) and 2 * numbers >= len(filled)
+
+    def _numbers(self, column: str) -> NDArray[np.float64]:
+        cells = self.frame[column].to_numpy(dtype=object)
+        try:
+            values = cells.astype(np.float64)
+        except (TypeError, ValueError):
+            values = np.full(len(cells), np.nan)
+        bad = np.flatnonzero(~np.isfinite(values))
+        for row in bad:
+            number = _number(cells[row])
+            if number is None or not np.isfinite(number):
+                raise TableError(
+                    f"{self.name}: row {row + 1}, column {column!r}: expected a finite number, got {cells[row]!r}. "
+                    "Complete the table, drop the row, or read other columns only (metrics=…)."
+                )
+            values[row] = number
+        return values
+
+    def _bad_text(self, column: str, texts: list[str], error: InvalidArchitectureError) -> NoReturn:
+        row = next((row for row, text in enumerate(texts) if not self._reads(text)), 0)
+        other = row == 0 and not any(self._reads(text) for text in texts[:20])
+        hint = f" Is it a table of another space than {self.space.name}?" if other else ""
+        try:
+            self.space.from_text(texts[row])
+        except InvalidArchitectureError as first:
+            error = first
+        raise TableError(f"{self.name}: row {row + 1}, column {column!r}: {error}{hint}") from error
+
+
+def _number(cell: Any) -> float | None:
+    """The cell as a float, or None if it is no number."""
+    try:
+        return None if cell is None else float(cell)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,67 @@
+"""What an executor is, and how one trial is run and judged."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Protocol
+
+from gennas.eval.base import Evaluator
+from gennas.search.trial import Proposal, Status, Trial
+
+__all__ = ["Executor", "run_trial"]
+
+
+class Executor(Protocol):
+    """Runs proposals, one or several at a time.
+
+    Attributes:
+        capacity: how many proposals run at once.
+    """
+
+    capacity: int
+
+    def submit(self, proposal: Proposal) -> None:
+        """Queue a proposal; never blocks on its evaluation."""
+        ...
+
+    def wait_any(self) -> Trial:
+        """Return the next trial that finishes; every submitted proposal comes back exactly once."""
+        ...
+
+    def close(self) -> None:
+        """Stop the workers; unfinished proposals are forgotten."""
+        ...
+
+
+def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
+    """Evaluate one proposal; whatever goes wrong ends this trial only.
+
+    A raised error, running out of memory, a missing metric or one that is not finite give status
+    ``failed`` with a one-line reason. ``KeyboardInterrupt`` passes through.
+    """
+    start = time.perf_counter()
+    metrics: Mapping[str, float] = {}
+    status: Status = "ok"
+    error = ""
+    try:
+        metrics = {k: float(v) for k, v in evaluator.evaluate(proposal.arch, proposal.fidelity, proposal.seed).items()}
+        bad = [name for name in evaluator.metrics if not math.isfinite(metrics.get(name, math.nan))]
+        if bad:
+            status, error = "failed", f"no finite value for {', '.join(bad)}"
+    except MemoryError as caught:
+        status, error = "failed", f"out of memory: {caught}"
+    except Exception as caught:
+        status, error = "failed", describe(caught)
+    cost = {"seconds": time.perf_counter() - start}
+    return Trial(proposal, status, metrics if status == "ok" else {}, cost, error)
+
+
+def describe(error: BaseException) -> str:
+    """One line: the error's type and text, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" (at {frames[-1].name}, line {frames[-1].lineno})" if frames else ""
+    text = " ".join(str(error).split())[:500]
+    return f"{type(error).__name__}: {text}{where}"

@@ -1,0 +1,178 @@
+"""Features of architecture graphs that every space has for free: counts, paths, degrees, shape.
+
+The family of GRAF (Kadlecova et al. 2024, arXiv 2404.16551): simple, interpretable graph properties
+that predict well with a tree ensemble. Everything is arithmetic on dense ``(b, n, n)`` arrays.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.graph.architecture import Population
+from gennas.graph.schema import GraphSchema
+
+__all__ = ["decision_one_hot", "graph_features"]
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Columns = dict[str, FloatArray]
+
+
+def graph_features(population: Population) -> tuple[FloatArray, list[str]]:
+    r"""Numbers that describe each graph, ``(b, f)``, and their ``f`` names, which depend on the schema only.
+
+    With :math:`A_{uv} = 1` where an edge is present, ``in`` slot 0 and ``out`` the last slot:
+
+    * ``count:o``: nodes or edges labelled ``o``;
+    * ``paths:length=m``: :math:`(A^m)_{in,out}`, paths from input to output with ``m`` edges;
+    * ``paths:o``: those whose edges (or interior nodes) are all labelled ``o``; ``shortest:o``: edges
+      of the shortest of them, 0 if there is none; ``most:o``: the most labels ``o`` on one path;
+    * ``in-degree:o`` / ``out-degree:o``: for edge labels, ``:output`` / ``:input`` and ``:max`` over
+      nodes; for node labels, the mean over the nodes with that label;
+    * ``edges``, ``depth`` (edges of the longest path) and ``width`` (most nodes at equal distance from
+      the input along longest paths, among those between input and output);
+    * ``sum:p`` / ``mean:p``: ordinal values of the decisions named ``….p`` that have one.
+
+    A schema without free edges has one topology: its paths, degrees and shape are left out.
+
+    Example:
+        >>> from gennas.graph import Population
+        >>> from gennas.spaces import NASBench201
+        >>> space = NASBench201()
+        >>> arch = space.from_text(
+        ...     "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|none~2|"
+        ... )
+        >>> values, names = graph_features(Population.of(space.schema, [arch]))
+        >>> float(values[0, names.index("paths:nor_conv_3x3")])
+        1.0
+    """
+    columns = _counts(population) | _ordinals(population)
+    if any(not slot.is_node for slot in population.schema.slots):
+        columns |= _paths(population) | _node_degrees(population) | _edge_degrees(population) | _shape(population)
+    return np.stack(list(columns.values()), axis=1), list(columns)
+
+
+def decision_one_hot(population: Population) -> NDArray[np.float32]:
+    """Every decision as a one-hot vector over its allowed labels, side by side, ``(b, sum of allowed)``."""
+    mask = population.schema.decision_mask
+    hot = population.decisions[..., None] == np.arange(mask.shape[1])
+    one_hot: NDArray[np.float32] = hot[:, mask].astype(np.float32)
+    return one_hot
+
+
+def _free_labels(schema: GraphSchema) -> tuple[list[int], list[int]]:
+    """Node labels and edge labels (without "no edge") that are a choice somewhere."""
+    free_nodes = schema.node_mask[schema.node_mask.sum(axis=1) > 1].any(axis=0)
+    free_edges = schema.edge_mask[schema.edge_mask.sum(axis=2) > 1].any(axis=0)
+    return np.flatnonzero(free_nodes).tolist(), [e for e in np.flatnonzero(free_edges).tolist() if e]
+
+
+def _counts(population: Population) -> Columns:
+    schema = population.schema
+    nodes, edges = _free_labels(schema)
+    columns = {f"count:{schema.node_labels[o]}": (population.X == o).sum(axis=1).astype(float) for o in nodes}
+    return columns | {
+        f"count:{schema.edge_labels[o]}": (population.E == o).sum(axis=(1, 2)).astype(float) for o in edges
+    }
+
+
+def _ordinals(population: Population) -> Columns:
+    """Sum and mean over the slots that share the last part of their name."""
+    schema = population.schema
+    values = np.array([schema.ordinals.get(label, np.nan) for label in schema.node_labels])
+    parts = [name.rpartition(".")[2] for name in schema.node_names]
+    columns: Columns = {}
+    for part in dict.fromkeys(parts):
+        found = values[population.X[:, [v for v, p in enumerate(parts) if p == part]]]
+        known = np.isfinite(found)
+        if not np.isfinite(values[schema.node_mask[[p == part for p in parts]].any(axis=0)]).any():
+            continue
+        columns[f"sum:{part}"] = np.where(known, found, 0.0).sum(axis=1)
+        columns[f"mean:{part}"] = columns[f"sum:{part}"] / np.maximum(known.sum(axis=1), 1)
+    return columns
+
+
+def _paths(population: Population) -> Columns:
+    schema, A = population.schema, population.E > 0
+    nodes, edges = _free_labels(schema)
+    columns = {f"paths:length={m}": p for m, p in enumerate(_paths_by_length(A).T, start=1)}
+    inner = np.ones(A.shape[1], dtype=bool)
+    inner[[0, -1]] = False
+    for o in nodes:
+        has = (population.X == o) | ~inner
+        columns |= _paths_of(schema.node_labels[o], A & has[:, :, None] & has[:, None], A, (population.X == o) & inner)
+    for o in edges if len(edges) > 1 else []:
+        has = population.E == o
+        columns |= _paths_of(schema.edge_labels[o], has, A, has)
+    return columns
+
+
+def _paths_of(label: str, pure: BoolArray, A: BoolArray, weight: BoolArray) -> Columns:
+    """Path features of one label: ``pure`` are the edges of paths with this label only."""
+    by_length = _paths_by_length(pure)
+    shortest = np.where(by_length.any(axis=1), (by_length > 0).argmax(axis=1) + 1, 0)
+    gain = weight if weight.ndim == 3 else np.broadcast_to(weight[:, None], A.shape)
+    return {
+        f"paths:{label}": by_length.sum(axis=1),
+        f"shortest:{label}": shortest.astype(float),
+        f"most:{label}": np.maximum(_longest(A, gain)[:, -1], 0.0),
+    }
+
+
+def _paths_by_length(A: BoolArray) -> FloatArray:
+    """Number of paths from slot 0 to the last slot with 1 … n-1 edges, ``(b, n-1)``: rows of powers of ``A``."""
+    b, n = A.shape[:2]
+    reach, counts = np.zeros((b, n)), np.zeros((b, n - 1))
+    reach[:, 0] = 1.0
+    for m in range(n - 1):
+        reach = np.einsum("bu,buv->bv", reach, A)
+        counts[:, m] = reach[:, -1]
+    return counts
+
+
+def _longest(A: BoolArray, gain: BoolArray) -> FloatArray:
+    """Largest sum of ``gain`` over paths from slot 0 to every slot, ``(b, n)``; -inf where none leads there."""
+    b, n = A.shape[:2]
+    best = np.full((b, n), -np.inf)
+    best[:, 0] = 0.0
+    for v in range(1, n):  # slots are in topological order
+        best[:, v] = np.where(A[:, :v, v], best[:, :v] + gain[:, :v, v], -np.inf).max(axis=1)
+    return best
+
+
+def _node_degrees(population: Population) -> Columns:
+    schema, A = population.schema, population.E > 0
+    columns: Columns = {}
+    for o in _free_labels(schema)[0]:
+        has = population.X == o
+        for name, degree in (("in", A.sum(axis=1)), ("out", A.sum(axis=2))):
+            total = np.where(has, degree, 0).sum(axis=1)
+            columns[f"{name}-degree:{schema.node_labels[o]}"] = total / np.maximum(has.sum(axis=1), 1)
+    return columns
+
+
+def _edge_degrees(population: Population) -> Columns:
+    schema = population.schema
+    columns: Columns = {}
+    for o in _free_labels(schema)[1]:
+        into, out = ((population.E == o).sum(axis=axis).astype(float) for axis in (1, 2))
+        columns[f"in-degree:{schema.edge_labels[o]}:output"] = into[:, -1]
+        columns[f"in-degree:{schema.edge_labels[o]}:max"] = into.max(axis=1)
+        columns[f"out-degree:{schema.edge_labels[o]}:input"] = out[:, 0]
+        columns[f"out-degree:{schema.edge_labels[o]}:max"] = out.max(axis=1)
+    return columns
+
+
+def _shape(population: Population) -> Columns:
+    A = population.E > 0
+    n = A.shape[1]
+    reverse = A[:, ::-1, ::-1].swapaxes(1, 2)
+    level, to_output = _longest(A, A), _longest(reverse, reverse)[:, ::-1]
+    between = np.isfinite(level) & np.isfinite(to_output)
+    at_level = between[..., None] & (level[..., None] == np.arange(n))
+    return {
+        "edges": A.sum(axis=(1, 2)).astype(float),
+        "depth": np.maximum(level[:, -1], 0.0),
+        "width": at_level.sum(axis=1).max(axis=1).astype(float),
+    }

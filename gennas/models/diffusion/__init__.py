@@ -1,0 +1,7 @@
+"""Discrete graph diffusion over the decisions of an architecture."""
+
+from gennas.models.diffusion.denoiser import GraphDenoiser
+from gennas.models.diffusion.pipeline import ArchitectureDiffusionPipeline
+from gennas.models.diffusion.scheduler import CategoricalScheduler
+
+__all__ = ["ArchitectureDiffusionPipeline", "CategoricalScheduler", "GraphDenoiser"]

@@ -1,0 +1,15 @@
+"""Cheap predictors of an architecture's rank, with uncertainty."""
+
+from gennas.models.surrogate.base import Features, Surrogate, live_one_hot, normal_scores, path_statistics
+from gennas.models.surrogate.forest import ForestSurrogate
+from gennas.models.surrogate.gp import GPSurrogate
+
+__all__ = [
+    "Features",
+    "ForestSurrogate",
+    "GPSurrogate",
+    "Surrogate",
+    "live_one_hot",
+    "normal_scores",
+    "path_statistics",
+]

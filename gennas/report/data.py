@@ -1,0 +1,154 @@
+"""What a report shows: the record of one run, and figures derived from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from gennas.graph import Architecture
+from gennas.search.objectives import Objectives
+from gennas.search.trial import Trial
+
+__all__ = ["RunData", "SourceCredit"]
+
+
+@dataclass(frozen=True)
+class SourceCredit:
+    """What one source of proposals brought.
+
+    Args:
+        source: its name.
+        count: trials that it proposed.
+        ok: those that were evaluated successfully.
+        best: its best feasible value of the primary objective.
+        improvements: how often a trial of it became the incumbent.
+        share: its share of all improvements, in [0, 1].
+    """
+
+    source: str
+    count: int
+    ok: int
+    best: float | None
+    improvements: int
+    share: float
+
+
+@dataclass(frozen=True)
+class RunData:
+    """The record of one search, as its archive holds it.
+
+    Args:
+        config: the resolved configuration, nested mappings of plain values.
+        trials: in the order of tells.
+        objectives: what was optimised.
+        report_metric: a metric that is shown but was not seen by the search, such as test accuracy.
+        rounds: figures of every generator round (``round``, ``n_evals``, ``validity``, …).
+        optimum: the best value of the primary objective that exists, where it is known.
+        texts: text form of an architecture.
+        wall_s: seconds the search took.
+        version: version of gennas that ran it.
+    """
+
+    config: Mapping[str, Any]
+    trials: Sequence[Trial]
+    objectives: Objectives
+    report_metric: str | None = None
+    rounds: Sequence[Mapping[str, float]] = ()
+    optimum: float | None = None
+    texts: Callable[[Architecture], str] = repr
+    wall_s: float = 0.0
+    version: str = ""
+
+    @cached_property
+    def incumbents(self) -> list[tuple[int, Trial]]:
+        """Each improvement: the evaluation, counted from 1, at which a trial became the incumbent."""
+        found: list[tuple[int, Trial]] = []
+        for n_evals, trial in enumerate(self.trials, 1):
+            leaders = [t for _, t in found[-1:]]
+            if self.objectives.best([*leaders, trial]) is trial:
+                found.append((n_evals, trial))
+        return found
+
+    @property
+    def best(self) -> Trial | None:
+        """The last incumbent, or None if no trial was feasible."""
+        return self.incumbents[-1][1] if self.incumbents else None
+
+    def value(self, trial: Trial) -> float:
+        """The primary objective of a successful trial."""
+        return float(trial.metrics[self.objectives.primary.metric])
+
+    def regret(self, trial: Trial) -> float:
+        """Distance of a trial's primary objective from the optimum, at least 0.
+
+        Requires :attr:`optimum`.
+        """
+        sign = self.objectives.primary.signed
+        return max(0.0, sign(self.optimum or 0.0) - sign(self.value(trial)))
+
+    def best_trials(self, n: int) -> list[tuple[int, Trial]]:
+        """The ``n`` best distinct feasible trials with their evaluation's number, best first."""
+        utilities = self.objectives.utilities(self.trials)
+        chosen: dict[str, tuple[int, Trial]] = {}
+        for i in sorted(range(len(self.trials)), key=lambda i: -utilities[i]):
+            trial = self.trials[i]
+            if len(chosen) < n and self.objectives.is_feasible(trial):
+                chosen.setdefault(trial.arch.key, (i + 1, trial))
+        return list(chosen.values())
+
+    def credits(self) -> list[SourceCredit]:
+        """What every source of proposals brought, the most frequent first."""
+        improvements = [t.proposal.origin.source for _, t in self.incumbents]
+        by_source: dict[str, list[Trial]] = {}
+        for trial in self.trials:
+            by_source.setdefault(trial.proposal.origin.source, []).append(trial)
+        rows = []
+        for source, trials in by_source.items():
+            best = self.objectives.best(trials)
+            gained = improvements.count(source)
+            rows.append(
+                SourceCredit(
+                    source,
+                    len(trials),
+                    sum(t.ok for t in trials),
+                    None if best is None else self.value(best),
+                    gained,
+                    gained / max(1, len(improvements)),
+                )
+            )
+        return sorted(rows, key=lambda row: (-row.count, row.source))
+
+    def failures(self) -> list[tuple[int, Trial]]:
+        """Trials that gave no value, with their number."""
+        return [(n, t) for n, t in enumerate(self.trials, 1) if not t.ok]
+
+    def costs(self) -> dict[str, float]:
+        """Sum of every kind of cost over trials, such as ``seconds``."""
+        total: dict[str, float] = {}
+        for trial in self.trials:
+            for name, spent in trial.cost.items():
+                total[name] = total.get(name, 0.0) + spent
+        return total
+
+    def ledger(self) -> list[tuple[str, float]]:
+        """Seconds by part: evaluations, fitting and sampling the generator, and the rest of the wall time."""
+        parts = [("evaluating architectures", self.costs().get("seconds", 0.0))]
+        for key, label in (("fit_s", "fitting the generator"), ("sample_s", "sampling the generator")):
+            if any(key in record for record in self.rounds):
+                parts.append((label, float(sum(record.get(key, 0.0) for record in self.rounds))))
+        rest = self.wall_s - sum(seconds for _, seconds in parts)
+        return [*parts, ("everything else", rest)] if rest > 0 else parts
+
+    def settings(self) -> Iterator[tuple[str, Any]]:
+        """The configuration with dotted names."""
+        return _flat(self.config, "")
+
+
+def _flat(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

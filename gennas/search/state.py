@@ -1,0 +1,65 @@
+"""Strategy states as bytes: JSON for plain values, safetensors for arrays; nothing pickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from gennas.errors import ArchiveError
+
+__all__ = ["pack_state", "unpack_state"]
+
+_ARRAY = "__array__"
+
+
+def pack_state(state: Mapping[str, Any]) -> bytes:
+    """Serialise nested mappings and lists of plain values and numpy arrays.
+
+    Example:
+        >>> unpack_state(pack_state({"round": 3, "scores": [1.5, None]}))
+        {'round': 3, 'scores': [1.5, None]}
+    """
+    from safetensors.numpy import save
+
+    arrays: dict[str, np.ndarray[Any, Any]] = {}
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            arrays[str(len(arrays))] = np.ascontiguousarray(value)
+            return {_ARRAY: str(len(arrays) - 1)}
+        if isinstance(value, Mapping):
+            return {str(k): strip(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [strip(v) for v in value]
+        return value.item() if isinstance(value, np.generic) else value
+
+    tree = json.dumps(strip(state))
+    # safetensors refuses a file without tensors, so there is always one.
+    return bytes(save({"_": np.zeros(1, dtype=np.int8), **arrays}, metadata={"tree": tree}))
+
+
+def unpack_state(blob: bytes) -> dict[str, Any]:
+    """Read what :func:`pack_state` wrote.
+
+    Raises:
+        ArchiveError: the bytes are damaged.
+    """
+    from safetensors.numpy import load
+
+    try:
+        length = int.from_bytes(blob[:8], "little")
+        tree = json.loads(json.loads(blob[8 : 8 + length])["__metadata__"]["tree"])
+        arrays = load(blob)
+    except Exception as error:
+        raise ArchiveError(f"The saved strategy state cannot be read ({error}); start a new run.") from error
+
+    def fill(value: Any) -> Any:
+        if isinstance(value, dict):
+            return arrays[value[_ARRAY]] if set(value) == {_ARRAY} else {k: fill(v) for k, v in value.items()}
+        return [fill(v) for v in value] if isinstance(value, list) else value
+
+    result: dict[str, Any] = fill(tree)
+    return result

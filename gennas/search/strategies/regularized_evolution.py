@@ -1,0 +1,97 @@
+"""Regularised (aging) evolution.
+
+Source: Real, Aggarwal, Huang and Le, "Regularized Evolution for Image Classifier Architecture
+Search", AAAI 2019, arXiv 1802.01548.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gennas.errors import ConfigError
+from gennas.graph import Architecture, Population
+from gennas.search.strategy import STRATEGIES, Strategy
+from gennas.search.trial import Origin, Proposal, Trial
+
+__all__ = ["RegularizedEvolution"]
+
+
+@STRATEGIES.register("regularized-evolution")
+class RegularizedEvolution(Strategy):
+    """Tournament selection in a population from which the oldest, not the worst, is removed.
+
+    Each step draws ``sample_size`` members with replacement, mutates the best of them once, and the
+    child replaces the oldest member. A child that was evaluated before is drawn again, so that the
+    budget buys distinct architectures.
+
+    Args:
+        space: where to search.
+        objectives: what is better.
+        seed: seed of every random decision.
+        population_size: members (the first ones are random).
+        sample_size: members drawn for each tournament.
+
+    Raises:
+        ConfigError: a size is not positive.
+    """
+
+    def __init__(self, *args: Any, population_size: int = 50, sample_size: int = 10, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if population_size < 1 or sample_size < 1:
+            raise ConfigError(f"Expected positive sizes, got population {population_size}, sample {sample_size}.")
+        self.population_size, self.sample_size = population_size, sample_size
+        self._population: deque[Trial] = deque(maxlen=population_size)
+        self._started = 0  # random members asked for so far
+
+    @property
+    def batch_size(self) -> int:
+        """The whole first population at once, then one child at a time."""
+        return max(1, self.population_size - self._started)
+
+    def ask(self, n: int) -> list[Proposal]:
+        """Random members until the population is full, then children of tournament winners."""
+        missing = self.population_size - self._started
+        if missing > 0 or not self._population:
+            members = self._random_unseen(min(n, max(missing, 1)))
+            self._started += len(members)
+            return [Proposal(arch, Origin("random")) for arch in members]
+        return [p for p in (self._child() for _ in range(n)) if p is not None]
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Trials join the population; the oldest members leave."""
+        self.seen.update(t.arch.key for t in trials)
+        self._population.extend(trials)
+
+    def _child(self) -> Proposal | None:
+        for _ in range(50):
+            parent = self._tournament()
+            child = self.space.mutate(Population.of(self.space.schema, [parent]), self.rng)[0]
+            if child.key not in self.seen:
+                return self._propose(child, Origin("mutation", (parent.key,)))
+        return next((Proposal(arch, Origin("random")) for arch in self._random_unseen(1)), None)
+
+    def _tournament(self) -> Architecture:
+        drawn = self.rng.integers(len(self._population), size=self.sample_size)
+        members = [self._population[int(i)] for i in drawn]
+        return members[int(np.argmax(self.objectives.utilities(members)))].arch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Population, from oldest to youngest, and the random state."""
+        members = [
+            {"arch": t.arch.decisions.tolist(), "metrics": dict(t.metrics), "status": t.status}
+            for t in self._population
+        ]
+        return {**super().state_dict(), "population": members, "started": self._started}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the population."""
+        super().load_state_dict(state)
+        self._started = state["started"]
+        self._population.clear()
+        for member in state["population"]:
+            arch = self.space.architecture(np.array(member["arch"]))
+            self._population.append(Trial(Proposal(arch, Origin("restored")), member["status"], member["metrics"]))

@@ -1,0 +1,91 @@
+"""The base class of search strategies: ask, tell, save, load."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gennas.graph import Architecture
+from gennas.registry import Registry
+from gennas.search.objectives import Objectives
+from gennas.search.trial import Origin, Proposal, Trial
+from gennas.spaces.base import Space
+
+__all__ = ["STRATEGIES", "Strategy"]
+
+
+class Strategy(ABC):
+    """Proposes architectures and learns from trials.
+
+    Life cycle: the loop calls :meth:`ask` for up to :attr:`batch_size` proposals, has them
+    evaluated, and calls :meth:`tell` once with all of these trials in the order of the proposals.
+    With an asynchronous executor tells may come in any order and while others are pending. ``tell``
+    may bring trials that this strategy never proposed (a warm start, another strategy's) and
+    trials that failed; both must be accepted and learned from. Trials hold the metrics of the
+    objectives and constraints only: a strategy never sees what is merely reported.
+
+    The outcome depends on ``seed`` and on the order of tells, never on time or the number of
+    workers. :meth:`state_dict` holds plain values and numpy arrays, nothing pickled.
+
+    Args:
+        space: where to search.
+        objectives: what is better.
+        seed: seed of every random decision.
+    """
+
+    def __init__(self, space: Space, objectives: Objectives, seed: int = 0) -> None:
+        self.space, self.objectives, self.seed = space, objectives, seed
+        self.rng = np.random.default_rng(seed)
+        self.seen: set[str] = set()  # keys proposed or told: no label is bought twice
+
+    @property
+    def batch_size(self) -> int:
+        """How many proposals this strategy wants evaluated before the next tell."""
+        return 1
+
+    @abstractmethod
+    def ask(self, n: int) -> list[Proposal]:
+        """Return between 1 and ``n`` new proposals, or none if the space is exhausted."""
+
+    @abstractmethod
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Learn from finished trials."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """State from which :meth:`load_state_dict` continues exactly."""
+        return {"rng": self.rng.bit_generator.state, "seen": sorted(self.seen)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what :meth:`state_dict` returned."""
+        self.rng.bit_generator.state = state["rng"]
+        self.seen = set(state["seen"])
+
+    def records(self) -> dict[str, float]:
+        """Figures about the last round (validity, novelty, …), for trackers and the report."""
+        return {}
+
+    def _propose(self, arch: Architecture, origin: Origin) -> Proposal:
+        self.seen.add(arch.key)
+        return Proposal(arch, origin)
+
+    def _random_unseen(self, n: int) -> list[Architecture]:
+        """Up to ``n`` architectures of the space that were never proposed nor told; marks them seen.
+
+        Fewer come back only when the space is (nearly) exhausted.
+        """
+        size = self.space.size
+        found: list[Architecture] = []
+        for _ in range(100 if size is None else 10_000):
+            if len(found) == n or (size is not None and len(self.seen) >= size):
+                break
+            for arch in self.space.sample(n - len(found), self.rng):
+                if arch.key not in self.seen:
+                    self.seen.add(arch.key)
+                    found.append(arch)
+        return found
+
+
+STRATEGIES: Registry[type[Strategy]] = Registry("strategy")

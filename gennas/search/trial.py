@@ -1,0 +1,73 @@
+"""Proposals and trials: what a strategy asks for, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gennas.eval.base import FULL_FIDELITY, Fidelity
+from gennas.graph import Architecture
+
+__all__ = ["Origin", "Proposal", "Status", "Trial"]
+
+Status = Literal["ok", "failed", "infeasible", "timeout", "lost"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a proposal came from: the source's name, parents' keys, the generator round, details."""
+
+    source: str
+    parents: tuple[str, ...] = ()
+    round: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An architecture that a strategy wants evaluated; ``id`` and ``seed`` are set by the loop.
+
+    Args:
+        arch: a valid, canonical architecture.
+        origin: what proposed it, for lineage and credit.
+        fidelity: how much to spend on it.
+        id: position in the order of proposals, from 0.
+        seed: seed of the evaluation, a function of the run's seed and ``id`` alone.
+    """
+
+    arch: Architecture
+    origin: Origin
+    fidelity: Fidelity = FULL_FIDELITY
+    id: int = -1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The outcome of one proposal.
+
+    Args:
+        proposal: what was evaluated.
+        status: ``ok``; ``failed`` (user code raised or returned no finite number); ``infeasible``;
+            ``timeout``; ``lost`` (the worker died).
+        metrics: measured values; empty unless ``ok``.
+        cost: seconds (and later joules, tokens) spent, by name.
+        error: one line saying what went wrong.
+    """
+
+    proposal: Proposal
+    status: Status
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    cost: Mapping[str, float] = field(default_factory=dict)
+    error: str = ""
+
+    @property
+    def arch(self) -> Architecture:
+        """The architecture that was evaluated."""
+        return self.proposal.arch
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was evaluated successfully."""
+        return self.status == "ok"

@@ -1,0 +1,40 @@
+"""Search spaces: one file per space, each with its schema, validity, text form and networks."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from gennas.errors import ConfigError
+from gennas.spaces.base import SPACES, Space, TaskSpec
+from gennas.spaces.macro_chain import MacroChain
+from gennas.spaces.nasbench101 import NASBench101
+from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench_graph import NASBenchGraph
+
+__all__ = ["SPACES", "MacroChain", "NASBench101", "NASBench201", "NASBenchGraph", "Space", "TaskSpec", "make_space"]
+
+
+def make_space(name: str, **options: Any) -> Space:
+    """Make a space by registered name, or by import path ``package.module:Class`` or ``file.py:Class``.
+
+    Args:
+        name: a name in ``SPACES``, or an import path.
+        **options: arguments of the space's constructor.
+
+    Raises:
+        UnknownNameError: no space has that name.
+        ConfigError: the import path leads to something else, or an option does not exist.
+
+    Example:
+        >>> make_space("macro-chain", max_depth=4).name
+        'macro-chain'
+    """
+    factory = SPACES.get(name)
+    if not (isinstance(factory, type) and issubclass(factory, Space)):
+        raise ConfigError(f"Expected {name!r} to name a subclass of gennas.spaces.Space, got {factory!r}.")
+    known = list(inspect.signature(factory).parameters)
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ConfigError(f"Space {name!r} has no option {', '.join(unknown)}; it takes {', '.join(known) or 'none'}.")
+    return factory(**options)

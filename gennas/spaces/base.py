@@ -1,0 +1,294 @@
+"""The base class of search spaces: a schema, legality, text and modules."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.graph import Architecture, GraphSchema, IntArray, Population
+from gennas.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["SPACES", "Space", "TaskSpec"]
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """All that a space knows of a task.
+
+    Args:
+        kind: ``image`` (classification of images) or ``node`` (classification of graph nodes).
+        input_shape: ``(channels, height, width)`` for images, ``(features,)`` for nodes.
+        num_outputs: number of classes.
+    """
+
+    kind: Literal["image", "node"]
+    input_shape: tuple[int, ...]
+    num_outputs: int
+
+    def image_channels(self, space: str) -> int:
+        """Channels of the input images.
+
+        Raises:
+            ConfigError: the task is not image classification, which is all that ``space`` can build.
+        """
+        if self.kind != "image" or len(self.input_shape) != 3:
+            raise ConfigError(
+                f"{space} builds image classifiers only: expected kind 'image' and input_shape (channels, height, "
+                f"width), got {self.kind!r} and {self.input_shape}; choose an image task or another space."
+            )
+        return self.input_shape[0]
+
+
+class Space(ABC):
+    """A search space.
+
+    A subclass gives ``name``, ``schema`` and :meth:`build`. Where the schema's masks do not say
+    everything it overrides :meth:`legal` (which labels may follow a prefix of decisions) and, for
+    exactly uniform sampling, :meth:`completions` (how many valid architectures follow). Where two
+    graphs may mean the same architecture it overrides :meth:`canonical`; where a published text
+    form exists, :meth:`to_text` and :meth:`from_text`.
+
+    Populations are dense arrays; ``D (b, d)`` are the decisions of ``b`` architectures, in the
+    order of ``schema.slots``, and ``L = schema.num_symbols``. Every architecture that a space
+    hands out is valid and canonical.
+    """
+
+    name: str
+    schema: GraphSchema
+
+    # ------------------------------------------------------------------ what a space may define
+
+    @abstractmethod
+    def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
+        """Return a freshly initialised, trainable module for ``arch`` on a task.
+
+        Raises:
+            ConfigError: the space has no networks for ``spec.kind``.
+        """
+
+    def legal(self, D: NDArray[np.integer], t: int) -> BoolArray:
+        """Labels that decision ``t`` may take after the first ``t`` columns of ``D``, ``(b, L)``.
+
+        Later columns are not read. A label is legal if at least one valid architecture starts so,
+        which makes everything that is sampled under this mask valid by construction.
+        """
+        return np.broadcast_to(self.schema.decision_mask[t], (len(D), self.schema.num_symbols))
+
+    def completions(self, D: NDArray[np.integer], t: int) -> FloatArray | None:
+        """Number of valid architectures that start with the first ``t`` columns of ``D`` and each label, ``(b, L)``.
+
+        ``None`` means "not counted": sampling then draws every decision uniformly among the legal
+        labels, which is not uniform over architectures (:attr:`samples_uniformly` is False).
+        """
+        if not self._is_product:
+            return None
+        rest = np.prod(self.schema.decision_mask[t + 1 :].sum(1), dtype=np.float64)
+        return np.broadcast_to(self.schema.decision_mask[t] * rest, (len(D), self.schema.num_symbols))
+
+    def canonical(self, population: Population) -> Population:
+        """The representative of every architecture's equivalence class; the default keeps all distinct."""
+        return population
+
+    def to_text(self, arch: Architecture) -> str:
+        """Text of ``arch``; by default the labels of its decisions joined by ``/``."""
+        return "/".join(self.schema.label(t, int(s)) for t, s in enumerate(arch.decisions))
+
+    def from_text(self, text: str) -> Architecture:
+        """Read what :meth:`to_text` writes.
+
+        Raises:
+            InvalidArchitectureError: the text is malformed or names an architecture outside the space.
+        """
+        labels = text.strip().split("/")
+        if len(labels) != self.schema.num_decisions:
+            raise InvalidArchitectureError(
+                f"{self.name}: expected {self.schema.num_decisions} labels separated by '/', "
+                f"got {len(labels)} in {text!r}."
+            )
+        D = np.array([[self.schema.symbol(t, label) for t, label in enumerate(labels)]])
+        return self.architecture(D[0])
+
+    # ------------------------------------------------------------------ what every space gets
+
+    @property
+    def size(self) -> int | None:
+        """Number of distinct architectures, or None where it is not counted."""
+        counts = self.completions(np.zeros((1, self.schema.num_decisions), dtype=np.int16), 0)
+        return None if counts is None else int(counts.sum())
+
+    @property
+    def samples_uniformly(self) -> bool:
+        """Whether :meth:`sample` draws uniformly from the distinct valid architectures."""
+        return self.completions(np.zeros((1, self.schema.num_decisions), dtype=np.int16), 0) is not None
+
+    @cached_property
+    def _is_product(self) -> bool:
+        """Whether decisions are independent, so that one tensor operation serves all of them."""
+        return type(self).legal is Space.legal
+
+    def is_valid(self, population: Population) -> BoolArray:
+        """Whether each graph is a valid architecture of the space, ``(b,)``."""
+        ok = self.schema.allows(population.X, population.E)
+        if self._is_product:
+            return ok
+        D = np.where(ok[:, None], population.decisions, 0)
+        rows = np.arange(len(D))
+        for t in range(D.shape[1]):
+            ok = ok & self.legal(D, t)[rows, D[:, t]]
+        return ok
+
+    def architecture(self, decisions: NDArray[np.integer] | Iterable[int]) -> Architecture:
+        """The canonical architecture with the given decisions ``(d,)``.
+
+        Raises:
+            InvalidArchitectureError: a label is not admitted, or the whole is not valid.
+        """
+        D = np.array([list(decisions)], dtype=np.int16)
+        if D.shape[1] != self.schema.num_decisions:
+            raise InvalidArchitectureError(
+                f"{self.name}: expected {self.schema.num_decisions} decisions, got {D.shape[1]}."
+            )
+        population = Population.from_decisions(self.schema, D)
+        if not self.is_valid(population)[0]:
+            raise InvalidArchitectureError(f"{self.name}: decisions {D[0].tolist()} are not a valid architecture.")
+        return self.canonical(population)[0]
+
+    def sample(self, n: int, rng: np.random.Generator) -> Population:
+        """Draw ``n`` independent architectures (repetitions possible), uniformly where counted."""
+        mask = self.schema.decision_mask
+        if self._is_product:
+            ranks = rng.integers(mask.sum(1), size=(n, len(mask)))
+            D = _allowed_labels(mask)[np.arange(len(mask)), ranks]
+        else:
+            D = np.zeros((n, len(mask)), dtype=np.int16)
+            for t in range(len(mask)):
+                weights = self.completions(D, t)
+                D[:, t] = _draw(self.legal(D, t) if weights is None else weights, rng)
+        return self.canonical(Population.from_decisions(self.schema, D))
+
+    def mutate(self, population: Population, rng: np.random.Generator) -> Population:
+        """One random edit of each architecture: valid, canonical and different from its parent.
+
+        An architecture without any neighbour comes back unchanged.
+        """
+        children, keys = population, np.array(population.keys)
+        todo = np.arange(len(population))
+        for _ in range(20):
+            edited = self.canonical(Population.from_decisions(self.schema, self._edit(population[todo].decisions, rng)))
+            changed = np.array(edited.keys) != keys[todo]
+            children = _replace(children, todo[changed], edited[changed])
+            todo = todo[~changed]
+            if not len(todo):
+                return children
+        for i in todo:  # hardly any edit changes these: draw from all that do
+            near = self.neighbours(population[int(i)])
+            if len(near):
+                children = _replace(children, np.array([i]), near[rng.integers(len(near), size=1)])
+        return children
+
+    def neighbours(self, arch: Architecture) -> Population:
+        """All distinct architectures one edit away from ``arch``, without itself, in a fixed order."""
+        D = np.array([c for t in range(self.schema.num_decisions) for c in self._changes(arch.decisions, t)])
+        if not len(D):
+            return Population.of(self.schema, [])
+        D = D[:, :-1] if self._is_product else self._complete(D[:, :-1], D[:, -1])
+        return self._distinct_from(arch, D)
+
+    def crossover(self, a: Population, b: Population, rng: np.random.Generator) -> Population:
+        """Uniform crossover: every decision from either parent, kept legal from first to last."""
+        take_a = rng.random(a.decisions.shape) < 0.5
+        wish = np.where(take_a, a.decisions, b.decisions)
+        other = np.where(take_a, b.decisions, a.decisions)
+        if not self._is_product:
+            rows, D = np.arange(len(wish)), np.zeros_like(wish)
+            for t in range(D.shape[1]):
+                legal = self.legal(D, t)
+                fallback = np.where(legal[rows, other[:, t]], other[:, t], _draw(legal, rng))
+                D[:, t] = np.where(legal[rows, wish[:, t]], wish[:, t], fallback)
+            wish = D
+        return self.canonical(Population.from_decisions(self.schema, wish))
+
+    # ------------------------------------------------------------------ how edits are made
+
+    def _distinct_from(self, arch: Architecture, D: NDArray[np.integer]) -> Population:
+        """The distinct canonical architectures among valid rows of decisions, without ``arch``."""
+        near = self.canonical(Population.from_decisions(self.schema, D)).unique()
+        different: Population = near[np.array(near.keys) != arch.key]
+        return different
+
+    def _edit(self, D: IntArray, rng: np.random.Generator) -> IntArray:
+        """Change one random decision of each row; later ones change only where they became illegal."""
+        rows, D = np.arange(len(D)), D.copy()
+        when = rng.integers(D.shape[1], size=len(D))
+        if self._is_product:
+            legal = self.schema.decision_mask[when].copy()
+            legal[rows, D[rows, when]] = False
+            D[rows, when] = np.where(legal.any(1), _draw(legal | ~legal.any(1, keepdims=True), rng), D[rows, when])
+            return D
+        for t in range(int(when.min(initial=D.shape[1])), D.shape[1]):
+            legal = self.legal(D, t)
+            current = legal[rows, D[:, t]]
+            others = legal.copy()
+            others[rows, D[:, t]] = False
+            change = (when == t) & others.any(1)
+            when[(when == t) & ~change] += 1  # nothing else is legal here: edit the next decision
+            redraw = change | ~current
+            pick = _draw(np.where(change[:, None], others, legal), rng)
+            D[:, t] = np.where(redraw, pick, D[:, t])
+        return D
+
+    def _changes(self, decisions: IntArray, t: int) -> list[list[int]]:
+        """Rows of decisions with another label at ``t``, each followed by ``t`` itself."""
+        legal = self.legal(decisions[None], t)[0]
+        found = []
+        for symbol in np.flatnonzero(legal):
+            if symbol != decisions[t]:
+                row = decisions.tolist()
+                row[t] = int(symbol)
+                found.append([*row, t])
+        return found
+
+    def _complete(self, D: NDArray[np.integer], first: NDArray[np.integer]) -> IntArray:
+        """Make rows legal after column ``first``: keep a label where it is legal, else the lowest legal one."""
+        rows, complete = np.arange(len(D)), np.array(D, dtype=np.int16)
+        for t in range(complete.shape[1]):
+            legal = self.legal(complete, t)
+            keep = legal[rows, complete[:, t]] | (t <= first)
+            complete[:, t] = np.where(keep, complete[:, t], legal.argmax(1))
+        return complete
+
+
+SPACES: Registry[type[Space]] = Registry("search space")
+
+
+def _allowed_labels(mask: BoolArray) -> IntArray:
+    """Allowed labels of each decision, packed to the left, ``(d, L)``."""
+    packed: IntArray = np.argsort(~mask, axis=1, kind="stable").astype(np.int16)
+    return packed
+
+
+def _draw(weights: NDArray[np.generic], rng: np.random.Generator) -> IntArray:
+    """Draw one column per row in proportion to non-negative ``weights (b, L)``."""
+    cumulative = np.cumsum(weights, axis=1, dtype=np.float64)
+    threshold = rng.random(len(weights))[:, None] * cumulative[:, -1:]
+    drawn: IntArray = (cumulative <= threshold).sum(axis=1).astype(np.int16)
+    return drawn
+
+
+def _replace(population: Population, index: NDArray[np.intp], new: Population) -> Population:
+    X, E = population.X.copy(), population.E.copy()
+    X[index], E[index] = new.X, new.E
+    return Population(population.schema, X, E)

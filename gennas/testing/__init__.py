@@ -1,0 +1,15 @@
+"""Contracts of the replaceable parts, as pytest classes to subclass, and doubles that fail on purpose."""
+
+from gennas.testing.evaluators import FailingEvaluator, SyntheticEvaluator
+from gennas.testing.executors import ExecutorContract, FlakyExecutor
+from gennas.testing.spaces import SpaceContract
+from gennas.testing.strategies import StrategyContract
+
+__all__ = [
+    "ExecutorContract",
+    "FailingEvaluator",
+    "FlakyExecutor",
+    "SpaceContract",
+    "StrategyContract",
+    "SyntheticEvaluator",
+]

@@ -1,0 +1,164 @@
+"""Weights & Biases: one run per search, offline without an account."""
+
+from __future__ import annotations
+
+import hashlib
+import netrc
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from gennas.graph.draw import save_png
+from gennas.search.trial import Trial
+from gennas.tracking.base import RunInfo, redacted
+
+__all__ = ["WandbTracker", "default_mode"]
+
+ARCHIVE_COLUMNS = ("n_evals", "arch", "key", "source", "round", "status", "error")
+
+
+class WandbTracker:
+    """Follows a search as one W&B run of job type ``search``.
+
+    The run's id is a function of the configuration's hash and the seed: continuing a search
+    continues its run. Every value is drawn over ``n_evals``; ``cost/*`` (seconds and whatever else
+    trials cost, summed) and ``incumbent/*`` are logged beside it, so that any of them can be the
+    axis. At the end the archive goes up as a Table, every folder in ``generator`` of the run directory
+    as a version of an Artifact of type ``checkpoint``, the best architecture as an Artifact of type
+    ``architecture`` and its drawing as an Image.
+
+    A continued search tells all of its trials again. Online, what the run has logged is not logged
+    twice; offline, where W&B cannot continue a run, the newest ``offline-run`` folder is complete
+    and the only one to sync.
+
+    Args:
+        project: the W&B project.
+        run_dir: the search's directory; W&B writes to its folder ``wandb``.
+        mode: ``online``, ``offline`` or ``disabled``; by default see :func:`default_mode`.
+        settings: further fields of ``wandb.Settings``.
+    """
+
+    def __init__(
+        self, project: str, run_dir: str | Path, mode: str | None = None, settings: Mapping[str, Any] | None = None
+    ) -> None:
+        self.project, self.run_dir = project, Path(run_dir)
+        self.mode = mode or default_mode()
+        self.settings = dict(settings or {})
+        self._run: Any = None
+        self._info: RunInfo
+        self._rows: list[tuple[Trial, int]] = []
+        self._cost: dict[str, float] = {}
+        self._incumbent: Trial | None = None
+        self._logged = self._logged_round = 0
+
+    def start(self, info: RunInfo) -> None:
+        """Open the run."""
+        import wandb
+
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        self._info, self._rows, self._cost, self._incumbent = info, [], {}, None
+        self._run = wandb.init(
+            project=self.project,
+            id=run_id(info),
+            name=info.name or None,
+            group=info.group or None,
+            job_type="search",
+            config=redacted(info.config),
+            dir=str(self.run_dir),
+            mode=self.mode,  # type: ignore[arg-type,unused-ignore]
+            resume="allow" if self.mode == "online" else None,
+            settings=wandb.Settings(silent=True, console="off", init_timeout=30, **self.settings),
+        )
+        self._run.define_metric("n_evals")
+        self._run.define_metric("*", step_metric="n_evals")
+        if self._run.resumed:
+            self._logged = int(self._run.summary.get("n_evals", 0))
+            self._logged_round = int(self._run.summary.get("round/n_evals", 0))
+
+    def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
+        """Log the trial's metrics, the incumbent's and the cost so far."""
+        self._rows.append((trial, n_evals))
+        self._incumbent = incumbent
+        for name, spent in trial.cost.items():
+            self._cost[name] = self._cost.get(name, 0.0) + spent
+        if n_evals <= self._logged:
+            return
+        record: dict[str, Any] = {"n_evals": n_evals, "trial/ok": float(trial.ok)}
+        record |= {f"trial/{name}": value for name, value in trial.metrics.items()}
+        record |= {f"cost/{name}": value for name, value in self._cost.items()}
+        record |= {f"incumbent/{name}": value for name, value in (incumbent.metrics if incumbent else {}).items()}
+        self._run.log(record)
+
+    def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
+        """Log a generator round."""
+        if n_evals > self._logged_round:
+            values = {f"round/{name}": value for name, value in record.items()}
+            self._run.log({"n_evals": n_evals, **values, "round/n_evals": n_evals})
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Upload archive, generator and best architecture, and close the run."""
+        import wandb
+
+        metrics = sorted({name for trial, _ in self._rows for name in trial.metrics})
+        rows = [self._row(trial, n_evals, metrics) for trial, n_evals in self._rows]
+        last: dict[str, Any] = {"archive": wandb.Table(columns=[*ARCHIVE_COLUMNS, *metrics], data=rows)}
+        if self._incumbent is not None:
+            last["best/drawing"] = self._drawing(self._incumbent)
+        self._run.log({"n_evals": len(rows), **last})
+        self._log_artifacts()
+        self._run.summary.update(redacted(summary))
+        self._run.finish()
+
+    def _row(self, trial: Trial, n_evals: int, metrics: list[str]) -> list[Any]:
+        origin, arch = trial.proposal.origin, trial.arch
+        head = [n_evals, self._info.text(arch), arch.key, origin.source, origin.round, trial.status, trial.error]
+        return [*head, *(trial.metrics.get(name) for name in metrics)]
+
+    def _drawing(self, trial: Trial) -> Any:
+        import wandb
+
+        file = self.run_dir / "best.png"
+        save_png(trial.arch, file)
+        return wandb.Image(str(file), caption=self._info.text(trial.arch))
+
+    def _log_artifacts(self) -> None:
+        import wandb
+
+        rounds = sorted(path for path in (self.run_dir / "generator").glob("*") if path.is_dir())
+        for folder in rounds:
+            checkpoint = wandb.Artifact(f"generator-{self._run.id}", type="checkpoint")
+            checkpoint.add_dir(str(folder))
+            self._run.log_artifact(checkpoint, aliases=[folder.name, *(["latest"] if folder == rounds[-1] else [])])
+        if self._incumbent is not None:
+            best = wandb.Artifact(
+                f"architecture-{self._run.id}",
+                type="architecture",
+                metadata={"text": self._info.text(self._incumbent.arch), **self._incumbent.metrics},
+            )
+            with best.new_file("architecture.json") as file:
+                file.write(self._incumbent.arch.to_json())
+            self._run.log_artifact(best, aliases=["best"])
+
+
+def run_id(info: RunInfo) -> str:
+    """The W&B id of a search: sixteen hexadecimal digits made of its configuration's hash and seed."""
+    return hashlib.blake2b(f"{info.config_hash}:{info.seed}".encode(), digest_size=8).hexdigest()
+
+
+def default_mode() -> str:
+    """``WANDB_MODE`` if it is set, else ``online`` if there are credentials, else ``offline``."""
+    if os.environ.get("WANDB_MODE"):
+        return os.environ["WANDB_MODE"]
+    named = any(os.environ.get(name) for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"))
+    return "online" if named or _in_netrc() else "offline"
+
+
+def _in_netrc() -> bool:
+    """Whether the user has logged in: ``wandb login`` leaves an entry in the netrc file."""
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return host in netrc.netrc(os.environ.get("NETRC")).hosts
+    except (OSError, netrc.NetrcParseError):
+        return False

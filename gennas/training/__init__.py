@@ -1,0 +1,29 @@
+"""Training what a space builds: tasks, the trainer, fidelities and the evaluator on top."""
+
+from gennas.training import datasets  # registers the named tasks
+from gennas.training.checkpoint import load_module, save_module
+from gennas.training.config import TrainConfig
+from gennas.training.data import ImageData, NodeData
+from gennas.training.evaluator import TrainEvaluator
+from gennas.training.fidelity import apply_fidelity, scale_spec, scale_width
+from gennas.training.task import NODE_CONFIG, TASKS, Task, make_task
+from gennas.training.trainer import Trainer, TrainResult
+
+__all__ = [
+    "NODE_CONFIG",
+    "TASKS",
+    "ImageData",
+    "NodeData",
+    "Task",
+    "TrainConfig",
+    "TrainEvaluator",
+    "TrainResult",
+    "Trainer",
+    "apply_fidelity",
+    "datasets",
+    "load_module",
+    "make_task",
+    "save_module",
+    "scale_spec",
+    "scale_width",
+]

@@ -1,0 +1,55 @@
+"""Weights of a trained network in a safetensors file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_model
+from torch import nn
+
+from gennas.errors import CheckpointError
+
+__all__ = ["load_module", "save_module"]
+
+
+def save_module(module: nn.Module, path: str | Path) -> None:
+    """Write the parameters and buffers of ``module``; an existing file is replaced at once or not at all.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_model(module, str(partial))
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"Weights could not be written to {path}: {error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_module(module: nn.Module, path: str | Path) -> None:
+    """Fill ``module`` with the weights in ``path``; it is left as it was if they do not fit.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or belongs to another network.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            tied: dict[str, str] = file.metadata() or {}
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"Expected weights in {path}, got: {error}.") from error
+    state |= {name: state[kept] for name, kept in tied.items() if kept in state}
+    saved, own = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (state, module.state_dict()))
+    wrong = [f"{n}: saved {saved.get(n)}, here {own.get(n)}" for n in sorted(saved | own) if saved.get(n) != own.get(n)]
+    if wrong:
+        raise CheckpointError(
+            f"The weights in {path} belong to another network ({'; '.join(wrong[:3])}). "
+            "Build the architecture they were saved for."
+        )
+    module.load_state_dict(state)

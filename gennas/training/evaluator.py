@@ -1,0 +1,128 @@
+"""Scoring architectures by training what they build."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from gennas.eval.base import Fidelity, Metric
+from gennas.eval.complexity import count_flops
+from gennas.eval.hardware import measure_latency, resolve_device
+from gennas.graph import Architecture
+from gennas.spaces.base import Space
+from gennas.training.config import TrainConfig
+from gennas.training.fidelity import scale_spec, scale_width
+from gennas.training.task import Task
+from gennas.training.trainer import Trainer, seeded
+
+__all__ = ["TrainEvaluator"]
+
+
+class TrainEvaluator:
+    """Builds an architecture, trains it on a task and measures what it costs.
+
+    Metrics: ``val_accuracy`` and ``test_accuracy`` (fractions, of the selected weights), ``train_loss``,
+    ``params`` and ``params_m``, ``flops`` (multiply-accumulates of one example, or of the graph),
+    ``latency_ms`` and ``latency_iqr_ms`` (one batch on the training device), ``train_s``.
+
+    It pickles: data are read in the process that trains, once. With the same seed on a CPU it
+    returns the same accuracies, whatever ran before and on how many workers.
+
+    Args:
+        space: builds the networks.
+        task: what they are trained for.
+        config: another recipe than the task's own.
+        measure_latency: whether to time the trained network (it takes about half a second).
+        latency_batch: images per timed call; a graph is always timed whole, as a batch of one.
+        latency_threads: CPU threads while timing.
+
+    Example:
+        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.training import make_task
+        >>> evaluator = TrainEvaluator(NASBench201(num_cells=1, width=8), make_task("digits"))
+        >>> evaluator.metrics["val_accuracy"].direction, evaluator.cost_class
+        ('max', 'expensive')
+    """
+
+    cost_class: Literal["cheap", "expensive"] = "expensive"
+
+    def __init__(
+        self,
+        space: Space,
+        task: Task,
+        config: TrainConfig | None = None,
+        *,
+        measure_latency: bool = True,
+        latency_batch: int = 1,
+        latency_threads: int = 1,
+    ) -> None:
+        self.space, self.task, self.config = space, task, config or task.config
+        self.measure_latency = measure_latency
+        self.latency_batch = latency_batch if task.spec.kind == "image" else 1
+        self.latency_threads = latency_threads
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """Every metric that :meth:`evaluate` returns."""
+        timed = f"of one forward pass, batch {self.latency_batch}, {self.latency_threads} threads"
+        metrics = [
+            Metric("val_accuracy", "max", "fraction", "validation accuracy of the selected weights"),
+            Metric("test_accuracy", "max", "fraction", "test accuracy of the selected weights"),
+            Metric("train_loss", "min", "nats", "mean training loss of the last epoch"),
+            Metric("params", "min", "", "parameters"),
+            Metric("params_m", "min", "M", "parameters in millions"),
+            Metric("flops", "min", "MAC", "multiply-accumulates of one example (of the graph for node tasks)"),
+            Metric("train_s", "min", "s", "wall time of training and testing"),
+        ]
+        if self.measure_latency:
+            metrics += [
+                Metric("latency_ms", "min", "ms", f"median time {timed}"),
+                Metric("latency_iqr_ms", "min", "ms", f"interquartile range of the time {timed}"),
+            ]
+        return {metric.name: metric for metric in metrics}
+
+    @property
+    def protocol(self) -> str:
+        """Task, split, networks, recipe and device: everything that values depend on besides seed and fidelity."""
+        plain = {k: v for k, v in vars(self.space).items() if isinstance(v, (bool, int, float, str)) and k[0] != "_"}
+        options = ",".join(f"{name}={value}" for name, value in sorted(plain.items()) if name != "name")
+        recipe = ",".join(f"{name}={value}" for name, value in self.config.to_dict().items() if name != "device")
+        timing = f"batch={self.latency_batch},threads={self.latency_threads}" if self.measure_latency else "none"
+        return (
+            f"train({self.task.name}; {self.task.split}); space({self.space.name}; {options}); recipe({recipe}); "
+            f"latency({timing}); device({resolve_device(self.config.device).type})"
+        )
+
+    def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
+        """Build, train and measure.
+
+        Raises:
+            EvaluationError: the network cannot be trained.
+            ConfigError: the fidelity, the device or the data do not fit.
+        """
+        spec = scale_spec(self.task.spec, fidelity)
+        device = resolve_device(self.config.device)
+        with seeded(seed, device):
+            module = scale_width(self.space, fidelity.width).build(arch, spec)
+        result = Trainer(self.task, self.config).fit(module, fidelity, seed)
+        inputs = self.task.example_inputs(1, spec.input_shape)
+        complexity = count_flops(module, inputs)
+        values = {
+            "val_accuracy": result.selected_val_accuracy,
+            "test_accuracy": result.test_accuracy,
+            "train_loss": result.train_loss[-1],
+            "params": float(complexity.params),
+            "params_m": complexity.params / 1e6,
+            "flops": float(complexity.flops),
+            "train_s": result.seconds,
+        }
+        if self.measure_latency:
+            latency = measure_latency(
+                module,
+                self.task.example_inputs(self.latency_batch, spec.input_shape),
+                batch=self.latency_batch,
+                device=self.config.device,
+                threads=self.latency_threads,
+            )
+            values |= {"latency_ms": latency.median_ms, "latency_iqr_ms": latency.iqr_ms}
+        return values

@@ -1,0 +1,70 @@
+"""Applying a fidelity: fewer examples, smaller images, narrower networks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+from gennas.errors import ConfigError
+from gennas.eval.base import Fidelity
+from gennas.spaces.base import Space, TaskSpec
+from gennas.training.data import TaskData, scaled_size, stratified_share
+
+__all__ = ["ScalableSpace", "apply_fidelity", "scale_spec", "scale_width"]
+
+
+@runtime_checkable
+class ScalableSpace(Protocol):
+    """A space whose networks can be built narrower."""
+
+    def scaled(self, width: float) -> Space:
+        """The same space with ``width`` times the channels; architectures stay the same."""
+        ...
+
+
+def apply_fidelity(data: TaskData, fidelity: Fidelity, seed: int) -> TaskData:
+    """Return the data at a fidelity; validation and test keep all their examples.
+
+    ``data_fraction`` keeps a stratified share of the training part, at least one example of each
+    class. It depends on ``seed`` alone, and a smaller share is part of a larger one. ``resolution``
+    resizes the images of all parts with antialiasing.
+
+    Raises:
+        ConfigError: a resolution is asked of a task without images.
+    """
+    if fidelity.data_fraction < 1:
+        data = data.take(stratified_share(data.labels("train"), fidelity.data_fraction, seed))
+    return data if fidelity.resolution == 1 else data.resized(fidelity.resolution)
+
+
+def scale_spec(spec: TaskSpec, fidelity: Fidelity) -> TaskSpec:
+    """What networks must fit at a fidelity: images shrink to ``resolution`` times their size.
+
+    Raises:
+        ConfigError: a resolution is asked of a task without images.
+
+    Example:
+        >>> scale_spec(TaskSpec("image", (3, 32, 32), 10), Fidelity(resolution=0.5)).input_shape
+        (3, 16, 16)
+    """
+    if fidelity.resolution == 1:
+        return spec
+    if spec.kind != "image":
+        raise ConfigError("A task on graph nodes has no resolution; leave fidelity.resolution at 1.")
+    channels, *size = spec.input_shape
+    return replace(spec, input_shape=(channels, *(scaled_size(s, fidelity.resolution) for s in size)))
+
+
+def scale_width(space: Space, width: float) -> Space:
+    """Return ``space`` with ``width`` times the channels, through its method ``scaled(width)``.
+
+    Raises:
+        ConfigError: the space has no such method.
+    """
+    if width == 1:
+        return space
+    if not isinstance(space, ScalableSpace):
+        raise ConfigError(
+            f"Space {space.name!r} has no width fidelity: it lacks a method scaled(width); leave fidelity.width at 1."
+        )
+    return space.scaled(width)

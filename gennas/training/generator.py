@@ -1,0 +1,346 @@
+"""Fitting generative models: the diffusion model on an archive, the encoder without labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gennas.errors import CheckpointError, ConfigError
+from gennas.graph import GraphSchema, Population
+from gennas.models._schema import check_schema
+from gennas.models.diffusion import ArchitectureDiffusionPipeline, CategoricalScheduler, GraphDenoiser
+from gennas.models.encoder import GraphEncoder
+from gennas.models.generator import FloatArray, Legality
+
+__all__ = ["DiffusionGenerator", "DiffusionSettings", "fit_diffusion", "pretrain_encoder"]
+
+
+def fit_diffusion(
+    denoiser: GraphDenoiser,
+    scheduler: CategoricalScheduler,
+    decisions: NDArray[np.integer],
+    conditions: FloatArray | None = None,
+    weights: FloatArray | None = None,
+    steps: int = 100,
+    batch_size: int = 64,
+    lr: float = 5e-3,
+    cond_dropout: float = 0.15,
+    seed: int = 0,
+) -> FloatArray:
+    """Train a denoiser in place, from whatever weights it has, and return the loss of every step.
+
+    Each step draws architectures in proportion to ``weights``, stratified times, one corruption
+    each, and descends the cross-entropy of the clean labels, averaged over an architecture's
+    corrupted slots (absorbing kernel) or over all slots (uniform kernel), with AdamW and a learning
+    rate that warms up over a tenth of the steps and falls as a cosine. Every condition is dropped
+    independently with probability ``cond_dropout``, and all of them together as often, for
+    classifier-free guidance over any subset.
+
+    Shapes: ``decisions (b, d)``, ``conditions (b, c)`` with NaN for unknown, ``weights (b,)``.
+
+    Raises:
+        ConfigError: no architectures, or shapes that do not fit.
+    """
+    x0, c, w = _training_tensors(denoiser, decisions, conditions, weights)
+    generator = torch.Generator().manual_seed(seed)
+    optimiser = torch.optim.AdamW(denoiser.parameters(), lr=lr, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: _warm_cosine(i, steps))
+    pi = scheduler.stationary(denoiser.mask)
+    losses = np.empty(steps)
+    denoiser.train()
+    for i in range(steps):
+        rows = torch.multinomial(w, batch_size, replacement=True, generator=generator).to(x0.device)
+        t = _stratified_times(batch_size, scheduler.num_steps, generator).to(x0.device)
+        x_t = _corrupt(scheduler, x0[rows], t, pi, generator)
+        logits = denoiser(x_t, t / scheduler.num_steps, _drop(c[rows], cond_dropout, generator))
+        loss = _denoising_loss(logits, x0[rows], x_t)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        losses[i] = loss.item()
+    denoiser.eval()
+    return losses
+
+
+def _training_tensors(
+    denoiser: GraphDenoiser,
+    decisions: NDArray[np.integer],
+    conditions: FloatArray | None,
+    weights: FloatArray | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    b, c = len(decisions), denoiser.num_conditions
+    if b == 0 or decisions.shape[1] != denoiser.schema.num_decisions:
+        raise ConfigError(
+            f"Expected decisions (b, {denoiser.schema.num_decisions}) with b >= 1, got {decisions.shape}."
+        )
+    conditions = np.full((b, c), np.nan) if conditions is None else conditions
+    weights = np.ones(b) if weights is None else weights
+    if conditions.shape != (b, c) or weights.shape != (b,):
+        raise ConfigError(
+            f"Expected conditions ({b}, {c}) and weights ({b},), got {conditions.shape} and {weights.shape}."
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
+        raise ConfigError("Expected weights that are finite, not negative and not all zero.")
+    x0 = torch.from_numpy(decisions.astype(np.int64)).to(denoiser.device)
+    return x0, torch.from_numpy(conditions.astype(np.float32)).to(denoiser.device), torch.from_numpy(weights)
+
+
+def _warm_cosine(i: int, steps: int) -> float:
+    warm = max(1, steps // 10)
+    return min((i + 1) / warm, 0.5 * (1 + float(np.cos(np.pi * i / steps))) + 0.02)
+
+
+def _stratified_times(b: int, T: int, generator: torch.Generator) -> Tensor:
+    """Times in ``1 … T``, spread evenly over the batch: less noise in the loss than independent ones."""
+    u = (torch.arange(b) + torch.rand(b, generator=generator)) / b
+    return (u * T).long().clamp_max(T - 1) + 1
+
+
+def _corrupt(scheduler: CategoricalScheduler, x0: Tensor, t: Tensor, pi: Tensor, generator: torch.Generator) -> Tensor:
+    return scheduler.add_noise(x0.cpu(), t.cpu(), pi.cpu(), generator).to(x0.device)
+
+
+def _drop(conditions: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    one = torch.rand(conditions.shape, generator=generator) < probability
+    every = torch.rand(len(conditions), 1, generator=generator) < probability
+    return conditions.masked_fill((one | every).to(conditions.device), torch.nan)
+
+
+def _denoising_loss(logits: Tensor, x0: Tensor, x_t: Tensor) -> Tensor:
+    """Mean over architectures of the mean cross-entropy over the slots that tell something."""
+    error = F.cross_entropy(logits.flatten(0, 1), x0.flatten(), reduction="none").view(x0.shape)
+    absorbed = x_t == logits.shape[-1]
+    counted = (absorbed | ~absorbed.any()).float()
+    return ((error * counted).sum(1) / counted.sum(1).clamp_min(1)).mean()
+
+
+@dataclass(frozen=True)
+class DiffusionSettings:
+    """What a :class:`DiffusionGenerator` is made of; the defaults serve every space.
+
+    Args:
+        kernel: ``absorbing`` or ``uniform``.
+        num_train_timesteps: ``T`` of the scheduler.
+        dim: width of the denoiser.
+        num_layers: its number of blocks.
+        batch_size: architectures per training step.
+        lr: learning rate.
+        cond_dropout: how often conditions are dropped in training.
+        guidance_scale: strength of the conditions in sampling; 1 is the plain conditional model.
+        num_steps: denoising steps per sample.
+        chunk: architectures drawn at a time, which bounds memory.
+    """
+
+    kernel: Literal["absorbing", "uniform"] = "absorbing"
+    num_train_timesteps: int = 50
+    dim: int = 64
+    num_layers: int = 3
+    batch_size: int = 64
+    lr: float = 5e-3
+    cond_dropout: float = 0.15
+    guidance_scale: float = 2.0
+    num_steps: int = 8
+    chunk: int = 2048
+
+
+class DiffusionGenerator:
+    """A discrete graph diffusion model as a :class:`gennas.models.generator.Generator`.
+
+    Args:
+        schema: the schema of the architectures.
+        legal: legality of the space; without it sampling is factorised under the masks alone.
+        num_conditions: how many numbers in [0, 1] an architecture can be asked for by.
+        settings: everything else.
+        seed: seed of the initial weights.
+
+    Example:
+        >>> import numpy as np
+        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> space = NASBench201()
+        >>> generator = DiffusionGenerator(space.schema, space.legal)
+        >>> losses = generator.fit(space.sample(200, np.random.default_rng(0)), steps=3)
+        >>> len(generator.sample(10, seed=1))
+        10
+    """
+
+    def __init__(
+        self,
+        schema: GraphSchema,
+        legal: Legality | None = None,
+        num_conditions: int = 1,
+        settings: DiffusionSettings | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.schema, self.legal, self.settings = schema, legal, settings or DiffusionSettings()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            denoiser = GraphDenoiser.for_schema(
+                schema, num_conditions, dim=self.settings.dim, num_layers=self.settings.num_layers
+            )
+        scheduler = CategoricalScheduler(self.settings.num_train_timesteps, self.settings.kernel)
+        self.pipeline = ArchitectureDiffusionPipeline(denoiser.eval(), scheduler)
+
+    @property
+    def num_conditions(self) -> int:
+        """How many conditions the model knows."""
+        return int(self.pipeline.denoiser.num_conditions)
+
+    def fit(
+        self,
+        archs: Population,
+        conditions: FloatArray | None = None,
+        weights: FloatArray | None = None,
+        steps: int = 100,
+        seed: int = 0,
+    ) -> FloatArray:
+        """Train further from the present weights, see :func:`fit_diffusion`; returns the losses."""
+        check_schema(self.schema, archs.schema)
+        return fit_diffusion(
+            self.pipeline.denoiser,
+            self.pipeline.scheduler,
+            archs.decisions,
+            conditions,
+            weights,
+            steps=steps,
+            batch_size=self.settings.batch_size,
+            lr=self.settings.lr,
+            cond_dropout=self.settings.cond_dropout,
+            seed=seed,
+        )
+
+    def sample(
+        self,
+        n: int,
+        conditions: FloatArray | None = None,
+        seed: int = 0,
+        fixed: NDArray[np.integer] | None = None,
+    ) -> Population:
+        """Draw ``n`` architectures; ``fixed`` decisions are kept, -1 where free, see the pipeline."""
+        generator = torch.Generator(self.pipeline.denoiser.device).manual_seed(seed)
+        parts = [Population.of(self.schema, [])]
+        for start in range(0, n, self.settings.chunk):
+            rows = slice(start, min(start + self.settings.chunk, n))
+            parts.append(
+                self.pipeline(
+                    rows.stop - start,
+                    _rows_of(conditions, rows, n),
+                    guidance_scale=self.settings.guidance_scale,
+                    num_steps=self.settings.num_steps,
+                    generator=generator,
+                    legal=self.legal,
+                    fixed=_rows_of(fixed, rows, n),
+                )
+            )
+        return Population.concat(parts)
+
+    def elbo(self, archs: Population, conditions: FloatArray | None = None, seed: int = 0) -> FloatArray:
+        """Estimated upper bound on the negative log-likelihood of each architecture, in nats, ``(b,)``."""
+        generator = torch.Generator(self.pipeline.denoiser.device).manual_seed(seed)
+        return self.pipeline.elbo(archs, conditions, generator=generator)
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write weights, configuration and settings into a directory."""
+        self.pipeline.save_pretrained(directory)
+        (Path(directory) / _SETTINGS_FILE).write_text(json.dumps(asdict(self.settings), indent=2) + "\n")
+
+    @classmethod
+    def from_pretrained(
+        cls, directory: str | Path, schema: GraphSchema, legal: Legality | None = None
+    ) -> DiffusionGenerator:
+        """Read what :meth:`save_pretrained` wrote.
+
+        Raises:
+            CheckpointError: nothing readable is there, or it belongs to another schema.
+        """
+        pipeline = ArchitectureDiffusionPipeline.from_pretrained(directory, schema)
+        try:
+            settings = DiffusionSettings(**json.loads((Path(directory) / _SETTINGS_FILE).read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise CheckpointError(
+                f"Expected a generator's settings in {Path(directory) / _SETTINGS_FILE}: {error}."
+            ) from error
+        found = cls(schema, legal, pipeline.denoiser.num_conditions, settings)
+        found.pipeline = pipeline
+        return found
+
+
+_SETTINGS_FILE = "generator.json"
+
+
+def _rows_of(values: NDArray[Any] | None, rows: slice, n: int) -> NDArray[Any] | None:
+    """The rows of a per-architecture array; one row for all stays as it is."""
+    return values[rows] if values is not None and np.ndim(values) == 2 and len(values) == n else values
+
+
+def pretrain_encoder(
+    encoder: GraphEncoder,
+    archs: Population,
+    steps: int = 200,
+    seed: int = 0,
+    batch_size: int = 128,
+    lr: float = 2e-3,
+    mask_ratio: float = 0.3,
+) -> FloatArray:
+    """Train an encoder in place to reconstruct masked labels, and return the loss of every step.
+
+    Every decision, node or edge, is masked with probability ``mask_ratio`` (at least one in each
+    architecture); the loss is the mean cross-entropy of the masked labels, in nats. No accuracies
+    are used.
+
+    Raises:
+        CheckpointError: the architectures belong to another schema.
+        ConfigError: there are none.
+    """
+    check_schema(encoder.schema, archs.schema)
+    if not len(archs):
+        raise ConfigError("Expected at least one architecture to pre-train the encoder on, got none.")
+    generator = torch.Generator().manual_seed(seed)
+    X = torch.from_numpy(archs.X.astype(np.int64)).to(encoder.device)
+    E = torch.from_numpy(archs.E.astype(np.int64)).to(encoder.device)
+    optimiser = torch.optim.AdamW(encoder.parameters(), lr=lr, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: _warm_cosine(i, steps))
+    losses = np.empty(steps)
+    encoder.train()
+    for i in range(steps):
+        rows = torch.randint(len(X), (batch_size,), generator=generator).to(X.device)
+        hidden = _hidden_slots(archs.schema, batch_size, mask_ratio, generator)
+        loss = _reconstruction_loss(encoder, X[rows], E[rows], *(h.to(X.device) for h in hidden))
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        losses[i] = loss.item()
+    encoder.eval()
+    return losses
+
+
+def _hidden_slots(schema: GraphSchema, b: int, mask_ratio: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Which node slots ``(b, n)`` and edge slots ``(b, n, n)`` to mask."""
+    score = torch.rand(b, schema.num_decisions, generator=generator)
+    chosen = (score < mask_ratio) | (score == score.amin(1, keepdim=True))
+    nodes = torch.zeros(b, schema.num_nodes, dtype=torch.bool)
+    edges = torch.zeros(b, schema.num_nodes, schema.num_nodes, dtype=torch.bool)
+    for t, slot in enumerate(schema.slots):
+        if slot.source is None:
+            nodes[:, slot.target] = chosen[:, t]
+        else:
+            edges[:, slot.source, slot.target] = chosen[:, t]
+    return nodes, edges
+
+
+def _reconstruction_loss(encoder: GraphEncoder, X: Tensor, E: Tensor, nodes: Tensor, edges: Tensor) -> Tensor:
+    k, m = len(encoder.schema.node_labels), len(encoder.schema.edge_labels)
+    node_logits, edge_logits = encoder.reconstruct(X.masked_fill(nodes, k), E.masked_fill(edges, m))
+    node_error = F.cross_entropy(node_logits[nodes], X[nodes], reduction="sum")
+    edge_error = F.cross_entropy(edge_logits[edges], E[edges], reduction="sum")
+    return (node_error + edge_error) / (nodes.sum() + edges.sum())

@@ -1,0 +1,216 @@
+"""Tasks: labelled data in three parts that never mix, and the recipe to train on it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gennas.errors import ConfigError
+from gennas.registry import Registry
+from gennas.spaces.base import TaskSpec
+from gennas.training._user_data import Labelled, check_graph, check_images, digest, stack
+from gennas.training.config import TrainConfig
+from gennas.training.data import PARTS, ImageData, NodeData, TaskData, stratified_split
+
+__all__ = ["NODE_CONFIG", "TASKS", "Task", "make_task"]
+
+NODE_CONFIG = TrainConfig(
+    epochs=200, lr=0.01, weight_decay=0.05, warmup=0.0, schedule="constant", grad_clip=None, select="best", patience=100
+)
+"""Full-batch training of graph networks: the best epoch by validation is tested, as is usual for them."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What networks are trained for.
+
+    A network learns from the ``train`` part, is selected on ``validation``, and ``test`` is only
+    reported. Data are read at the first use of :attr:`data`, once per process for the named tasks.
+
+    Args:
+        name: short name.
+        spec: all that a space needs to know.
+        load: returns the data; it must pickle to be used by worker processes.
+        split: identity of the split, part of the protocol of every value measured on it.
+        config: the recipe by default.
+
+    Example:
+        >>> task = make_task("digits")
+        >>> task.spec.input_shape, [len(task.data.labels(part)) for part in ("train", "validation", "test")]
+        ((1, 8, 8), [1079, 359, 359])
+    """
+
+    name: str
+    spec: TaskSpec
+    load: Callable[[], TaskData]
+    split: str
+    config: TrainConfig = field(default_factory=TrainConfig)
+
+    @property
+    def data(self) -> TaskData:
+        """The data.
+
+        Raises:
+            ConfigError: the files are missing, or hold something else than :attr:`spec` says.
+        """
+        data = self.load()
+        if data.input_shape != self.spec.input_shape:
+            raise ConfigError(
+                f"Task {self.name!r}: expected inputs {self.spec.input_shape}, the data have {data.input_shape}."
+            )
+        return data
+
+    def example_inputs(self, batch: int = 1, input_shape: Sequence[int] | None = None) -> tuple[Tensor, ...]:
+        """Arguments of one forward pass: ``batch`` random images, or the task's graph."""
+        data = self.data if self.spec.kind == "node" else None
+        if isinstance(data, NodeData):
+            return data.x, data.edge_index
+        shape = tuple(input_shape or self.spec.input_shape)
+        return (torch.randn(batch, *shape, generator=torch.Generator().manual_seed(0)),)
+
+    # ------------------------------------------------------------------ a user's own data
+
+    @classmethod
+    def from_tensors(
+        cls,
+        name: str,
+        *,
+        train: Labelled,
+        test: Labelled,
+        validation: Labelled | None = None,
+        num_outputs: int | None = None,
+        validation_fraction: float = 0.2,
+        config: TrainConfig | None = None,
+    ) -> Task:
+        """Make a task from images ``x (n, c, h, w)`` and labels ``y (n,)``.
+
+        Args:
+            name: short name.
+            train: images and labels to learn from.
+            test: images and labels that are only reported.
+            validation: images and labels to select on; without them a stratified share of the
+                training part is set aside, always the same one.
+            num_outputs: number of classes; by default the largest training label plus one.
+            validation_fraction: share of ``train`` to set aside when there is no ``validation``.
+            config: the recipe.
+
+        Raises:
+            ConfigError: shapes or labels do not fit.
+
+        Example:
+            >>> x, y = torch.randn(20, 1, 4, 4), torch.arange(20) % 2
+            >>> task = Task.from_tensors("mine", train=(x, y), test=(x, y))
+            >>> len(task.data.labels("train")), len(task.data.labels("validation"))
+            (16, 4)
+        """
+        classes = int(train[1].max()) + 1 if num_outputs is None and len(train[1]) else num_outputs or 0
+        split = "given"
+        if validation is None:
+            if not 0 < validation_fraction < 1:
+                raise ConfigError(f"Expected validation_fraction in (0, 1), got {validation_fraction}.")
+            check_images(name, "train", *train, classes)
+            keep, held = stratified_split(train[1], (1 - validation_fraction, validation_fraction), seed=0)
+            train, validation = (train[0][keep], train[1][keep]), (train[0][held], train[1][held])
+            split = f"stratified {validation_fraction:g} of train for validation"
+        given = dict(zip(PARTS, (train, validation, test), strict=True))
+        for part, (x, y) in given.items():
+            check_images(name, part, x, y, classes)
+            if x.shape[1:] != train[0].shape[1:]:
+                raise ConfigError(
+                    f"Task {name!r}: {part} images are {tuple(x.shape[1:])}, expected {tuple(train[0].shape[1:])}."
+                )
+        data = ImageData.of({part: x for part, (x, _) in given.items()}, {p: y.long() for p, (_, y) in given.items()})
+        spec = TaskSpec("image", data.input_shape, classes)
+        identity = digest(*(t for pair in given.values() for t in pair))
+        return cls(name, spec, _InMemory(data), f"{split}, data {identity}", config or TrainConfig())
+
+    @classmethod
+    def from_datasets(cls, name: str, *, train: Any, test: Any, validation: Any = None, **options: Any) -> Task:
+        """Make a task from map-style datasets of ``(tensor, int)``; each example is read once.
+
+        Random transforms of the datasets are thereby frozen; use ``TrainConfig.crop_padding`` and
+        ``flip`` instead. Options are those of :meth:`from_tensors`.
+
+        Raises:
+            ConfigError: an example is not a tensor (or array) with an integer label.
+        """
+        parts = {"train": train, "test": test, **({} if validation is None else {"validation": validation})}
+        tensors: dict[str, Any] = {part: stack(name, part, dataset) for part, dataset in parts.items()}
+        return cls.from_tensors(name, **tensors, **options)
+
+    @classmethod
+    def from_graph(
+        cls,
+        name: str,
+        *,
+        x: Tensor,
+        edge_index: Tensor,
+        y: Tensor,
+        train: Tensor,
+        validation: Tensor,
+        test: Tensor,
+        num_outputs: int | None = None,
+        config: TrainConfig | None = None,
+    ) -> Task:
+        """Make a task from one graph; each part is an index ``(m,)`` or a boolean mask ``(n,)`` of nodes.
+
+        Shapes: ``x (n, f)``, ``edge_index (2, e)``, ``y (n,)``.
+
+        Raises:
+            ConfigError: shapes, edges or labels do not fit, or two parts share a node.
+        """
+        data = NodeData(
+            x.float(),
+            edge_index.long(),
+            y.long(),
+            {
+                part: (torch.nonzero(index).flatten() if index.dtype == torch.bool else index.long())
+                for part, index in zip(PARTS, (train, validation, test), strict=True)
+            },
+        )
+        check_graph(name, data)
+        classes = num_outputs or int(data.y.max()) + 1
+        spec = TaskSpec("node", data.input_shape, classes)
+        identity = digest(data.x, data.edge_index, data.y, *data.nodes.values())
+        return cls(name, spec, _InMemory(data), f"given, data {identity}", config or NODE_CONFIG)
+
+
+TASKS: Registry[Callable[..., Task]] = Registry("task")
+
+
+def make_task(name: str, **options: Any) -> Task:
+    """Return the task called ``name``, or import a task or a factory from ``module:attr`` / ``file.py:attr``.
+
+    Raises:
+        UnknownNameError: nothing has that name.
+        ConfigError: the factory does not take these options, its data are missing, or what was
+            imported is no task.
+    """
+    factory: Any = TASKS.get(name)
+    if isinstance(factory, Task) and not options:
+        return factory
+    if not callable(factory):
+        raise ConfigError(
+            f"Expected {name!r} to be a Task or a function that returns one, got {type(factory).__name__}."
+        )
+    try:
+        inspect.signature(factory).bind(**options)
+    except TypeError as error:
+        raise ConfigError(f"Task {name!r} does not take {', '.join(options)}: {error}.") from error
+    task = factory(**options)
+    if not isinstance(task, Task):
+        raise ConfigError(f"Expected {name!r} to return a Task, got {type(task).__name__}.")
+    return task
+
+
+@dataclass(frozen=True, eq=False)
+class _InMemory:
+    data: TaskData
+
+    def __call__(self) -> TaskData:
+        return self.data

@@ -1,0 +1,294 @@
+"""Training a network: learn on train, select on validation, report test."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gennas.errors import EvaluationError
+from gennas.eval.base import Fidelity
+from gennas.eval.hardware import resolve_device
+from gennas.training.augment import Augmentation
+from gennas.training.config import TrainConfig
+from gennas.training.data import Batch, ImageData, Part, TaskData
+from gennas.training.fidelity import apply_fidelity
+from gennas.training.task import Task
+
+__all__ = ["TrainResult", "Trainer", "seeded"]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a training gave; losses are mean cross entropies, accuracies fractions.
+
+    Args:
+        train_loss: of every epoch, while learning.
+        val_loss: of every epoch.
+        val_accuracy: of every epoch.
+        selected_epoch: whose weights were kept, from 1.
+        test_accuracy: of the kept weights; it played no part in keeping them.
+        seconds: wall time of everything.
+        stopped: ``finished`` all epochs, or out of ``patience``.
+        device: where it ran.
+    """
+
+    train_loss: tuple[float, ...]
+    val_loss: tuple[float, ...]
+    val_accuracy: tuple[float, ...]
+    selected_epoch: int
+    test_accuracy: float
+    seconds: float
+    stopped: Literal["finished", "patience"]
+    device: str
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were run."""
+        return len(self.train_loss)
+
+    @property
+    def selected_val_accuracy(self) -> float:
+        """Validation accuracy of the kept weights."""
+        return self.val_accuracy[self.selected_epoch - 1]
+
+    @property
+    def best_val_accuracy(self) -> float:
+        """Highest validation accuracy of any epoch."""
+        return max(self.val_accuracy)
+
+    @property
+    def last_val_accuracy(self) -> float:
+        """Validation accuracy after the last epoch."""
+        return self.val_accuracy[-1]
+
+
+class Trainer:
+    """Trains networks on a task.
+
+    Args:
+        task: data and default recipe.
+        config: another recipe.
+
+    Example:
+        >>> from gennas.training import TrainConfig, make_task
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+        >>> result = Trainer(make_task("digits"), TrainConfig(epochs=2)).fit(network)
+        >>> result.epochs, result.test_accuracy > 0.8
+        (2, True)
+    """
+
+    def __init__(self, task: Task, config: TrainConfig | None = None) -> None:
+        self.task, self.config = task, config or task.config
+
+    def fit(self, module: nn.Module, fidelity: Fidelity | None = None, seed: int = 0) -> TrainResult:
+        """Train ``module`` in place; it ends with the selected weights, on the device it came on.
+
+        On a CPU the result is a function of the initial weights and ``seed``. The global random
+        state of PyTorch is as before afterwards.
+
+        Args:
+            module: maps a batch of images to logits ``(b, classes)``, or features and ``edge_index``
+                of a graph to logits of every node ``(n, classes)``.
+            fidelity: how much to spend; its width is the space's business, not ours.
+            seed: of the order of batches, augmentation, dropout and the share of the data.
+
+        Raises:
+            EvaluationError: nothing to train, outputs of another shape, or a loss that is not finite.
+            ConfigError: the device or the data are missing, or the fidelity does not fit the task.
+        """
+        start = time.perf_counter()
+        fidelity, home = fidelity or Fidelity(), _device_of(module)
+        device = resolve_device(self.config.device)
+        data = apply_fidelity(self.task.data, fidelity, seed).to(device)
+        channels_last = device.type == "cuda" and isinstance(data, ImageData)
+        module.to(device).to(memory_format=torch.channels_last if channels_last else torch.preserve_format)
+        try:
+            with seeded(seed, device), _threads(self.config.threads), _tf32(self.config.amp and device.type == "cuda"):
+                run = _Run(module, data, self.task, self.config, fidelity, device, seed)
+                stopped = run.train()
+                test_accuracy, _ = run.evaluate("test")
+        finally:
+            module.to(home).to(memory_format=torch.contiguous_format if channels_last else torch.preserve_format)
+        curves = tuple(run.train_loss), tuple(run.val_loss), tuple(run.val_accuracy)
+        seconds = time.perf_counter() - start
+        return TrainResult(*curves, run.selected_epoch, test_accuracy, seconds, stopped, device.type)
+
+
+@dataclass
+class _Run:
+    """The state of one training."""
+
+    module: nn.Module
+    data: TaskData
+    task: Task
+    config: TrainConfig
+    fidelity: Fidelity
+    device: torch.device
+    seed: int
+    train_loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+    selected_epoch: int = 0
+
+    def __post_init__(self) -> None:
+        config, data = self.config, self.data
+        self.epochs = self.fidelity.epochs or config.epochs
+        padding = math.ceil(config.crop_padding * self.fidelity.resolution)
+        self.batches = partial(
+            data.batches,
+            "train",
+            config.batch_size,
+            generator=torch.Generator().manual_seed(self.seed),
+            augmentation=Augmentation(padding, config.flip) if padding or config.flip else None,
+        )
+        self.parameters = [p for p in self.module.parameters() if p.requires_grad]
+        if not self.parameters:
+            raise EvaluationError(f"{type(self.module).__name__} has no trainable parameters; nothing can be learnt.")
+        steps = max(1, math.ceil(len(data.labels("train")) / config.batch_size)) if isinstance(data, ImageData) else 1
+        self.optimizer = _optimizer(self.parameters, config)
+        schedule = partial(_rate, total=steps * self.epochs, config=config)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, schedule)
+
+    def train(self) -> Literal["finished", "patience"]:
+        """Run the epochs and leave the selected weights in the module."""
+        kept: dict[str, Tensor] = {}
+        stopped: Literal["finished", "patience"] = "finished"
+        for epoch in range(1, self.epochs + 1):
+            self.train_loss.append(self._epoch(epoch))
+            accuracy, loss = self.evaluate("validation")
+            self.val_accuracy.append(accuracy)
+            self.val_loss.append(loss)
+            if self.config.select == "last" or self._improved():
+                self.selected_epoch = epoch
+                if self.config.select == "best":
+                    kept = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+            if self.config.patience is not None and epoch - self.selected_epoch >= self.config.patience:
+                stopped = "patience"
+                break
+        if kept:
+            self.module.load_state_dict(kept)
+        return stopped
+
+    def evaluate(self, part: Part) -> tuple[float, float]:
+        """Accuracy and mean loss of a part, in evaluation mode."""
+        self.module.eval()
+        right, loss, count = torch.zeros((), device=self.device), torch.zeros((), device=self.device), 0
+        with torch.no_grad():
+            for batch in self.data.batches(part, self.config.eval_batch_size):
+                logits = self._logits(batch)
+                right += (logits.argmax(1) == batch.y).sum()
+                loss += functional.cross_entropy(logits, batch.y, reduction="sum")
+                count += len(batch.y)
+        return float(right) / count, float(loss) / count
+
+    def _epoch(self, epoch: int) -> float:
+        """One pass over the training part; its mean loss."""
+        self.module.train()
+        check_every = 1 if self.device.type == "cpu" else 50  # reading the loss makes a GPU wait
+        total, count = torch.zeros((), device=self.device), 0
+        for step, batch in enumerate(self.batches()):
+            loss = functional.cross_entropy(self._logits(batch), batch.y, label_smoothing=self.config.label_smoothing)
+            total += loss.detach() * len(batch.y)
+            count += len(batch.y)
+            if step % check_every == 0:
+                self._check_finite(float(total) / count, epoch)
+            self.optimizer.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss)
+            if self.config.grad_clip is not None:
+                nn.utils.clip_grad_norm_(self.parameters, self.config.grad_clip)
+            self.optimizer.step()
+            self.schedule.step()
+        mean = float(total) / count
+        self._check_finite(mean, epoch)
+        return mean
+
+    def _logits(self, batch: Batch) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.amp and self.device.type == "cuda"):
+            output = self.module(*batch.inputs)
+        expected = (len(batch.inputs[0]), self.task.spec.num_outputs)
+        if not isinstance(output, Tensor) or tuple(output.shape) != expected:
+            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise EvaluationError(
+                f"Task {self.task.name!r}: expected the network to return logits {expected}, got {got}."
+            )
+        logits = output.float()
+        return logits if batch.rows is None else logits[batch.rows]
+
+    def _check_finite(self, loss: float, epoch: int) -> None:
+        if not math.isfinite(loss):
+            raise EvaluationError(
+                f"Task {self.task.name!r}: the loss became {loss} in epoch {epoch} of {self.epochs}; "
+                f"try a smaller learning rate than {self.config.lr:g}."
+            )
+
+    def _improved(self) -> bool:
+        """Whether the last epoch is the best so far: by validation accuracy, ties by validation loss."""
+        scores = [(a, -loss) for a, loss in zip(self.val_accuracy, self.val_loss, strict=True)]
+        return len(scores) == 1 or scores[-1] > max(scores[:-1])
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed PyTorch's global random state on the CPU and ``device``, and give it back afterwards."""
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.default_generator.manual_seed(seed)
+        for place in cuda:
+            with torch.cuda.device(place):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def _rate(step: int, total: int, config: TrainConfig) -> float:
+    """Learning rate as a share of its peak: a linear rise, then half a cosine down to 0."""
+    warm = round(config.warmup * total)
+    if step < warm:
+        return (step + 1) / warm
+    if config.schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+
+
+def _optimizer(parameters: list[nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+    return torch.optim.SGD(
+        parameters,
+        lr=config.lr,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+        nesterov=config.momentum > 0,
+    )
+
+
+def _device_of(module: nn.Module) -> torch.device:
+    return next((p.device for p in module.parameters()), torch.device("cpu"))
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _tf32(enabled: bool) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if enabled else before)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

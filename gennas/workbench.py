@@ -1,0 +1,412 @@
+"""From a configuration to a finished run directory: the one-call interface behind the command line."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+import gennas
+from gennas.config import ProblemConfig, SearchConfig, load_yaml, parse_options
+from gennas.errors import ConfigError, GennasError, UnknownNameError
+from gennas.eval.base import FULL_FIDELITY, Evaluator, Fidelity, Metric
+from gennas.execution import Executor, ProcessExecutor, SerialExecutor
+from gennas.graph import Architecture
+from gennas.search import Archive, Constraint, Listener, Objective, Objectives, Result, Search, Trial
+from gennas.search.strategy import STRATEGIES, Strategy
+from gennas.spaces import Space, TaskSpec, make_space
+from gennas.tracking import NullTracker, RunInfo, SafeTracker, Tracker
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gennas.eval.tables import Table
+
+__all__ = ["Problem", "Run", "make_problem", "open_run", "run_search"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A space, what scores its architectures, and what is wanted."""
+
+    space: Space
+    evaluator: Evaluator
+    objectives: Objectives
+    report: str | None
+    fidelity: Fidelity
+    table: Table | None = None
+
+    @cached_property
+    def optimum(self) -> float | None:
+        """Best value of the single objective over the table's feasible architectures, where there is a table."""
+        if self.table is None or len(self.objectives.objectives) > 1:
+            return None
+        goal = self.objectives.primary
+        return self.table.optimum(goal.metric, goal.direction, self.feasible_rows)[0]
+
+    @property
+    def feasible_rows(self) -> NDArray[np.bool_] | None:
+        """Rows of the table that keep every constraint, ``(rows,)``; None where there is no table."""
+        if self.table is None:
+            return None
+        columns = self.table.columns
+        kept = [
+            columns[c.metric] <= c.bound if c.sense == "<=" else columns[c.metric] >= c.bound
+            for c in self.objectives.constraints
+        ]
+        rows: NDArray[np.bool_] = np.logical_and.reduce([np.ones(len(self.table), dtype=bool), *kept])
+        return rows
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished (or interrupted) search and its directory.
+
+    Example:
+        >>> from gennas import SearchConfig, run_search  # doctest: +SKIP
+        >>> run = run_search(SearchConfig(space="nasbench-graph", task="cora", budget=30))  # doctest: +SKIP
+        >>> run.best.metrics["val_accuracy"] > 0.8  # doctest: +SKIP
+        True
+    """
+
+    config: SearchConfig
+    problem: Problem
+    result: Result
+    directory: Path = field(default=Path())
+
+    @property
+    def best(self) -> Trial:
+        """The incumbent.
+
+        Raises:
+            GennasError: no trial was feasible.
+        """
+        if self.result.best is None:
+            raise GennasError("No trial was feasible, so there is no best architecture; loosen the constraints.")
+        return self.result.best
+
+    def build(self, spec: TaskSpec) -> nn.Module:
+        """The best architecture as a plain, freshly initialised module."""
+        return self.problem.space.build(self.best.arch, spec)
+
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` holds."""
+        best = self.result.best
+        return {
+            "best": None if best is None else _describe(best, self.problem.space),
+            "pareto": [_describe(t, self.problem.space) for t in self.result.pareto],
+            "n_evals": len(self.result.trials),
+            "wall_s": self.result.wall_s,
+            "cost_s": sum(t.cost.get("seconds", 0.0) for t in self.result.trials),
+            "stopped": self.result.stopped,
+            "optimum": self.problem.optimum,
+            "config_hash": self.config.config_hash,
+            "version": gennas.__version__,
+        }
+
+
+def _describe(trial: Trial, space: Space) -> dict[str, Any]:
+    return {"text": space.to_text(trial.arch), "key": trial.arch.key, "metrics": dict(trial.metrics)}
+
+
+# ---------------------------------------------------------------------- from settings to objects
+
+
+def make_problem(config: ProblemConfig) -> Problem:
+    """Build the space, the evaluator and the objectives that a configuration names.
+
+    Raises:
+        GennasError: an unknown name, a wrong option, an unreadable table, an impossible constraint.
+    """
+    space = make_space(config.space, **parse_options(config.space_option))
+    evaluator, table = _make_evaluator(config, space)
+    metrics = evaluator.metrics
+    goals = config.objective or _default_objective(metrics)
+    objectives = Objectives(
+        tuple(Objective.parse(text, metrics) for text in goals),
+        tuple(Constraint.parse(text, metrics) for text in config.constraint),
+    )
+    report = config.report or ("test_accuracy" if "test_accuracy" in metrics else None)
+    if report is not None and report not in metrics:
+        raise UnknownNameError("metric", report, metrics)
+    problem = Problem(space, evaluator, objectives, report, _fidelity(config), table)
+    _check_constraints(problem)
+    return problem
+
+
+def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Table | None]:
+    from gennas.eval.tables import TABLES, TableEvaluator, open_table
+
+    if config.table is not None and config.task is not None:
+        raise ConfigError("Expected either --task or --table, got both; drop one.")
+    named = f"{space.name}/{config.task}"
+    if config.table is not None or (config.evaluator != "train" and named in TABLES):
+        if _fidelity(config) != FULL_FIDELITY:
+            raise ConfigError("A table has full evaluations only: drop --epochs and the other fidelity settings.")
+        table = open_table(config.table or named, space)
+        return TableEvaluator(table), table
+    if config.evaluator == "table":
+        known = [name for name in TABLES if name.startswith(f"{space.name}/")]
+        raise ConfigError(f"No table {named!r}; give --table FILE. Tables of this space: {', '.join(known) or 'none'}.")
+    from gennas.training import TrainEvaluator, make_task
+
+    options = parse_options(config.task_option)
+    task = make_task(config.task or "digits", **options, **({"download": True} if config.download else {}))
+    return TrainEvaluator(space, task), None
+
+
+def _fidelity(config: ProblemConfig) -> Fidelity:
+    return Fidelity(config.epochs, config.data_fraction, config.resolution, config.width)
+
+
+def _default_objective(metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+    if "val_accuracy" not in metrics:
+        raise ConfigError(f"Say what to optimise with --objective METRIC:max. Metrics: {', '.join(sorted(metrics))}.")
+    return ("val_accuracy:max",)
+
+
+def _check_constraints(problem: Problem) -> None:
+    """Refuse constraints that nothing can satisfy, as far as it can be known before searching."""
+    goals = problem.objectives
+    ranges = {name: m.bounds for name, m in problem.evaluator.metrics.items()}
+    for constraint in goals.constraints:
+        low, high = ranges[constraint.metric]
+        if constraint.sense == ">=":
+            low = max(low, constraint.bound)
+        else:
+            high = min(high, constraint.bound)
+        if low > high or math.isnan(constraint.bound):
+            raise ConfigError(f"Impossible constraint {constraint}: {constraint.metric} cannot take such a value.")
+        ranges[constraint.metric] = (low, high)
+    if problem.table is not None and goals.constraints and problem.feasible_rows is not None:
+        if problem.feasible_rows.any():
+            return
+        texts = " and ".join(str(c) for c in goals.constraints)
+        raise ConfigError(f"Impossible constraint {texts}: no architecture of the table {problem.table.name} keeps it.")
+
+
+def make_strategy(name: str, options: Sequence[str], problem: Problem, seed: int) -> Strategy:
+    """Build a strategy by name.
+
+    Raises:
+        ConfigError: an argument that the strategy does not take.
+    """
+    factory = STRATEGIES.get(name)
+    try:
+        return factory(problem.space, problem.objectives, seed=seed, **parse_options(options))
+    except TypeError as error:
+        raise ConfigError(f"Strategy {name!r}: {error}.") from error
+
+
+def _make_executor(config: SearchConfig, evaluator: Evaluator) -> Executor:
+    if config.executor == "serial":
+        return SerialExecutor(evaluator, config.time_limit_s)
+    return ProcessExecutor(evaluator, config.workers, config.time_limit_s, config.memory_limit_gb)
+
+
+def _run_info(config: SearchConfig, problem: Problem) -> RunInfo:
+    source = config.task or config.table or "digits"
+    return RunInfo(
+        config.to_dict(),
+        config.config_hash,
+        config.seed,
+        problem.objectives,
+        problem.space.to_text,
+        group=f"{config.space}-{Path(source).name}-{config.strategy}",
+        name=f"{config.strategy}-{config.seed}",
+    )
+
+
+def _make_tracker(config: SearchConfig) -> Tracker:
+    if config.track == "none":
+        return NullTracker()
+    from gennas.tracking.wandb import WandbTracker
+
+    return SafeTracker(WandbTracker(project="gennas", run_dir=config.out))
+
+
+# ---------------------------------------------------------------------- running
+
+
+def run_search(
+    config: SearchConfig,
+    listeners: Sequence[Listener] = (),
+    on_problem: Callable[[Problem], None] | None = None,
+    report: bool = True,
+) -> Run:
+    """Run a search, or continue the one in ``config.out``, and write its directory.
+
+    The directory holds ``config.yaml`` (resolved), ``archive.sqlite``, ``summary.json``,
+    ``report.html`` and, for generative strategies, ``generator/``.
+
+    Args:
+        config: the settings.
+        listeners: told of every trial and round.
+        on_problem: called with the problem before the first trial.
+        report: write ``report.html``.
+
+    Raises:
+        GennasError: bad settings; nothing is written then.
+        KeyboardInterrupt: interrupted; the archive holds every finished trial.
+    """
+    problem = make_problem(config)
+    strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
+    archive = _open_archive(config, problem)
+    tracker = _make_tracker(config)
+    executor = _make_executor(config, problem.evaluator)
+    if on_problem is not None:
+        on_problem(problem)
+    search = Search(
+        strategy,
+        executor,
+        archive,
+        problem.objectives,
+        config.budget,
+        config.seed,
+        problem.fidelity,
+        [*listeners, tracker, _GeneratorSaver(strategy, config.out)],
+        config.asynchronous,
+    )
+    try:
+        tracker.start(_run_info(config, problem))
+        run = Run(config, problem, search.run(), config.out)
+        _write_results(run, archive, report)
+        tracker.finish(run.summary())
+        return run
+    finally:
+        executor.close()
+        archive.close()
+
+
+def _open_archive(config: SearchConfig, problem: Problem) -> Archive:
+    """Create the run directory or reopen it; refuse another configuration's."""
+    settings = config.out / "config.yaml"
+    if settings.exists():
+        _refuse_other_config(config, load_yaml(settings), settings)
+    else:
+        content = yaml.safe_dump({**config.to_dict(), "version": gennas.__version__}, sort_keys=False)
+        try:
+            config.out.mkdir(parents=True, exist_ok=True)
+            write_atomically(settings, content)
+        except OSError as error:
+            raise ConfigError(f"Cannot write to the run directory {config.out}: {error.strerror}.") from error
+    archive = Archive(config.out / "archive.sqlite", problem.space)
+    schema = problem.space.schema.fingerprint
+    archive.claim(f"{problem.space.name} {schema} {problem.evaluator.protocol} {problem.fidelity}")
+    return archive
+
+
+def write_atomically(path: Path, content: str) -> None:
+    """Write a file so that a reader, or a later run, never finds half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(content)
+    draft.replace(path)
+
+
+def _refuse_other_config(config: SearchConfig, found: Mapping[str, Any], path: Path) -> None:
+    wanted = config.identity()
+    differing = [k for k in wanted if found.get(k) != wanted[k]]
+    if differing:
+        changes = ", ".join(f"{k}: {found.get(k)!r} there, {wanted[k]!r} now" for k in differing)
+        raise ConfigError(f"{path} belongs to another configuration ({changes}). Use a new --out or the same settings.")
+
+
+def _write_results(run: Run, archive: Archive, report: bool) -> None:
+    write_atomically(run.directory / "summary.json", json.dumps(run.summary(), indent=2) + "\n")
+    if report:
+        from gennas.report import write_report
+
+        write_report(run_data(run, archive), run.directory / "report.html")
+
+
+def run_data(run: Run, archive: Archive) -> Any:
+    """What a report shows of a run."""
+    from gennas.report import RunData
+
+    return RunData(
+        config=run.config.to_dict(),
+        trials=run.result.trials,
+        objectives=run.problem.objectives,
+        report_metric=run.problem.report,
+        rounds=archive.rounds(),
+        optimum=run.problem.optimum,
+        texts=run.problem.space.to_text,
+        wall_s=run.result.wall_s,
+        version=gennas.__version__,
+    )
+
+
+def open_run(directory: Path) -> tuple[Run, Archive]:
+    """Read a run directory again, finished or not, without continuing it.
+
+    Raises:
+        ConfigError: the folder is not a run directory.
+    """
+    settings = load_yaml(directory / "config.yaml")
+    settings.pop("version", None)
+    config = SearchConfig.from_dict({**settings, "out": str(directory)})
+    problem = make_problem(config)
+    if not (directory / "archive.sqlite").exists():
+        raise ConfigError(f"{directory} holds no archive.sqlite; expected the --out of a search.")
+    archive = Archive(directory / "archive.sqlite", problem.space)
+    trials = archive.trials()
+    goals = problem.objectives
+    wall_s = float(archive.meta("wall_s") or 0)
+    stopped = "budget" if len(trials) >= config.budget else "unfinished"
+    return Run(
+        config, problem, Result(trials, goals.best(trials), goals.pareto(trials), wall_s, stopped), directory
+    ), archive
+
+
+def load_architecture(text: str, space: Space) -> Architecture:
+    """An architecture from its text, or from ``summary.json`` / an architecture's JSON file.
+
+    Raises:
+        InvalidArchitectureError: it does not parse.
+    """
+    path = Path(text)
+    if text.endswith(".json") and path.is_file():
+        content = json.loads(path.read_text())
+        return (
+            space.from_text(content["best"]["text"])
+            if "best" in content
+            else Architecture.from_json(path.read_text(), space.schema)
+        )
+    return space.from_text(text)
+
+
+@dataclass
+class _GeneratorSaver:
+    """Saves a strategy's generator, if it has one, after every round."""
+
+    strategy: Strategy
+    directory: Path
+
+    def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
+        """Nothing to save."""
+
+    def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
+        generator = getattr(self.strategy, "generator", None)
+        if generator is None or record.get("round") != self.strategy.records().get("round"):
+            return  # no generator, or a restored round whose generator is gone
+        folder = self.directory / "generator" / f"round-{int(record['round']):03d}"
+        if not folder.exists():
+            generator.save_pretrained(folder)
+
+
+def replay_run(run: Run, archive: Archive) -> None:
+    """Tell W&B the whole story of a run, from its archive."""
+    from gennas.tracking import replay
+    from gennas.tracking.wandb import WandbTracker
+
+    tracker = SafeTracker(WandbTracker(project="gennas", run_dir=run.directory))
+    replay(tracker, run.result.trials, archive.rounds(), _run_info(run.config, run.problem), run.summary())

@@ -1,0 +1,205 @@
+"""Tables of the user's: formats, and errors that name row and column."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from gennas.errors import TableError
+from gennas.eval.tables.user import guess_direction, read_table
+from gennas.spaces.nasbench101 import NASBench101
+from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench_graph import NASBenchGraph
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SPACE = NASBench201()
+A = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+B = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+C = "|nor_conv_1x1~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
+
+
+def csv(folder: Path, *lines: str, name: str = "mine.csv") -> Path:
+    file = folder / name
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+GOOD = ("id,arch,val_accuracy,latency_ms,comment", f"x1,{A},0.1,5,slow", f"x2,{B},0.30000000000000004,7e-1,")
+
+
+def test_csv_gives_metrics_with_directions_and_exact_values(tmp_path: Path) -> None:
+    table = read_table(csv(tmp_path, *GOOD), SPACE)
+    assert list(table.metrics) == ["val_accuracy", "latency_ms"]
+    assert [m.direction for m in table.metrics.values()] == ["max", "min"]
+    assert table.lookup(SPACE.from_text(B)) == {"val_accuracy": 0.30000000000000004, "latency_ms": 0.7}
+    assert table.name == "mine.csv"
+    assert table.protocol.startswith("table/mine.csv/")
+
+
+def test_all_formats_give_the_same_table(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet needs the extra 'parquet'")
+    frame = pd.DataFrame({"arch": [A, B], "acc": [0.25, 0.5], "note": ["n", None]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress((tmp_path / "t.csv").read_bytes()))
+    frame.to_parquet(tmp_path / "t.parquet")
+    (tmp_path / "t.jsonl").write_text("\n\n".join(json.dumps(row) for row in frame.to_dict("records")))
+    tables = [read_table(tmp_path / name, SPACE) for name in ("t.csv", "t.csv.gz", "t.parquet", "t.jsonl")]
+    for table in tables:
+        assert list(table.metrics) == ["acc"]
+        assert table.keys == (SPACE.from_text(A).key, SPACE.from_text(B).key)
+        assert table.columns["acc"].tolist() == [0.25, 0.5]
+    assert tables[0].protocol.split("/")[-1] == tables[1].protocol.split("/")[-1]  # packing changes nothing
+
+
+def test_protocol_changes_with_the_content(tmp_path: Path) -> None:
+    one = read_table(csv(tmp_path, "arch,acc", f"{A},0.5"), SPACE).protocol
+    two = read_table(csv(tmp_path, "arch,acc", f"{A},0.6"), SPACE).protocol
+    assert one != two
+
+
+@pytest.mark.parametrize("header", ["arch", "Architecture", "arch_str", "text", "cell"])
+def test_the_column_of_architectures_is_found(tmp_path: Path, header: str) -> None:
+    table = read_table(csv(tmp_path, f"id,{header},acc", f"1,{A},0.5", f"2,{B},0.5"), SPACE)
+    assert "acc" in table.metrics
+    assert len(table) == 2
+
+
+def test_the_column_can_be_named_and_wins_over_unreadable_ones(tmp_path: Path) -> None:
+    file = csv(tmp_path, "arch,official,other,acc", f"net7,{A},{B},0.5")
+    assert read_table(file, SPACE).keys == (SPACE.from_text(A).key,)
+    assert read_table(file, SPACE, arch_column="other").keys == (SPACE.from_text(B).key,)
+
+
+def test_rows_of_one_architecture_merge_if_they_agree(tmp_path: Path) -> None:
+    space = NASBenchGraph()
+    lines = ("arch,acc", "0012:gat,gcn,fc,gin", "0012:gcn,gat,gin,fc", "0000:gcn,gat,gin,fc")
+    same = csv(tmp_path, lines[0], *(f'"{text}",{acc}' for text, acc in zip(lines[1:], (0.5, 0.5, 0.7), strict=True)))
+    table = read_table(same, space)
+    assert table.columns["acc"].tolist() == [0.5, 0.7]
+    assert table.lookup(space.from_text(lines[2])) == {"acc": 0.5}
+
+
+def test_rows_of_one_architecture_that_disagree_are_both_named(tmp_path: Path) -> None:
+    file = csv(tmp_path, "arch,acc,loss", f"{A},0.5,1", f"{B},0.5,1", f"{A},0.5,2")
+    with pytest.raises(TableError, match=r"rows 1 and 3 are the same architecture but disagree in column 'loss': 1.0 and 2"):
+        read_table(file, SPACE)
+    assert len(read_table(file, SPACE, metrics=["acc"])) == 2
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "inf", "-inf", "n/a", "0.5%"])
+def test_cells_that_are_no_finite_numbers_are_named(tmp_path: Path, cell: str) -> None:
+    file = csv(tmp_path, "arch,acc,extra", f"{A},0.1,1", f"{B},0.2,{cell}", f"{C},0.3,3")
+    with pytest.raises(TableError, match=r"mine.csv: row 2, column 'extra': expected a finite number, got '"):
+        read_table(file, SPACE)
+    assert read_table(file, SPACE, metrics=["acc"]).columns["acc"].tolist() == [0.1, 0.2, 0.3]
+
+
+def test_null_in_json_lines_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "t.jsonl"
+    file.write_text(json.dumps({"arch": A, "acc": 0.5}) + "\n" + json.dumps({"arch": B, "acc": None}) + "\n")
+    with pytest.raises(TableError, match="row 2, column 'acc'"):
+        read_table(file, SPACE)
+
+
+def test_unknown_columns_get_near_names(tmp_path: Path) -> None:
+    file = csv(tmp_path, *GOOD)
+    with pytest.raises(TableError, match="no column 'val_acuracy'. Did you mean val_accuracy"):
+        read_table(file, SPACE, metrics=["val_acuracy"])
+    with pytest.raises(TableError, match="no column 'archs'. Did you mean arch"):
+        read_table(file, SPACE, arch_column="archs")
+    with pytest.raises(TableError, match="row 1, column 'comment': expected a finite number, got 'slow'"):
+        read_table(file, SPACE, metrics=["comment"])
+
+
+def test_a_bad_text_is_named_by_its_row(tmp_path: Path) -> None:
+    file = csv(tmp_path, "arch,acc", f"{A},0.1", f"{B},0.2", "|what~0|+|none~0|,0.3")
+    with pytest.raises(TableError, match=r"row 3, column 'arch': nasbench201: expected .* got '\|what~0\|") as caught:
+        read_table(file, SPACE)
+    assert "another space" not in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["arch", "cell"])
+def test_a_table_of_another_space_is_recognised(tmp_path: Path, header: str) -> None:
+    file = csv(tmp_path, f"{header},acc", f"{A},0.1", f"{B},0.2")
+    with pytest.raises(TableError, match="table of another space"):
+        read_table(file, NASBench101())
+
+
+def test_first_bad_row_of_another_space_is_named(tmp_path: Path) -> None:
+    file = csv(tmp_path, "arch,acc", f"{A},0.1")
+    with pytest.raises(TableError, match="row 1, column 'arch'.*another space than nasbench101"):
+        read_table(file, NASBench101())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.csv", b"", "the file is empty"),
+        ("t.csv", b"arch,acc\n", "no rows"),
+        ("t.csv", b'arch,acc\n"unclosed,1\n', "not a readable CSV"),
+        ("t.csv", b"\xff\xfe\x00arch", "not a readable CSV"),
+        ("t.csv.gz", b"arch,acc\n", "not a readable gzip"),
+        ("t.csv.gz", gzip.compress(b"arch,acc\n" * 99)[:-9], "not a readable gzip"),
+        ("t.jsonl", b'{"arch": 1}\n{"arch": \n', "line 2 is not JSON"),
+        ("t.jsonl", b"[1]\n", "line 1: expected a JSON object"),
+        ("t.txt", b"arch", r"expected CSV \(.csv\).*got the suffix .txt"),
+        ("t.csv", f"arch,name\n{A},x\n".encode(), "expected a column of numbers beside 'arch'"),
+    ],
+)
+def test_unreadable_files_say_why(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TableError, match=message):
+        read_table(tmp_path / name, SPACE)
+
+
+def test_missing_file_and_damaged_parquet(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="Cannot read the table .*none.csv: No such file"):
+        read_table(tmp_path / "none.csv", SPACE)
+    pytest.importorskip("pyarrow", reason="Parquet needs the extra 'parquet'")
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(TableError, match="not a readable Parquet"):
+        read_table(tmp_path / "t.parquet", SPACE)
+
+
+def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    (tmp_path / "t.parquet").write_bytes(b"PAR1")
+    with pytest.raises(TableError, match=r"gennas\[parquet\]"):
+        read_table(tmp_path / "t.parquet", SPACE)
+
+
+@pytest.mark.parametrize("name", ["val_loss", "test_error", "latency_ms", "train_time", "params_m", "FLOPs", "energy_j"])
+def test_less_is_better_for_costs(name: str) -> None:
+    assert guess_direction(name) == "min"
+
+
+@pytest.mark.parametrize("name", ["val_accuracy", "c10_val_200", "auc", "synflow", "f1"])
+def test_more_is_better_otherwise(name: str) -> None:
+    assert guess_direction(name) == "max"
+
+
+@settings(max_examples=25, deadline=None)
+@given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=2, max_size=2))
+def test_every_float_survives_the_file(tmp_path_factory: pytest.TempPathFactory, values: list[float]) -> None:
+    folder = tmp_path_factory.mktemp("floats")
+    file = csv(folder, "arch,acc", *(f"{text},{value!r}" for text, value in zip((A, B), values, strict=True)))
+    assert read_table(file, SPACE).columns["acc"].tolist() == values
+
+
+@pytest.mark.shared
+def test_the_published_table_of_nasbench201(shared_data: Path) -> None:
+    start = time.perf_counter()
+    table = read_table(shared_data / "nb201.csv.gz", SPACE)
+    seconds = time.perf_counter() - start
+    assert (len(table), table.coverage) == (15625, 1.0)
+    value, keys = table.optimum("c10_val_200")
+    assert round(value, 3) == 91.607
+    best = table.keys.index(keys[0])
+    assert round(table.columns["c10_test_200"][best], 3) == 94.373
+    assert table.metrics["params_c10_m"].direction == "min"
+    assert seconds < 15  # a second on an idle core where the space reads texts in one batch

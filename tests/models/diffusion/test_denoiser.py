@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from gennas.graph import GraphSchema
+from gennas.models.diffusion.denoiser import GraphDenoiser, slot_relations
+
+
+@pytest.fixture
+def denoiser(mixed: GraphSchema) -> GraphDenoiser:
+    torch.manual_seed(0)
+    model = GraphDenoiser.for_schema(mixed, num_conditions=2, dim=16, num_layers=2, num_heads=2)
+    torch.nn.init.normal_(model.head.weight)
+    return model.eval()
+
+
+def test_slot_relations_of_a_small_graph(mixed: GraphSchema) -> None:
+    # Slots: node 1, edge 0->1, edge 0->2, edge 1->2.
+    assert [(s.source, s.target) for s in mixed.slots] == [(None, 1), (0, 1), (0, 2), (1, 2)]
+    relations = slot_relations(mixed).bool()
+    names = ["same", "source", "target", "chain", "chained", "earlier", "kind"]
+    found = {name: {tuple(p) for p in relations[..., i].nonzero().tolist()} for i, name in enumerate(names)}
+    assert found["same"] == {(0, 0), (1, 1), (2, 2), (3, 3)}
+    assert found["source"] - found["same"] == {(0, 3), (3, 0), (1, 2), (2, 1)}
+    assert found["target"] - found["same"] == {(0, 1), (1, 0), (2, 3), (3, 2)}
+    assert found["chain"] == {(0, 0), (0, 3), (1, 0), (1, 3)}
+    assert found["chained"] == {(0, 0), (3, 0), (0, 1), (3, 1)}
+    assert found["earlier"] == {(i, j) for i in range(4) for j in range(i + 1, 4)}
+    assert found["kind"] == {(0, 1), (0, 2), (0, 3), (1, 0), (2, 0), (3, 0)}
+
+
+def test_untrained_network_is_uniform_over_the_allowed_labels(mixed: GraphSchema) -> None:
+    model = GraphDenoiser.for_schema(mixed, dim=16)
+    p = model(torch.full((2, 4), 3), torch.ones(2)).softmax(-1)
+    torch.testing.assert_close(p[0, 0], torch.tensor([0.0, 0.5, 0.5]))
+    torch.testing.assert_close(p[0, 1:], torch.full((3, 3), 1 / 3))
+
+
+def test_logits_respect_the_masks_and_the_batch(denoiser: GraphDenoiser) -> None:
+    x = torch.tensor([[1, 0, 3, 2], [3, 3, 3, 3], [2, 1, 1, 0]])
+    time, conditions = torch.tensor([0.2, 1.0, 0.5]), torch.rand(3, 2)
+    logits = denoiser(x, time, conditions)
+    assert logits.shape == (3, 4, 3)
+    assert (logits.isinf() == ~denoiser.mask).all()
+    torch.testing.assert_close(denoiser(x[1:2], time[1:2], conditions[1:2])[0], logits[1])
+
+
+def test_every_input_matters(denoiser: GraphDenoiser) -> None:
+    x, time, conditions = torch.tensor([[1, 0, 3, 2]]), torch.tensor([0.5]), torch.tensor([[0.2, 0.9]])
+    base = denoiser(x, time, conditions)
+    for t in range(4):  # attention carries each slot to every other
+        moved = x.clone()
+        moved[0, t] = 3 if x[0, t] != 3 else 1
+        assert ((denoiser(moved, time, conditions) - base).abs().nan_to_num().amax(-1) > 1e-6).all()
+    assert not torch.allclose(denoiser(x, time * 0.1, conditions), base)
+    for i in range(2):
+        other = conditions.clone()
+        other[0, i] = 0.5
+        assert not torch.allclose(denoiser(x, time, other), base)
+
+
+def test_unknown_conditions_are_the_null_embedding(denoiser: GraphDenoiser) -> None:
+    torch.nn.init.normal_(denoiser.null)
+    x, time = torch.tensor([[1, 0, 3, 2]]), torch.tensor([0.5])
+    unknown = torch.full((1, 2), math.nan)
+    torch.testing.assert_close(denoiser(x, time, unknown), denoiser(x, time))
+    assert not torch.allclose(denoiser(x, time, torch.tensor([[0.0, math.nan]])), denoiser(x, time))
+
+
+def test_gradients_are_finite_with_unknown_conditions(denoiser: GraphDenoiser) -> None:
+    logits = denoiser(torch.tensor([[1, 0, 3, 2]]), torch.tensor([0.5]), torch.tensor([[0.3, math.nan]]))
+    logits[logits.isfinite()].sum().backward()
+    gradients = [p.grad for p in denoiser.parameters() if p.grad is not None]
+    assert gradients and all(g.isfinite().all() for g in gradients)
+
+
+def test_direction_is_seen() -> None:
+    """Edges 0->1 and 1->2 exchange roles if the graph is turned round, and the relations tell which."""
+    n = 3
+    edge_mask = np.zeros((n, n, 2), dtype=bool)
+    edge_mask[..., 0] = True
+    edge_mask[np.triu_indices(n, 1)] = True
+    schema = GraphSchema("e", ("v",), ("none", "e"), np.ones((n, 1), dtype=bool), edge_mask)
+    forward, backward = slot_relations(schema)[..., 3], slot_relations(schema)[..., 4]
+    assert (forward != forward.T).any()
+    torch.testing.assert_close(forward, backward.T)

@@ -1,0 +1,217 @@
+"""The loop: order, budget, failures, and continuing as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gennas.errors import ArchiveError, ConfigError, EvaluationError
+from gennas.execution import SerialExecutor
+from gennas.search import Archive, Objective, Objectives, Search
+from gennas.search.strategies import LocalSearch, RandomSearch, RegularizedEvolution
+from gennas.spaces import NASBench201
+from gennas.testing import FailingEvaluator, FlakyExecutor, SyntheticEvaluator
+
+SPACE = NASBench201()
+GOALS = Objectives((Objective("score"),))
+EVALUATOR = SyntheticEvaluator(SPACE.schema)
+
+
+def search(strategy=RandomSearch, budget=40, archive=None, executor=None, seed=0, **options) -> Search:
+    return Search(
+        strategy(SPACE, GOALS, seed=seed),
+        executor or SerialExecutor(EVALUATOR),
+        Archive(":memory:", SPACE) if archive is None else archive,
+        GOALS,
+        budget,
+        seed,
+        **options,
+    )
+
+
+def outcome(result) -> list[tuple]:
+    return [(t.proposal.id, t.arch.key, t.proposal.seed, t.status, dict(t.metrics)) for t in result.trials]
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, int, str]] = []
+
+    def on_trial(self, trial, n_evals, incumbent) -> None:
+        self.seen.append((trial.proposal.id, n_evals, incumbent.arch.key if incumbent else ""))
+
+    def on_round(self, n_evals, record) -> None:
+        raise AssertionError("random search has no rounds")
+
+
+def test_budget_and_incumbent() -> None:
+    recorder = Recorder()
+    result = search(listeners=[recorder]).run()
+    assert len(result.trials) == 40 and result.stopped == "budget"
+    values = [t.metrics["score"] for t in result.trials]
+    assert result.best.metrics["score"] == max(values)
+    assert [n for _, n, _ in recorder.seen] == list(range(1, 41))
+    assert recorder.seen[-1][2] == result.best.arch.key
+
+
+def test_strategies_see_only_what_they_search() -> None:
+    class Spy(RandomSearch):
+        def tell(self, trials) -> None:
+            assert all(set(t.metrics) == {"score"} for t in trials)
+            super().tell(trials)
+
+    result = search(Spy).run()
+    assert set(result.trials[0].metrics) == {"score", "test_score", "size"}
+
+
+def test_order_of_finishing_changes_nothing() -> None:
+    results = [search(LocalSearch, executor=FlakyExecutor(EVALUATOR, seed=s)).run() for s in (1, 2)]
+    assert outcome(results[0]) == outcome(results[1])
+    assert sum(t.status == "lost" for t in results[0].trials) == 10
+
+
+def test_trial_seeds_depend_on_run_and_number_only() -> None:
+    a, b = search(RandomSearch).run(), search(RegularizedEvolution).run()
+    assert [t.proposal.seed for t in a.trials] == [t.proposal.seed for t in b.trials]
+    assert len({t.proposal.seed for t in a.trials}) == 40
+    assert a.trials[0].proposal.seed != search(seed=1).run().trials[0].proposal.seed
+
+
+def test_exhausted_space_ends_the_search() -> None:
+    from gennas.spaces import MacroChain
+
+    space = MacroChain(min_depth=1, max_depth=1, operations=("conv",), kernels=(3,), widths=(8, 16), strides=(1, 2))
+    evaluator = SyntheticEvaluator(space.schema)
+    for strategy in (RandomSearch, LocalSearch, RegularizedEvolution):
+        result = Search(
+            strategy(space, GOALS), SerialExecutor(evaluator), Archive(":memory:", space), GOALS, 100
+        ).run()
+        assert result.stopped == "exhausted"
+        assert len(result.trials) == space.size == 4
+
+
+def test_too_many_failures_in_a_row_stop_with_the_reason() -> None:
+    executor = SerialExecutor(FailingEvaluator(EVALUATOR, every=1))
+    run = search(executor=executor, max_failures=7)
+    with pytest.raises(EvaluationError, match=r"7 trials in a row failed.*failing on purpose"):
+        run.run()
+    assert len(run.archive) == 7
+
+
+def test_budget_must_be_positive() -> None:
+    with pytest.raises(ConfigError, match="at least one"):
+        search(budget=0)
+
+
+def test_another_seed_on_the_same_archive_is_refused(tmp_path: Path) -> None:
+    search(archive=Archive(tmp_path / "a.sqlite", SPACE)).run()
+    with pytest.raises(ArchiveError, match="another version or run"):
+        search(seed=1, archive=Archive(tmp_path / "a.sqlite", SPACE)).run()
+
+
+def test_a_finished_run_is_not_evaluated_again(tmp_path: Path) -> None:
+    first = search(archive=Archive(tmp_path / "a.sqlite", SPACE)).run()
+    broken = SerialExecutor(FailingEvaluator(EVALUATOR, every=1))
+    again = search(archive=Archive(tmp_path / "a.sqlite", SPACE), executor=broken).run()
+    assert outcome(again) == outcome(first)
+
+
+@pytest.mark.parametrize("strategy", [RandomSearch, LocalSearch, RegularizedEvolution])
+@pytest.mark.parametrize("snapshot_every_s", [0.0, 1e9])
+def test_continuing_equals_not_stopping(strategy, snapshot_every_s: float, tmp_path: Path) -> None:
+    whole = outcome(search(strategy, budget=90).run())
+    stops = random.Random(0).sample(range(1, 90), 6)
+
+    class Stop:
+        def __init__(self, at: int) -> None:
+            self.at = at
+
+        def evaluate(self, arch, fidelity, seed):
+            self.at -= 1
+            if self.at < 0:
+                raise KeyboardInterrupt
+            return EVALUATOR.evaluate(arch, fidelity, seed)
+
+        metrics, cost_class, protocol = EVALUATOR.metrics, "expensive", EVALUATOR.protocol
+
+    for stop in stops:
+        path = tmp_path / f"{stop}.sqlite"
+        with pytest.raises(KeyboardInterrupt):
+            search(
+                strategy,
+                90,
+                Archive(path, SPACE),
+                SerialExecutor(Stop(stop)),
+                snapshot_every_s=snapshot_every_s,
+            ).run()
+        assert len(Archive(path, SPACE)) == stop
+        resumed = search(strategy, 90, Archive(path, SPACE), snapshot_every_s=snapshot_every_s).run()
+        assert outcome(resumed) == whole
+
+
+_KILLED = """
+import sys, time
+from pathlib import Path
+from gennas.execution import SerialExecutor
+from gennas.search import Archive, Objective, Objectives, Search, STRATEGIES
+from gennas.spaces import NASBench201
+from gennas.testing import SyntheticEvaluator
+space, goals = NASBench201(), Objectives((Objective("score"),))
+strategy = STRATEGIES.get(sys.argv[2])(space, goals, seed=4)
+executor = SerialExecutor(SyntheticEvaluator(space.schema, delay_s=float(sys.argv[4])))
+print("ready", flush=True)
+Search(strategy, executor, Archive(Path(sys.argv[1]), space), goals, int(sys.argv[3]), 4, snapshot_every_s=0.05).run()
+"""
+
+
+def killed_and_resumed(path: Path, strategy: str, budget: int, kills: int, delay: float, window: float) -> list[tuple]:
+    """Run in a process, kill it with SIGKILL at random moments, and let it finish at last."""
+    moments, environment = random.Random(strategy), {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", _KILLED, str(path), strategy, str(budget), str(delay)]
+    for _ in range(kills):
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+        process.stdout.readline()
+        time.sleep(moments.uniform(0, window))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+    archive = Archive(path, SPACE)
+    return [(t.proposal.id, t.arch.key, t.proposal.seed, t.status, dict(t.metrics)) for t in archive.trials()]
+
+
+@pytest.mark.parametrize("strategy", ["random", "local-search", "regularized-evolution"])
+def test_sigkill_at_random_moments(strategy: str, tmp_path: Path) -> None:
+    reference = killed_and_resumed(tmp_path / "whole.sqlite", strategy, 120, 0, 0.0, 0.0)
+    assert killed_and_resumed(tmp_path / "killed.sqlite", strategy, 120, 4, 0.005, 0.15) == reference
+
+
+@pytest.mark.slow
+def test_sigkill_twenty_times_for_the_generative_strategy(tmp_path: Path) -> None:
+    reference = killed_and_resumed(tmp_path / "whole.sqlite", "generative", 60, 0, 0.0, 0.0)
+    assert killed_and_resumed(tmp_path / "killed.sqlite", "generative", 60, 5, 0.01, 2.5) == reference
+
+
+def test_asynchronous_keeps_the_executor_full_and_continues(tmp_path: Path) -> None:
+    class Full(FlakyExecutor):
+        most = 0
+
+        def submit(self, proposal) -> None:
+            super().submit(proposal)
+            self.most = max(self.most, len(self._queue))
+
+    executor = Full(EVALUATOR, lose_every=0)
+    path = tmp_path / "a.sqlite"
+    result = search(RandomSearch, 30, Archive(path, SPACE), executor, asynchronous=True).run()
+    assert executor.most == executor.capacity == 8
+    assert sorted(t.proposal.id for t in result.trials) == list(range(30))
+    more = search(RandomSearch, 45, Archive(path, SPACE), Full(EVALUATOR, lose_every=0), asynchronous=True).run()
+    assert len({t.arch.key for t in more.trials}) == 45
+    assert np.isfinite(more.best.metrics["score"])

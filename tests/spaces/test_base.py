@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
+from gennas.graph import Architecture, GraphSchema, Population
+from gennas.spaces import SPACES, NASBench201, Space, TaskSpec, make_space
+
+
+class Twins(Space):
+    """Two decisions of three labels; equal pairs up to order are one architecture, and (2, 2) is invalid."""
+
+    name = "twins"
+
+    def __init__(self) -> None:
+        edge_mask = np.zeros((2, 2, 2), dtype=bool)
+        edge_mask[..., 0] = True
+        edge_mask[0, 1] = [False, True]
+        self.schema = GraphSchema(self.name, ("a", "b", "c"), ("none", "edge"), np.ones((2, 3), bool), edge_mask)
+
+    def legal(self, D: np.ndarray, t: int) -> np.ndarray:
+        mask = np.ones((len(D), 3), dtype=bool)
+        if t == 1:
+            mask[:, 2] = D[:, 0] != 2
+        return mask
+
+    def canonical(self, population: Population) -> Population:
+        return Population.from_decisions(self.schema, np.sort(population.decisions, axis=1))
+
+    def build(self, arch: Architecture, spec: TaskSpec):  # type: ignore[no-untyped-def]
+        raise ConfigError("Twins has no networks.")
+
+
+@pytest.fixture
+def twins() -> Twins:
+    return Twins()
+
+
+def test_space_without_counts_says_so(twins: Twins) -> None:
+    assert twins.size is None
+    assert not twins.samples_uniformly
+    assert NASBench201().samples_uniformly
+
+
+def test_validity_follows_legality(twins: Twins) -> None:
+    D = np.array([[0, 2], [2, 0], [2, 2]])
+    assert twins.is_valid(Population.from_decisions(twins.schema, D)).tolist() == [True, True, False]
+    with pytest.raises(InvalidArchitectureError, match="not a valid architecture"):
+        twins.architecture([2, 2])
+    with pytest.raises(InvalidArchitectureError, match="expected 2 decisions, got 3"):
+        twins.architecture([0, 1, 1])
+
+
+def test_labels_outside_the_schema_are_not_valid(twins: Twins) -> None:
+    population = Population.from_decisions(twins.schema, np.array([[0, 1], [0, 3], [-1, 1]]))
+    assert twins.is_valid(population).tolist() == [True, False, False]
+
+
+def test_architectures_come_canonical(twins: Twins, rng: np.random.Generator) -> None:
+    assert twins.architecture([1, 0]) == twins.architecture([0, 1])
+    sample = twins.sample(500, rng)
+    assert {tuple(row) for row in sample.decisions.tolist()} == {(0, 0), (0, 1), (0, 2), (1, 1), (1, 2)}
+
+
+def test_neighbours_are_complete_and_canonical(twins: Twins) -> None:
+    near = twins.neighbours(twins.architecture([0, 1]))
+    # First decision: (1, 1), (2, 1) -> (1, 2); second: (0, 0), (0, 2).
+    assert {tuple(row) for row in near.decisions.tolist()} == {(0, 0), (0, 2), (1, 1), (1, 2)}
+
+
+def test_mutants_differ_even_where_edits_are_undone(twins: Twins, rng: np.random.Generator) -> None:
+    parents = twins.sample(400, rng)
+    mutants = twins.mutate(parents, rng)
+    assert twins.is_valid(mutants).all()
+    assert all(a != b for a, b in zip(parents.keys, mutants.keys, strict=True))
+
+
+class OneWayOut(NASBench201):
+    """Every cell but the first of a million is mapped to the empty one: random edits hardly ever help."""
+
+    def canonical(self, population: Population) -> Population:
+        D = population.decisions.copy()
+        lone = (D == [0, 0, 0, 0, 0, 4]).all(axis=1)
+        return Population.from_decisions(self.schema, np.where(lone[:, None], D, 0))
+
+
+def test_mutation_finds_the_only_neighbour(rng: np.random.Generator) -> None:
+    space = OneWayOut()
+    empty = Population.from_decisions(space.schema, np.zeros((200, 6), dtype=np.int16))
+    assert len(space.neighbours(empty[0])) == 1
+    assert set(space.mutate(empty, rng).decisions[:, -1].tolist()) == {4}
+
+
+def test_crossover_takes_every_decision_from_a_parent(rng: np.random.Generator) -> None:
+    space = NASBench201()
+    a, b = space.sample(100, rng), space.sample(100, rng)
+    child = space.crossover(a, b, rng).decisions
+    assert ((child == a.decisions) | (child == b.decisions)).all()
+    assert (child != a.decisions).any() and (child != b.decisions).any()
+
+
+def test_crossover_stays_legal(twins: Twins, rng: np.random.Generator) -> None:
+    a, b = twins.sample(300, rng), twins.sample(300, rng)
+    assert twins.is_valid(twins.crossover(a, b, rng)).all()
+
+
+def test_default_text_names_every_decision(twins: Twins) -> None:
+    assert twins.to_text(twins.architecture([2, 0])) == "a/c"
+    with pytest.raises(InvalidArchitectureError, match="expected 2 labels"):
+        twins.from_text("a")
+    with pytest.raises(InvalidArchitectureError, match="takes one of a, b, c; got 'd'"):
+        twins.from_text("a/d")
+
+
+def test_registry_and_factory(tmp_path: Path) -> None:
+    assert {"nasbench201", "macro-chain"} <= set(SPACES)
+    assert make_space("nasbench201", width=8).width == 8
+    assert make_space("gennas.spaces.nasbench201:NASBench201").name == "nasbench201"
+    with pytest.raises(UnknownNameError, match="Did you mean nasbench201"):
+        make_space("nasbench-201")
+    with pytest.raises(ConfigError, match="has no option widht; it takes num_cells, width"):
+        make_space("nasbench201", widht=8)
+    with pytest.raises(ConfigError, match=r"subclass of gennas\.spaces\.Space"):
+        make_space("collections:OrderedDict")
+    file = tmp_path / "mine.py"
+    file.write_text("from gennas.spaces import NASBench201\nclass Mine(NASBench201):\n    name = 'mine'\n")
+    assert make_space(f"{file}:Mine", num_cells=1).name == "mine"
+
+
+def test_task_spec_checks_images() -> None:
+    assert TaskSpec("image", (3, 4, 4), 2).image_channels("x") == 3
+    with pytest.raises(ConfigError, match="x builds image classifiers only"):
+        TaskSpec("image", (3, 4), 2).image_channels("x")
+
+
+def test_importing_spaces_leaves_torch_alone() -> None:
+    code = (
+        "import sys, gennas.spaces, gennas.graph; print(sorted({'torch', 'networkx', 'matplotlib'} & set(sys.modules)))"
+    )
+    reply = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert reply.stdout.strip() == "[]"
