@@ -34,7 +34,7 @@ class SampleConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfigCli:
+class TrainVerbConfig:
     """Train one architecture and report validation and test accuracy, parameters, FLOPs and latency."""
 
     arch: str = ""
@@ -47,6 +47,8 @@ class TrainConfigCli:
     """Task: a name from `gennas list tasks`."""
     task_option: tuple[str, ...] = ()
     """Arguments of the task, as KEY=VALUE."""
+    train_option: tuple[str, ...] = ()
+    """Settings of the training recipe, as KEY=VALUE (for example lr=0.01)."""
     epochs: int | None = None
     """Training epochs (default: the task's)."""
     data_fraction: float = 1.0
@@ -144,19 +146,19 @@ def _sample(config: SampleConfig) -> int:
     return 0
 
 
-def _train(config: TrainConfigCli) -> int:
+def _train(config: TrainVerbConfig) -> int:
     from gennas.config import parse_options
     from gennas.eval.base import Fidelity
     from gennas.report.terminal import print_metrics
     from gennas.spaces import make_space
     from gennas.training import TrainEvaluator, make_task
-    from gennas.workbench import load_architecture
+    from gennas.workbench import load_architecture, make_recipe
 
     space = make_space(config.space, **parse_options(config.space_option))
     arch = load_architecture(config.arch, space)
     download = {"download": True} if config.download else {}
     task = make_task(config.task, **parse_options(config.task_option), **download)
-    evaluator = TrainEvaluator(space, task)
+    evaluator = TrainEvaluator(space, task, make_recipe(task.config, config.train_option))
     values = evaluator.evaluate(arch, Fidelity(config.epochs, config.data_fraction), config.seed)
     print_metrics(space.to_text(arch), values, evaluator.metrics)
     return 0
@@ -218,7 +220,7 @@ VERBS = {
         "gennas sample --space nasbench101 --n 3",
     ),
     "train": _Verb(
-        TrainConfigCli, _train, "train one architecture", "gennas train runs/digits/summary.json --task digits", "arch"
+        TrainVerbConfig, _train, "train one architecture", "gennas train runs/digits/summary.json --task digits", "arch"
     ),
     "report": _Verb(ReportConfig, _report, "write a run's report again", "gennas report runs/cora", "run"),
     "list": _Verb(

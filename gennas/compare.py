@@ -72,6 +72,7 @@ def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | Non
     """
     import pandas as pd
 
+    config.check()
     problem = make_problem(config)
     jobs = list(_jobs(config))
     for name in dict.fromkeys(job.strategy for job in jobs):  # fail before the first run, not after an hour
@@ -194,10 +195,10 @@ def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int
     return pd.DataFrame(rows)
 
 
-def _write(config: CompareConfig, problem: Problem, curves: pd.DataFrame, summary: pd.DataFrame) -> Path:
+def _write(config: CompareConfig, problem: Problem, curves: pd.DataFrame, summary: pd.DataFrame) -> None:
     from gennas.report.curves import plot_comparison
 
     curves.to_csv(config.out / "curves.csv", index=False)
     summary.to_csv(config.out / "summary.csv", index=False)
-    plot_comparison(curves, config.out / "curves.png", problem.objectives.primary, problem.optimum)
-    return config.out
+    goal, report = problem.objectives.primary, problem.report or ""
+    plot_comparison(curves, config.out / "curves.png", goal, problem.optimum, report)

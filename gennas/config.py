@@ -43,6 +43,8 @@ class ProblemConfig:
     """Constraints such as "latency_ms<=5"."""
     budget: int = 100
     """Evaluations; every one counts, failed ones too."""
+    train_option: tuple[str, ...] = ()
+    """Settings of the training recipe, as KEY=VALUE (for example lr=0.01, batch_size=128, device=cuda)."""
     epochs: int | None = None
     """Training epochs (default: the task's)."""
     data_fraction: float = 1.0
@@ -54,7 +56,12 @@ class ProblemConfig:
     download: bool = False
     """Allow the task to download its dataset."""
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse numbers that make no sense.
+
+        Raises:
+            ConfigError: the budget is not positive.
+        """
         if self.budget < 1:
             raise ConfigError(f"Expected a budget of at least one evaluation, got {self.budget}.")
 

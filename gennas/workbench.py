@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from gennas.eval.tables import Table
+    from gennas.training import TrainConfig
 
 __all__ = ["Problem", "Run", "make_problem", "open_run", "run_search"]
 
@@ -152,7 +154,11 @@ def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Tab
     if config.table is not None or (config.evaluator != "train" and named in TABLES):
         if _fidelity(config) != FULL_FIDELITY:
             raise ConfigError("A table has full evaluations only: drop --epochs and the other fidelity settings.")
-        table = open_table(config.table or named, space)
+        # Columns that are not used may hold anything; without objectives all columns are read.
+        goals = [Objective.parse(text).metric for text in config.objective]
+        limits = [Constraint.parse(text).metric for text in config.constraint]
+        used = [*goals, *limits, *([config.report] if config.report else [])] if goals else None
+        table = open_table(config.table or named, space, metrics=used)
         return TableEvaluator(table), table
     if config.evaluator == "table":
         known = [name for name in TABLES if name.startswith(f"{space.name}/")]
@@ -161,7 +167,20 @@ def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Tab
 
     options = parse_options(config.task_option)
     task = make_task(config.task or "digits", **options, **({"download": True} if config.download else {}))
-    return TrainEvaluator(space, task), None
+    return TrainEvaluator(space, task, make_recipe(task.config, config.train_option)), None
+
+
+def make_recipe(default: TrainConfig, options: Sequence[str]) -> TrainConfig:
+    """The training recipe with some settings replaced.
+
+    Raises:
+        ConfigError: no such setting, or a value out of range.
+    """
+    try:
+        return dataclasses.replace(default, **parse_options(options))
+    except TypeError as error:
+        known = ", ".join(f.name for f in dataclasses.fields(default))
+        raise ConfigError(f"Training recipe: {error}. Settings: {known}.") from error
 
 
 def _fidelity(config: ProblemConfig) -> Fidelity:
@@ -258,6 +277,7 @@ def run_search(
         GennasError: bad settings; nothing is written then.
         KeyboardInterrupt: interrupted; the archive holds every finished trial.
     """
+    config.check()
     problem = make_problem(config)
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     archive = _open_archive(config, problem)

@@ -1,6 +1,25 @@
-"""Architectures as labelled directed acyclic graphs."""
+"""Architectures as labelled directed acyclic graphs: data, conversions, drawings, features."""
 
 from gennas.graph.architecture import Architecture, Population
+from gennas.graph.convert import from_networkx, from_pyg, from_pyg_batch, to_networkx, to_pyg, to_pyg_batch
+from gennas.graph.draw import draw_png, draw_svg
+from gennas.graph.features import decision_one_hot, graph_features
 from gennas.graph.schema import GraphSchema, IntArray, Slot
 
-__all__ = ["Architecture", "GraphSchema", "IntArray", "Population", "Slot"]
+__all__ = [
+    "Architecture",
+    "GraphSchema",
+    "IntArray",
+    "Population",
+    "Slot",
+    "decision_one_hot",
+    "draw_png",
+    "draw_svg",
+    "from_networkx",
+    "from_pyg",
+    "from_pyg_batch",
+    "graph_features",
+    "to_networkx",
+    "to_pyg",
+    "to_pyg_batch",
+]

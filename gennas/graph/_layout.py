@@ -9,7 +9,7 @@ from __future__ import annotations
 import colorsys
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -105,9 +105,6 @@ def colors(label: str) -> tuple[str, str]:
     return light, dark
 
 
-# ---------------------------------------------------------------------------------- what is drawn
-
-
 def make_boxes(arch: Architecture) -> tuple[list[Box], dict[int, int]]:
     """Boxes in slot order and the box of every drawn node.
 
@@ -167,9 +164,6 @@ def longest_path_layers(n: int, edges: Iterable[tuple[int, int]]) -> list[int]:
     return layers
 
 
-# ---------------------------------------------------------------------------------- layered
-
-
 @dataclass
 class _Place:
     """A box, or the passage of a long edge through one layer."""
@@ -199,7 +193,7 @@ def _columns(boxes: list[Box], edges: Edges, layers: list[int]) -> Drawing:
     lefts = _lefts(widths, edges, layers)
     top = min(p.y - p.height / 2 for p in places) - MARGIN
     centers = {i: (lefts[p.layer] + widths[p.layer] / 2, p.y - top) for i, p in enumerate(places)}
-    placed = [_moved(box, *centers[i]) for i, box in enumerate(boxes)]
+    placed = [replace(box, x=centers[i][0], y=centers[i][1]) for i, box in enumerate(boxes)]
     lanes_of = {
         pair: [
             ((lefts[places[i].layer], centers[i][1]), (lefts[places[i].layer] + widths[places[i].layer], centers[i][1]))
@@ -210,10 +204,6 @@ def _columns(boxes: list[Box], edges: Edges, layers: list[int]) -> Drawing:
     curves = _curves(placed, edges, lanes_of)
     height = max(p.y + p.height / 2 for p in places) - top + MARGIN
     return Drawing(tuple(placed), tuple(curves), lefts[-1] + widths[-1] + MARGIN, height)
-
-
-def _moved(box: Box, x: float, y: float) -> Box:
-    return Box(box.name, box.lines, box.fill, box.stroke, x, y)
 
 
 def _order(columns: list[list[int]], links: list[tuple[int, int]]) -> list[list[int]]:
@@ -291,9 +281,6 @@ def _port(box: Box, toward: float, all_toward: list[float]) -> float:
     return box.y + step * (rank - (len(all_toward) - 1) / 2)
 
 
-# ---------------------------------------------------------------------------------- wrapped chain
-
-
 def _rows(boxes: list[Box], edges: Edges) -> Drawing:
     """A chain in rows of ``PER_ROW`` boxes; the edge to the next row turns around at the border."""
     width, height, gap = max(b.width for b in boxes), max(b.height for b in boxes), 26.0
@@ -302,7 +289,7 @@ def _rows(boxes: list[Box], edges: Edges) -> Drawing:
     for i, box in enumerate(boxes):
         row, column = divmod(i, PER_ROW)
         x = MARGIN + turn + column * (width + gap) + width / 2
-        placed.append(_moved(box, x, MARGIN + row * (height + ROW_GAP) + height / 2))
+        placed.append(replace(box, x=x, y=MARGIN + row * (height + ROW_GAP) + height / 2))
     curves = []
     for (a, b), label in edges.items():
         (x0, y0), (x1, y1) = (

@@ -70,7 +70,7 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     @classmethod
     def for_schema(cls, schema: GraphSchema, **settings: int) -> GraphEncoder:
         """A new encoder for a schema; ``settings`` are those of the class."""
-        return cls(schema_to_config(schema), **settings)
+        return cast(GraphEncoder, cls(schema_to_config(schema), **settings))
 
     def forward(self, X: Tensor, E: Tensor) -> Tensor:
         """Embeddings ``(b, dim)``."""
@@ -107,7 +107,7 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         check_schema(self.schema, archs.schema)
         X = torch.from_numpy(archs.X.astype(np.int64)).to(self.device)
         E = torch.from_numpy(archs.E.astype(np.int64)).to(self.device)
-        parts = [self(x, e) for x, e in zip(X.split(batch_size), E.split(batch_size), strict=True)]
+        parts = [self(X[i : i + batch_size], E[i : i + batch_size]) for i in range(0, len(X), batch_size)]
         return cast(FloatArray, torch.cat(parts).cpu().numpy().astype(np.float64))
 
 

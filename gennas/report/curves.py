@@ -62,6 +62,7 @@ def plot_comparison(
         ConfigError: columns are missing or there is no row.
     """
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     missing = [name for name in COLUMNS if name not in curves.columns]
     if missing or curves.empty:
@@ -72,16 +73,16 @@ def plot_comparison(
         curves = curves.assign(regret=(optimum - curves["objective"]).abs())
     if curves["report"].notna().all():
         panels.append(("report", f"{report or 'reported metric'} of the incumbent"))
-    figure = Figure(figsize=(5.2 * len(panels), 4.2), dpi=150, layout="constrained")
+    figure = Figure(figsize=(5.4 * len(panels), 4.4), dpi=150, layout=ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08))
     axes = np.atleast_1d(figure.subplots(1, len(panels)))
     for axis, (column, label) in zip(axes, panels, strict=True):
         _panel(axis, curves, column)
-        axis.set_ylabel(label)
+        axis.set_ylabel(label, labelpad=8)
         if column == "regret":
             axis.set_yscale("log")
         elif column == "objective" and optimum is not None:
             axis.axhline(optimum, color="0.35", linewidth=1, linestyle=":", zorder=0)
-    _legend(figure, axes[0], curves)
+    _legend(figure, axes, curves)
     figure.savefig(path)
 
 
@@ -89,7 +90,7 @@ def _panel(axis: Any, curves: pd.DataFrame, column: str) -> None:
     grid = np.unique(curves["n_evals"].to_numpy(dtype=np.int64))
     for index, strategy in enumerate(dict.fromkeys(curves["strategy"])):
         mean, error = mean_curve(curves[curves["strategy"] == strategy], column, grid)
-        color, dash = PALETTE[index % len(PALETTE)], _DASHES[index // 2 % len(_DASHES)]
+        color, dash = PALETTE[index % len(PALETTE)], _DASHES[index % len(_DASHES)]
         positive = mean > 0 if column == "regret" else np.ones(len(grid), dtype=bool)
         line = np.where(positive, mean, np.nan)
         axis.step(grid, line, where="post", color=color, linestyle=dash, linewidth=1.8, label=strategy)
@@ -117,8 +118,8 @@ def _focus(axis: Any, curves: pd.DataFrame, column: str) -> None:
     axis.set_ylim(low - pad, high + pad)
 
 
-def _legend(figure: Any, axis: Any, curves: pd.DataFrame) -> None:
-    handles, labels = axis.get_legend_handles_labels()
+def _legend(figure: Any, axes: NDArray[np.object_], curves: pd.DataFrame) -> None:
+    handles, labels = axes[0].get_legend_handles_labels()
     seeds = curves.groupby("strategy")["seed"].nunique()
-    names = [f"{label} ({seeds[label]} seeds)" for label in labels]
-    figure.legend(handles, names, loc="outside upper left", ncols=min(4, len(names)), frameon=False)
+    names = [f"{label} ({seeds[label]} seed{'s' if seeds[label] > 1 else ''})" for label in labels]
+    figure.legend(handles, names, loc="outside upper left", ncols=min(2 * len(axes), len(names)), frameon=False)

@@ -93,7 +93,8 @@ def _tiles(run: RunData) -> list[tuple[str, str, str]]:
 
 def _card(run: RunData, number: int, trial: Trial) -> dict[str, Any]:
     text = run.texts(trial.arch)
-    first = [name for name in (*run.objectives.metric_names, run.report_metric) if name in trial.metrics]
+    named = (*run.objectives.metric_names, run.report_metric or "")
+    first = [name for name in named if name in trial.metrics]
     return {
         "svg": Markup(draw_svg(trial.arch, "")),
         "text": text,

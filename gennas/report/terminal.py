@@ -72,14 +72,13 @@ class SearchDisplay:
         self._round = ""
 
     def __enter__(self) -> Self:
-        self._progress.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._progress.stop()
 
     def begin(self, problem: Problem) -> None:
-        """Say what is searched."""
+        """Say what is searched, and start the bar."""
         self._metric = problem.objectives.primary.metric
         size = "size not counted" if problem.space.size is None else f"{problem.space.size:,} architectures"
         goals = ", ".join(str(o) for o in problem.objectives.objectives)
@@ -89,6 +88,7 @@ class SearchDisplay:
             f"{problem.evaluator.protocol} · {goals}{limits} · seed {self.config.seed}",
             soft_wrap=True,
         )
+        self._progress.start()
 
     def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
         """Move the bar."""
@@ -114,7 +114,7 @@ def print_run(run: Run, console: Console | None = None) -> None:
     best = sorted(feasible, key=lambda t: -goal.signed(t.metrics[goal.metric]))[:5]
     names = list(dict.fromkeys([*goals.metric_names, *([report] if report else [])]))
     table = RichTable(title="Best architectures", title_justify="left")
-    table.add_column("trial", justify="right")
+    table.add_column("evaluation", justify="right")
     for name in names:
         table.add_column(name + (" (reported only)" if name == report else ""), justify="right")
     table.add_column("source")
@@ -122,7 +122,7 @@ def print_run(run: Run, console: Console | None = None) -> None:
     for trial in best:
         values = [format_value(trial.metrics[name]) for name in names]
         text = run.problem.space.to_text(trial.arch)
-        table.add_row(str(trial.proposal.id), *values, trial.proposal.origin.source, text)
+        table.add_row(str(trial.proposal.id + 1), *values, trial.proposal.origin.source, text)
     console.print(table)
     if not best:
         console.print("[yellow]No trial was feasible: loosen the constraints or raise the budget.[/yellow]")
@@ -215,13 +215,14 @@ def _listing(kind: str) -> list[tuple[str, str]]:
 
 def _metric_listing() -> list[tuple[str, str]]:
     from gennas.eval.tables import TABLES, open_table
-    from gennas.spaces import make_space
-    from gennas.training import TRAIN_METRICS
+    from gennas.spaces import SPACES, make_space
+    from gennas.training import TrainEvaluator, make_task
 
     name = next(iter(TABLES))
     family = name.partition("/")[0]
     table = open_table(name, make_space(family))
-    rows = [(m.name, f"training: {m.description} ({m.direction})") for m in TRAIN_METRICS.values()]
+    trained = TrainEvaluator(make_space(next(iter(SPACES))), make_task("digits")).metrics
+    rows = [(m.name, f"training: {m.description} ({m.direction})") for m in trained.values()]
     rows += [(m.name, f"{family} tables: {m.description} ({m.direction})") for m in table.metrics.values()]
     return [*rows, ("…", "every numeric column of a table given with --table FILE")]
 
@@ -229,7 +230,7 @@ def _metric_listing() -> list[tuple[str, str]]:
 def print_architecture(space: Space, arch: Architecture, task: str, out: Path | None) -> None:
     """Operations, parameters and FLOPs of an architecture; its drawing goes to ``out``."""
     from gennas.eval.complexity import count_parameters
-    from gennas.graph.draw import draw_svg, save_png
+    from gennas.graph.draw import draw_png, draw_svg
 
     console = Console()
     console.print(space.to_text(arch), soft_wrap=True, highlight=False)
@@ -249,7 +250,7 @@ def print_architecture(space: Space, arch: Architecture, task: str, out: Path | 
     )
     if out is not None:
         if out.suffix == ".png":
-            save_png(arch, out)
+            draw_png(arch, out)
         else:
             out.write_text(draw_svg(arch, space.to_text(arch)))
         console.print(f"Drawing: {out}", soft_wrap=True, highlight=False)

@@ -27,7 +27,7 @@ OUTPUT = 6
 EDGES = [(u, v) for v in range(7) for u in range(v)]  # in the order of bits and of decisions
 _BIT = {edge: bit for bit, edge in enumerate(EDGES)}
 _TURNED = 1 << 31
-_CHUNK = 1 << 14  # rows at a time, so that intermediate results stay in the processor's cache
+_CHUNK = 1 << 10  # rows at a time, so that intermediate results stay in the processor's cache
 
 
 @cache
@@ -41,9 +41,6 @@ def cell_schema() -> GraphSchema:
     edge_mask[..., 0] = True
     edge_mask[np.triu_indices(7, 1)] = True
     return GraphSchema("nasbench101", labels, ("none", "edge"), node_mask, edge_mask)
-
-
-# ---------------------------------------------------------------------------------- codes
 
 
 def encode(D: NDArray[np.integer]) -> Codes:
@@ -85,11 +82,10 @@ def least(codes: Codes) -> Codes:
 
 def _least_of_size(codes: Codes, size: int) -> Codes:
     adjacency, operations = _relabellings(size)
-    parts = [codes >> np.uint32(10 + shift) & 127 for shift in (0, 7, 14)]
-    labels = codes & 1023
-    best = codes.copy()
-    for edges, ops in zip(adjacency, operations, strict=True):
-        np.minimum(best, edges[0][parts[0]] | edges[1][parts[1]] | edges[2][parts[2]] | ops[labels], out=best)
+    moved = operations[:, codes & 1023]  # (permutations, b)
+    for part in range(3):
+        moved |= adjacency[:, part, codes >> np.uint32(10 + 7 * part) & 127]
+    best: Codes = moved.min(0)
     return best
 
 
@@ -109,9 +105,6 @@ def _relabellings(size: int) -> tuple[Codes, Codes]:
         adjacency.append([np.bitwise_or.reduce(bits * part, axis=1) for part in by_part])
         operations.append(digits @ 4 ** (5 - np.array(to[1:OUTPUT])))
     return np.array(adjacency, dtype=np.uint32), np.array(operations, dtype=np.uint32)
-
-
-# ---------------------------------------------------------------------------------- enumeration
 
 
 @cache
@@ -167,9 +160,6 @@ def _popcount(codes: Codes) -> NDArray[np.intp]:
     table = np.count_nonzero(np.arange(128)[:, None] >> np.arange(7) & 1, axis=1)
     ones: NDArray[np.intp] = table[codes & 127] + table[codes >> np.uint32(7) & 127] + table[codes >> np.uint32(14)]
     return ones
-
-
-# ---------------------------------------------------------------------------------- pruning and edits
 
 
 def on_path(edges: BoolArray) -> BoolArray:

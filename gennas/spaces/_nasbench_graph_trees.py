@@ -61,7 +61,7 @@ def canonical_table() -> Codes:
 
 
 @cache
-def canonical_codes(operations: Sequence[str]) -> Codes:
+def canonical_codes(operations: tuple[str, ...]) -> Codes:
     """The canonical codes that use only the given operations, ascending."""
     codes = np.unique(canonical_table())[1:]
     allowed = np.isin(unpack(codes)[1], [OPERATIONS.index(o) for o in operations]).all(1)

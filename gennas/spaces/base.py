@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -120,6 +120,14 @@ class Space(ABC):
             )
         D = np.array([[self.schema.symbol(t, label) for t, label in enumerate(labels)]])
         return self.architecture(D[0])
+
+    def from_texts(self, texts: Sequence[str]) -> Population:
+        """Read many texts; spaces with large tables override it with a batched parser.
+
+        Raises:
+            InvalidArchitectureError: one of them is malformed or names an architecture outside the space.
+        """
+        return Population.of(self.schema, [self.from_text(text) for text in texts])
 
     # ------------------------------------------------------------------ what every space gets
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,7 @@ class MacroChain(Space):
         max_downsamplings: int = 3,
     ) -> None:
         self.min_depth, self.max_depth, self.max_downsamplings = min_depth, max_depth, max_downsamplings
+        self._width = 1.0  # scale of the channels in networks
         self.choices = (tuple(operations), tuple(kernels), tuple(widths), tuple(strides))
         self._check_settings()
         self.schema = self._make_schema()
@@ -146,8 +148,6 @@ class MacroChain(Space):
         edge_mask[np.arange(n - 1), np.arange(1, n)] = [False, True]
         names = ("depth", *(f"layer{i + 1}.{part}" for i in range(self.max_depth) for part in _PARTS))
         return GraphSchema(self.name, labels, ("none", "next"), node_mask, edge_mask, names, ordinals)
-
-    # ------------------------------------------------------------------ legality and counting
 
     def legal(self, D: NDArray[np.integer], t: int) -> BoolArray:
         """Only ``off`` beyond the depth, never before it; at most ``max_downsamplings`` times ``s2``."""
@@ -218,8 +218,6 @@ class MacroChain(Space):
         used = np.count_nonzero(D[:, before] == self._stride2, axis=1)
         return np.asarray(self.max_downsamplings - used, dtype=np.intp)
 
-    # ------------------------------------------------------------------ edits
-
     def neighbours(self, arch: Architecture) -> Population:
         """A copy of the last layer appended, the last layer dropped, or one decision of one layer changed.
 
@@ -264,8 +262,6 @@ class MacroChain(Space):
         X[down, 4 * before[down] + np.arange(-3, 1)] = self._off
         return self.schema.to_decisions(X, E)
 
-    # ------------------------------------------------------------------ text and networks
-
     def layers(self, arch: Architecture) -> list[Layer]:
         """The layers of ``arch`` from input to output."""
         labels = [self.schema.node_labels[x] for x in arch.nodes[1:] if x != self._off]
@@ -308,4 +304,11 @@ class MacroChain(Space):
         """Stem, the layers, BN-ReLU, global average pool and a linear classifier."""
         from gennas.spaces._macro_chain_modules import ChainNetwork
 
-        return ChainNetwork(self.layers(arch), spec)
+        layers = [replace(layer, width=max(1, round(layer.width * self._width))) for layer in self.layers(arch)]
+        return ChainNetwork(layers, spec)
+
+    def scaled(self, width: float) -> MacroChain:
+        """The same space with ``width`` times the channels in its networks; labels stay the same."""
+        space = copy(self)
+        space._width = self._width * width
+        return space

@@ -79,6 +79,10 @@ class NASBench101(Space):
         self.width, self.num_stacks, self.num_cells = width, num_stacks, num_cells
         self.schema = cells.cell_schema()
 
+    def scaled(self, width: float) -> NASBench101:
+        """The same space with ``width`` times the channels in its networks."""
+        return NASBench101(max(5, round(self.width * width)), self.num_stacks, self.num_cells)
+
     @property
     def size(self) -> int:
         """Number of distinct cells."""

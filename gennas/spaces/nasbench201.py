@@ -7,12 +7,13 @@ Search", ICLR 2020, arXiv 2001.00326.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gennas.errors import InvalidArchitectureError
-from gennas.graph import Architecture, GraphSchema
+from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES, Space, TaskSpec
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["NASBench201"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+_SYMBOLS = {label: symbol for symbol, label in enumerate(OPERATIONS)}
 _TOKEN = re.compile(r"([a-z0-9_]+)~(\d)")
 
 
@@ -69,6 +71,18 @@ class NASBench201(Space):
         Raises:
             InvalidArchitectureError: not three nodes of 1, 2 and 3 incoming operations, or an unknown operation.
         """
+        return self.architecture(self._decisions_of(text))
+
+    def from_texts(self, texts: Sequence[str]) -> Population:
+        """Read many official strings at once."""
+        D = np.array([self._decisions_of(text) for text in texts], dtype=np.int16)
+        return Population.from_decisions(self.schema, D.reshape(-1, self.schema.num_decisions))
+
+    def scaled(self, width: float) -> NASBench201:
+        """The same space with ``width`` times the channels in its networks."""
+        return NASBench201(self.num_cells, max(1, round(self.width * width)))
+
+    def _decisions_of(self, text: str) -> list[int]:
         nodes = [_TOKEN.findall(part) for part in text.strip().split("+")]
         sources = [[int(source) for _, source in node] for node in nodes]
         read = "+".join("".join(f"|{label}~{u}" for label, u in node) + "|" for node in nodes)
@@ -77,7 +91,12 @@ class NASBench201(Space):
                 f"{self.name}: expected '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|', got {text!r}."
             )
         labels = [label for node in nodes for label, _ in node]
-        return self.architecture([self.schema.symbol(t, label) for t, label in enumerate(labels)])
+        unknown = [label for label in labels if label not in _SYMBOLS]
+        if unknown:
+            raise InvalidArchitectureError(
+                f"{self.name}: expected operations among {', '.join(OPERATIONS)}, got {unknown[0]!r} in {text!r}."
+            )
+        return [_SYMBOLS[label] for label in labels]
 
     def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
         """The published skeleton: stem, three stages of cells, two residual reductions, head."""

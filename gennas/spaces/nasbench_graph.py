@@ -79,13 +79,8 @@ class NASBenchGraph(Space):
             raise ConfigError(f"Expected variant 'default' or 'proteins', got {variant!r}.")
         if hidden < 2 or hidden % 2:
             raise ConfigError(f"Expected an even, positive hidden width, got {hidden}.")
-        self.variant, self.hidden, self.num_pre, self.num_post, self.dropout = (
-            variant,
-            hidden,
-            num_pre,
-            num_post,
-            dropout,
-        )
+        self.variant, self.hidden, self.dropout = variant, hidden, dropout
+        self.num_pre, self.num_post = num_pre, num_post
         self.operations = VARIANTS[variant]
         self.schema = _tree_schema(self.name if variant == "default" else f"{self.name}-{variant}", self.operations)
         self._official = np.array([OPERATIONS.index(o) for o in self.operations])
@@ -207,6 +202,11 @@ class NASBenchGraph(Space):
         edited = trees.pack(links, operations)
         found = np.where(edited < 0, -1, trees.canonical_table()[edited])
         return np.where(found < 0, codes, found)
+
+    def scaled(self, width: float) -> NASBenchGraph:
+        """The same space with ``width`` times the hidden units in its networks, rounded to an even number."""
+        hidden = max(2, 2 * round(self.hidden * width / 2))
+        return NASBenchGraph(self.variant, hidden, self.num_pre, self.num_post, self.dropout)
 
     def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
         """A torch-geometric network with ``forward(x, edge_index)``, in the shape of the published ones.

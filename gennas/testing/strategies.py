@@ -37,13 +37,11 @@ class StrategyContract(ABC):
 
     objectives = Objectives((Objective("score", "max"),))
 
-    def _run(self, space: Space, seed: int, evaluator: Evaluator | None = None, budget: int | None = None) -> list[Trial]:
+    def _run(self, space: Space, seed: int, evaluator: Evaluator | None = None) -> list[Trial]:
         evaluator = evaluator or SyntheticEvaluator(space.schema)
         strategy = self.make(space, self.objectives, seed)
-        archive = Archive(":memory:", space)
-        search = Search(
-            strategy, SerialExecutor(evaluator), archive, self.objectives, budget or self.budget, seed, max_failures=10**6
-        )
+        executor, archive = SerialExecutor(evaluator), Archive(":memory:", space)
+        search = Search(strategy, executor, archive, self.objectives, self.budget, seed, max_failures=10**6)
         return list(search.run().trials)
 
     def test_spends_the_budget_on_distinct_valid_architectures(self) -> None:
@@ -96,9 +94,10 @@ class StrategyContract(ABC):
         evaluator = SyntheticEvaluator(space.schema)
         foreign = space.sample(30, np.random.default_rng(9)).unique()
         strategy = self.make(space, self.objectives, 0)
+        scores = [evaluator.evaluate(arch, Fidelity(), 0)["score"] for arch in foreign]
         trials = [
-            Trial(Proposal(arch, Origin("elsewhere")), "ok", {"score": evaluator.evaluate(arch, Fidelity(), 0)["score"]})
-            for arch in foreign
+            Trial(Proposal(arch, Origin("elsewhere")), "ok", {"score": score})
+            for arch, score in zip(foreign, scores, strict=True)
         ]
         strategy.tell([*trials[:-1], replace(trials[-1], status="failed", metrics={}, error="on purpose")])
         known, told = set(foreign.keys), 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gennas.graph.draw import save_png
+from gennas.graph.draw import draw_png
 from gennas.search.trial import Trial
 from gennas.tracking.base import RunInfo, redacted
 
@@ -119,8 +119,9 @@ class WandbTracker:
     def _drawing(self, trial: Trial) -> Any:
         import wandb
 
-        file = self.run_dir / "best.png"
-        save_png(trial.arch, file)
+        file = self.run_dir / "wandb" / "best.png"
+        file.parent.mkdir(exist_ok=True)
+        draw_png(trial.arch, file)
         return wandb.Image(str(file), caption=self._info.text(trial.arch))
 
     def _log_artifacts(self) -> None:

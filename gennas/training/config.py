@@ -40,10 +40,10 @@ class TrainConfig:
         ConfigError: a number is out of range, or ``patience`` is set without ``select="best"``.
     """
 
-    epochs: int = 15
-    batch_size: int = 64
+    epochs: int = 10
+    batch_size: int = 128
     optimizer: Literal["sgd", "adamw"] = "adamw"
-    lr: float = 5e-3
+    lr: float = 1e-2
     weight_decay: float = 1e-2
     momentum: float = 0.9
     label_smoothing: float = 0.0

@@ -105,7 +105,8 @@ class ImageData:
             images = x[index].float()
             if generator is not None and augmentation is not None:
                 images = augmentation(images, generator)
-            yield Batch(((images - self.mean) / self.std,), None, y[index])
+            images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+            yield Batch((images,), None, y[index])
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch.nn import functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -61,9 +61,9 @@ def fit_diffusion(
         t = _stratified_times(batch_size, scheduler.num_steps, generator).to(x0.device)
         x_t = _corrupt(scheduler, x0[rows], t, pi, generator)
         logits = denoiser(x_t, t / scheduler.num_steps, _drop(c[rows], cond_dropout, generator))
-        loss = _denoising_loss(logits, x0[rows], x_t)
+        loss = _denoising_loss(scheduler.clean(logits, x_t, t, pi), x0[rows], x_t)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
         optimiser.step()
         schedule.step()
@@ -116,10 +116,10 @@ def _drop(conditions: Tensor, probability: float, generator: torch.Generator) ->
     return conditions.masked_fill((one | every).to(conditions.device), torch.nan)
 
 
-def _denoising_loss(logits: Tensor, x0: Tensor, x_t: Tensor) -> Tensor:
-    """Mean over architectures of the mean cross-entropy over the slots that tell something."""
-    error = F.cross_entropy(logits.flatten(0, 1), x0.flatten(), reduction="none").view(x0.shape)
-    absorbed = x_t == logits.shape[-1]
+def _denoising_loss(p0: Tensor, x0: Tensor, x_t: Tensor) -> Tensor:
+    """Mean over architectures of the mean cross-entropy of ``p0 (b, d, L)`` over the slots that tell something."""
+    error = -p0.gather(-1, x0.unsqueeze(-1)).squeeze(-1).clamp_min(1e-12).log()
+    absorbed = x_t == p0.shape[-1]
     counted = (absorbed | ~absorbed.any()).float()
     return ((error * counted).sum(1) / counted.sum(1).clamp_min(1)).mean()
 
@@ -316,7 +316,7 @@ def pretrain_encoder(
         hidden = _hidden_slots(archs.schema, batch_size, mask_ratio, generator)
         loss = _reconstruction_loss(encoder, X[rows], E[rows], *(h.to(X.device) for h in hidden))
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
         losses[i] = loss.item()

@@ -109,15 +109,15 @@ class Trainer:
         fidelity, home = fidelity or Fidelity(), _device_of(module)
         device = resolve_device(self.config.device)
         data = apply_fidelity(self.task.data, fidelity, seed).to(device)
-        channels_last = device.type == "cuda" and isinstance(data, ImageData)
-        module.to(device).to(memory_format=torch.channels_last if channels_last else torch.preserve_format)
+        is_image = isinstance(data, ImageData)
+        module.to(device).to(memory_format=torch.channels_last if is_image else torch.preserve_format)
         try:
             with seeded(seed, device), _threads(self.config.threads), _tf32(self.config.amp and device.type == "cuda"):
                 run = _Run(module, data, self.task, self.config, fidelity, device, seed)
                 stopped = run.train()
                 test_accuracy, _ = run.evaluate("test")
         finally:
-            module.to(home).to(memory_format=torch.contiguous_format if channels_last else torch.preserve_format)
+            module.to(home).to(memory_format=torch.contiguous_format if is_image else torch.preserve_format)
         curves = tuple(run.train_loss), tuple(run.val_loss), tuple(run.val_accuracy)
         seconds = time.perf_counter() - start
         return TrainResult(*curves, run.selected_epoch, test_accuracy, seconds, stopped, device.type)

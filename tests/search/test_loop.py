@@ -91,9 +91,7 @@ def test_exhausted_space_ends_the_search() -> None:
     space = MacroChain(min_depth=1, max_depth=1, operations=("conv",), kernels=(3,), widths=(8, 16), strides=(1, 2))
     evaluator = SyntheticEvaluator(space.schema)
     for strategy in (RandomSearch, LocalSearch, RegularizedEvolution):
-        result = Search(
-            strategy(space, GOALS), SerialExecutor(evaluator), Archive(":memory:", space), GOALS, 100
-        ).run()
+        result = Search(strategy(space, GOALS), SerialExecutor(evaluator), Archive(":memory:", space), GOALS, 100).run()
         assert result.stopped == "exhausted"
         assert len(result.trials) == space.size == 4
 

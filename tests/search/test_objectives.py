@@ -76,9 +76,7 @@ def test_pareto_agrees_with_the_definition(points: list[tuple[int, int]]) -> Non
     goals = Objectives((Objective("acc"), Objective("latency_ms", "min")))
     trials = [trial(acc=a, latency_ms=b) for a, b in points]
     expected = [
-        i
-        for i, (a, b) in enumerate(points)
-        if not any((c >= a and d <= b) and (c > a or d < b) for c, d in points)
+        i for i, (a, b) in enumerate(points) if not any((c >= a and d <= b) and (c > a or d < b) for c, d in points)
     ]
     front = goals.pareto(trials)
     assert [i for i, t in enumerate(trials) if any(t is f for f in front)] == expected

@@ -144,3 +144,16 @@ def test_importing_spaces_leaves_torch_alone() -> None:
     )
     reply = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert reply.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["nasbench101", "nasbench201", "macro-chain", "nasbench-graph"])
+def test_scaled_networks_are_narrower_and_architectures_stay(name: str) -> None:
+    from gennas.spaces import make_space
+
+    space = make_space(name)
+    half = space.scaled(0.5)
+    arch = space.sample(1, np.random.default_rng(0))[0]
+    assert half.schema.fingerprint == space.schema.fingerprint
+    spec = TaskSpec("node", (20,), 3) if name == "nasbench-graph" else TaskSpec("image", (1, 8, 8), 3)
+    sizes = [sum(p.numel() for p in s.build(arch, spec).parameters()) for s in (half, space)]
+    assert sizes[0] < sizes[1]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from gennas.graph import Architecture, GraphSchema
-from gennas.spaces import MacroChain, NASBench201, Space, TaskSpec
+from gennas.spaces import MacroChain, NASBench101, NASBench201, NASBenchGraph, Space, TaskSpec
 from gennas.testing import SpaceContract
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU}
@@ -57,6 +57,29 @@ class TestToySpace(SpaceContract):
 class TestNASBench201(SpaceContract):
     def make_space(self) -> Space:
         return NASBench201(num_cells=1, width=4)
+
+
+class TestNASBench101(SpaceContract):
+    num_built = 2
+    specs = (TaskSpec("image", (1, 8, 8), 10),)
+
+    def make_space(self) -> Space:
+        return NASBench101(width=8, num_stacks=2, num_cells=1)
+
+
+class TestNASBenchGraph(SpaceContract):
+    specs = (TaskSpec("node", (5,), 3),)
+
+    def make_space(self) -> Space:
+        return NASBenchGraph(hidden=8)
+
+
+class TestNASBenchGraphProteins(SpaceContract):
+    num_built = 1
+    specs = (TaskSpec("node", (5,), 3),)
+
+    def make_space(self) -> Space:
+        return NASBenchGraph("proteins", hidden=8)
 
 
 class TestMacroChain(SpaceContract):

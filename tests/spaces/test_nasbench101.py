@@ -17,15 +17,15 @@ from scipy import stats
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, Population
 from gennas.spaces._nasbench101_modules import Cell, vertex_channels
-from gennas.spaces.base import Space, TaskSpec
+from gennas.spaces.base import TaskSpec
 from gennas.spaces.nasbench101 import NASBench101
-from gennas.testing import SpaceContract
 
 SPACE = NASBench101()
 CIFAR = TaskSpec("image", (3, 32, 32), 10)
+Published = tuple[Population, dict[str, np.ndarray]]
 NAMES = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 CELLS_BY_VERTICES = {2: 1, 3: 6, 4: 84, 5: 2441, 6: 62010, 7: 359082}  # figures of the published table
-# Published parameter counts; in the last two 128 channels do not divide by the vertices before the output.
+# Published parameter counts; in the last one 128 channels do not divide by the vertices before the output.
 PARAMETERS = {
     "output~0": 882_570,
     "maxpool3x3~0|output~1": 882_570,
@@ -36,20 +36,6 @@ PARAMETERS = {
     "conv3x3-bn-relu~0|maxpool3x3~0|conv1x1-bn-relu~0,2|conv3x3-bn-relu~3|conv3x3-bn-relu~4|output~0,1,5": 9_429_258,
     "maxpool3x3~0|conv3x3-bn-relu~1|conv3x3-bn-relu~1|maxpool3x3~2,3|conv3x3-bn-relu~3|output~2,4,5": 3_403_080,
 }
-
-
-class TestContract(SpaceContract):
-    def make_space(self) -> Space:
-        return NASBench101(width=8, num_cells=1)
-
-    def test_completions_are_positive_exactly_where_legal_and_add_up(self) -> None:
-        """As in the contract, except that completions count labelled cells, of which there are more."""
-        D = self.population.decisions
-        counts = [self.space.completions(D, t) for t in range(26)]
-        for t, (count, after) in enumerate(itertools.pairwise(counts)):
-            assert np.array_equal(count > 0, self.space.legal(D, t))
-            np.testing.assert_allclose(count[np.arange(len(D)), D[:, t]], after.sum(1), rtol=1e-12)
-        assert (counts[-1].sum(1) >= 1).all() and (counts[-1] <= 1).all()
 
 
 def key_of(text: str) -> str:
@@ -67,9 +53,10 @@ def labelled_graph(arch: Architecture) -> nx.DiGraph:
     return graph
 
 
-def table(folder: Path) -> tuple[Population, dict[str, np.ndarray]]:
+@pytest.fixture(scope="module")
+def published(shared_data: Path) -> Published:
     """The published cells through ``from_matrices``, and the columns in the same order."""
-    with np.load(folder / "nb101.npz") as file:
+    with np.load(shared_data / "nb101.npz") as file:
         columns = {name: file[name] for name in file.files}
     order = np.argsort(columns["n_vertices"], kind="stable")
     columns = {name: column[order] for name, column in columns.items()}
@@ -83,11 +70,8 @@ def table(folder: Path) -> tuple[Population, dict[str, np.ndarray]]:
     return Population.concat(parts), columns
 
 
-# ------------------------------------------------------------------------------ size and isomorphism
-
-
-def test_published_table_is_the_space(shared_data: Path) -> None:
-    cells, columns = table(shared_data)
+def test_published_table_is_the_space(published: Published) -> None:
+    cells, columns = published
     assert len(set(cells.keys)) == len(cells) == SPACE.size == 423_624
     assert np.array_equal(vertices(cells), columns["n_vertices"])
     edges = np.bincount(cells.E.sum((1, 2)))
@@ -162,14 +146,13 @@ def test_validity_equals_its_definition(rng: np.random.Generator) -> None:
         assert valid == (paths and packed and not loose and E.sum() <= 9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_permuting_vertices_keeps_the_key(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    cells = SPACE.sample(20, rng)
-    for cell in cells[vertices(cells) == 7]:
+    for cell in SPACE.sample(10, rng):
         graph = labelled_graph(cell)
-        orders = list(itertools.islice(nx.all_topological_sorts(graph), 60))
+        orders = list(itertools.islice(nx.all_topological_sorts(graph), 30))
         order = orders[rng.integers(len(orders))]
         adjacency, operations = SPACE.to_matrix(cell)
         assert SPACE.from_matrix(adjacency[np.ix_(order, order)], [operations[v] for v in order]).key == cell.key
@@ -188,9 +171,6 @@ def test_keys_differ_exactly_where_networkx_finds_no_isomorphism(rng: np.random.
         assert same == (cells.keys[i] == cells.keys[j])
 
 
-# ------------------------------------------------------------------------------ sampling and edits
-
-
 def test_sampling_is_uniform_over_distinct_cells() -> None:
     cells = SPACE.sample(60_000, np.random.default_rng(1))
     counts = np.bincount(vertices(cells), minlength=8)[5:]
@@ -199,9 +179,9 @@ def test_sampling_is_uniform_over_distinct_cells() -> None:
     assert stats.chisquare(counts, 60_000 * expected).pvalue > 1e-3
 
 
-def test_symmetric_cells_are_as_likely_as_others(shared_data: Path) -> None:
+def test_symmetric_cells_are_as_likely_as_others(published: Published) -> None:
     """Cells with few labelled forms would be rare under uniform sampling of labelled graphs."""
-    cells, _ = table(shared_data)
+    cells, _ = published
     drawn = SPACE.sample(60_000, np.random.default_rng(2))
     shares, counts = (np.bincount(c.E[:, 0].sum(1))[1:6] / len(c) for c in (cells, drawn))  # edges leaving the input
     assert stats.chisquare(60_000 * counts, 60_000 * shares).pvalue > 1e-3
@@ -255,9 +235,6 @@ def test_mutants_are_neighbours(rng: np.random.Generator) -> None:
     cells = Population.concat([cells, Population.of(SPACE.schema, [SPACE.from_text("output~0")])])
     for cell, mutant in zip(cells, SPACE.mutate(cells, rng), strict=True):
         assert mutant in SPACE.neighbours(cell)
-
-
-# ------------------------------------------------------------------------------ matrices and text
 
 
 def test_unused_vertices_of_a_matrix_are_pruned_before_the_limits_are_checked() -> None:
@@ -333,21 +310,18 @@ def test_malformed_text_is_refused(text: str) -> None:
         SPACE.from_text(text)
 
 
-# ------------------------------------------------------------------------------ networks
-
-
 def parameters(space: NASBench101, arch: Architecture, spec: TaskSpec = CIFAR) -> int:
     with torch.device("meta"):
         return sum(p.numel() for p in space.build(arch, spec).parameters())
 
 
-@pytest.mark.parametrize(("text", "published"), PARAMETERS.items())
-def test_parameters_equal_the_published_ones(text: str, published: int) -> None:
-    assert parameters(SPACE, SPACE.from_text(text)) == published
+@pytest.mark.parametrize(("text", "count"), PARAMETERS.items())
+def test_parameters_equal_the_published_ones(text: str, count: int) -> None:
+    assert parameters(SPACE, SPACE.from_text(text)) == count
 
 
-def test_parameters_equal_the_table(shared_data: Path) -> None:
-    cells, columns = table(shared_data)
+def test_parameters_equal_the_table(published: Published) -> None:
+    cells, columns = published
     rng = np.random.default_rng(3)
     uneven = np.flatnonzero(np.isin(cells.E[:, 1:6, 6].sum(1), [3, 5]))
     rows = [*rng.choice(7 + 84, 6), *rng.choice(uneven, 12), *rng.integers(len(cells), size=12)]

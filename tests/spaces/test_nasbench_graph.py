@@ -16,9 +16,8 @@ from scipy import stats
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Population
-from gennas.spaces.base import Space, TaskSpec
+from gennas.spaces.base import TaskSpec
 from gennas.spaces.nasbench_graph import NASBenchGraph
-from gennas.testing import SpaceContract
 
 SPACE, PROTEINS = NASBenchGraph(), NASBenchGraph("proteins")
 OPERATIONS = ("gat", "gcn", "gin", "cheb", "sage", "arma", "graph", "fc", "skip")
@@ -29,20 +28,6 @@ links_and_operations = st.tuples(
     st.sampled_from(RAW_LINKS),
     st.tuples(*[st.sampled_from(OPERATIONS)] * 4).filter(lambda ops: set(ops) != {"skip"}),
 )
-
-
-class TestContract(SpaceContract):
-    specs = (TaskSpec("node", (5,), 3), TaskSpec("node", (2,), 4))
-
-    def make_space(self) -> Space:
-        return NASBenchGraph(hidden=8)
-
-
-class TestContractOfProteins(SpaceContract):
-    specs = (TaskSpec("node", (5,), 3),)
-
-    def make_space(self) -> Space:
-        return NASBenchGraph("proteins", hidden=8)
 
 
 def raw_graph(space: NASBenchGraph, links: tuple[int, ...], operations: tuple[str, ...]) -> Population:
@@ -66,9 +51,6 @@ def everything(space: NASBenchGraph) -> Population:
     return Population.from_decisions(space.schema, D)
 
 
-# ------------------------------------------------------------------------------ the published rules
-
-
 @pytest.mark.parametrize(("space", "dataset", "size"), [(SPACE, "cora", 26_206), (PROTEINS, "proteins", 2_021)])
 def test_legal_graphs_are_the_published_table(space: NASBenchGraph, dataset: str, size: int) -> None:
     archs = everything(space)
@@ -78,19 +60,25 @@ def test_legal_graphs_are_the_published_table(space: NASBenchGraph, dataset: str
     assert np.array_equal(space.canonical(archs).decisions, archs.decisions)
 
 
-@settings(max_examples=1500, deadline=None)
-@given(links_and_operations)
-def test_any_raw_graph_has_the_hash_of_the_package(graph: tuple[tuple[int, ...], tuple[str, ...]]) -> None:
-    links, operations = graph
-    arch = SPACE.from_links(links, operations)
-    expected = Arch(list(links), list(operations)).valid_hash()
-    assert SPACE.official_hash(Population.of(SPACE.schema, [arch])).tolist() == [expected]
-    raw = raw_graph(SPACE, links, operations)
+@pytest.mark.parametrize("links", RAW_LINKS)
+def test_every_raw_graph_has_the_hash_of_the_package(links: tuple[int, ...]) -> None:
+    labels = np.array(list(itertools.product(range(9), repeat=4)), dtype=np.int16)[:-1]  # all but skips alone
+    one = raw_graph(SPACE, links, ("gat",) * 4)
+    X, E = np.repeat(one.X, len(labels), axis=0), np.repeat(one.E, len(labels), axis=0)
+    X[:, 1:5] = labels + 1
+    raw = Population(SPACE.schema, X, E)
     assert SPACE.is_valid(raw).all()
-    assert SPACE.canonical(raw)[0] == arch
+    expected = [Arch(list(links), [OPERATIONS[label] for label in row]).valid_hash() for row in labels]
+    assert SPACE.official_hash(raw).tolist() == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
+@given(links_and_operations)
+def test_links_and_raw_graphs_give_the_same_architecture(graph: tuple[tuple[int, ...], tuple[str, ...]]) -> None:
+    assert SPACE.canonical(raw_graph(SPACE, *graph))[0] == SPACE.from_links(*graph)
+
+
+@settings(max_examples=200, deadline=None)
 @given(links_and_operations, st.permutations(range(4)))
 def test_renumbering_keeps_the_key(graph: tuple[tuple[int, ...], tuple[str, ...]], order: list[int]) -> None:
     """``order[i]`` is the new number of node ``i``; parents may then come after their children."""
@@ -105,7 +93,7 @@ def test_renumbering_keeps_the_key(graph: tuple[tuple[int, ...], tuple[str, ...]
 def test_hash_has_one_decimal_digit_for_the_shape_and_each_operation() -> None:
     texts = ["0000:gat,gat,gat,gat", "0001:skip,gcn,fc,gin", "0123:skip,skip,skip,fc"]
     hashes = [int(SPACE.official_hash(Population.of(SPACE.schema, [SPACE.from_text(t)]))[0]) for t in texts]
-    assert hashes == [0, 58172, 88887]
+    assert hashes == [0, 58127, 88887]  # the interchangeable leaves are sorted: gcn, gin, fc
     arch = PROTEINS.from_text("0123:gcn,sage,arma,fc")
     assert PROTEINS.official_hash(Population.of(PROTEINS.schema, [arch])).tolist() == [81457]
 
@@ -154,9 +142,6 @@ def test_skips_alone_are_invalid() -> None:
         SPACE.from_links([0, 0, 0, 0], ["skip"] * 4)
 
 
-# ------------------------------------------------------------------------------ edits and text
-
-
 def test_neighbours_of_a_chain() -> None:
     arch = PROTEINS.from_text("0123:gcn,gcn,gcn,gcn")
     near = [PROTEINS.to_text(a) for a in PROTEINS.neighbours(arch)]
@@ -201,13 +186,11 @@ def test_mutants_are_neighbours(rng: np.random.Generator) -> None:
         ("0012-gat,gcn,fc,skip", "0012:gat"),
         ("0019:gat,gcn,fc,skip", "between 0 and 4"),
         ("0210:gat,gcn,fc,skip", "cycle"),
-        ("0220:gat,gcn,fc,skip", "cycle"),
+        ("0320:gat,gcn,fc,skip", "cycle"),
         ("0012:gat,gcn,lstm,skip", "unknown operations lstm"),
     ],
 )
 def test_malformed_text_is_refused(text: str, message: str) -> None:
-    if text == "0210:gat,gcn,fc,skip":
-        text = "0320:gat,gcn,fc,skip"  # nodes 2 and 3 are each other's parents
     with pytest.raises(InvalidArchitectureError, match=message):
         SPACE.from_text(text)
 
@@ -217,9 +200,6 @@ def test_variants_do_not_mix() -> None:
     assert PROTEINS.schema.fingerprint != SPACE.schema.fingerprint
     with pytest.raises(InvalidArchitectureError, match="nasbench-graph-proteins: unknown operations gat"):
         PROTEINS.from_text("0000:gat,gcn,gcn,gcn")
-
-
-# ------------------------------------------------------------------------------ networks
 
 
 def published_parameters(dataset: str, features: int, classes: int, hidden: int, num_post: int) -> None:
@@ -259,21 +239,17 @@ def test_random_networks_train_on_a_small_graph() -> None:
     assert seen == set(OPERATIONS)
 
 
-def test_fully_connected_network_computes_the_stated_formula() -> None:
-    """Input → fc (1) → skip leaf and fc leaf; concatenated, then a linear layer and the classifier."""
+def test_network_computes_the_stated_formula() -> None:
+    """Node 1 feeds 2 and the leaf 3, a skip; 2 feeds the leaf 4. The leaves are concatenated."""
     torch.manual_seed(0)
-    arch = SPACE.from_text("0112:skip,fc,fc,skip")
     space = NASBenchGraph(hidden=6, num_pre=1, num_post=1, dropout=0.5)
-    assert SPACE.to_text(arch) == "0123:skip,skip,fc,fc" or SPACE.to_text(arch).startswith("0112")
-    net = space.build(arch, NODE_TASK).eval()
-    x, edge_index = torch.randn(7, 5), torch.zeros((2, 0), dtype=torch.long)
-    first = net.pre[0](x).relu()
-    values = [first]
-    for node, parent in zip(net.nodes, net.links, strict=True):
-        inner = values[parent]
-        values.append(inner if isinstance(node, torch.nn.Identity) else node.norm(node.operation(inner)).relu())
-    joined = torch.cat([values[v] for v in net.leaves], dim=1)
-    torch.testing.assert_close(net(x, edge_index), net.classifier(net.post[0](joined).relu()))
+    net = space.build(space.from_text("0112:fc,gcn,skip,fc"), NODE_TASK).eval()
+    x, edge_index = torch.randn(7, 5), torch.tensor([[0, 1, 2, 5], [1, 2, 0, 5]])
+    one = net.nodes[0].norm(net.nodes[0].operation(net.pre[0](x).relu())).relu()
+    two = net.nodes[1].norm(net.nodes[1].operation(one, edge_index)).relu()
+    four = net.nodes[3].norm(net.nodes[3].operation(two)).relu()
+    hidden = net.post[0](torch.cat([one, four], dim=1)).relu()
+    torch.testing.assert_close(net(x, edge_index), net.classifier(hidden))
 
 
 def test_dropout_acts_in_training_only() -> None:

@@ -14,9 +14,7 @@ SMALL = DiffusionSettings(dim=32, num_layers=2)
 
 
 class TestDiffusionGenerator(GeneratorContract):
-    def make(
-        self, schema: GraphSchema, legal: Legality | None, num_conditions: int, seed: int
-    ) -> DiffusionGenerator:
+    def make(self, schema: GraphSchema, legal: Legality | None, num_conditions: int, seed: int) -> DiffusionGenerator:
         return DiffusionGenerator(schema, legal, num_conditions, SMALL, seed)
 
 
@@ -29,7 +27,11 @@ class Deaf(DiffusionGenerator):
 
 @pytest.mark.parametrize(
     "check",
-    ["test_same_seed_same_samples", "test_conditions_move_the_distribution", "test_global_random_state_is_neither_used_nor_changed"],
+    [
+        "test_same_seed_same_samples",
+        "test_conditions_move_the_distribution",
+        "test_global_random_state_is_neither_used_nor_changed",
+    ],
 )
 def test_the_contract_catches_a_deaf_generator(check: str) -> None:
     with pytest.raises(AssertionError):

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.benchmark import Measurement, Timer
 
 from gennas.errors import ConfigError
 from gennas.eval.hardware.device import resolve_device
+
+if TYPE_CHECKING:
+    from torch.utils.benchmark import Measurement
 
 __all__ = ["Latency", "measure_latency"]
 
@@ -81,6 +84,8 @@ def measure_latency(
         >>> latency.batch, latency.device, latency.median_ms > 0
         (8, 'cpu', True)
     """
+    from torch.utils.benchmark import Timer  # costly to import, and only needed here
+
     if threads < 1 or min_run_time <= 0 or warmup < 0:
         raise ConfigError(
             f"Expected threads >= 1, min_run_time > 0 and warmup >= 0, got {threads=}, {min_run_time=}, {warmup=}."

@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from gennas.errors import InvalidArchitectureError, TableError
 from gennas.eval.base import Direction, Metric
 from gennas.eval.tables._files import read_frame
 from gennas.eval.tables.base import Table
-from gennas.graph import Population
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
@@ -27,13 +26,6 @@ ARCH_COLUMNS = ("arch", "architecture", "arch_str", "text")
 _LESS_IS_BETTER = re.compile(
     r"loss|error|err\b|latency|time|seconds|param|flops|macs|energy|cost|memory|size|perplexity|ppl|_(ms|s|mj|j|m|mb)$"
 )
-
-
-@runtime_checkable
-class _ReadsTexts(Protocol):
-    """A space that parses many texts in one batch."""
-
-    def from_texts(self, texts: Sequence[str]) -> Population: ...
 
 
 def guess_direction(name: str) -> Direction:
@@ -122,13 +114,9 @@ class _Reader:
         """The canonical key of every row's architecture."""
         texts = [cell if isinstance(cell, str) else str(cell) for cell in self.frame[column]]
         try:
-            if isinstance(self.space, _ReadsTexts):
-                population = self.space.from_texts(texts)
-            else:
-                population = Population.of(self.space.schema, [self.space.from_text(text) for text in texts])
+            return self.space.from_texts(texts).keys
         except InvalidArchitectureError as error:
             self._bad_text(column, texts, error)
-        return population.keys
 
     def distinct(self, keys: list[str], values: dict[str, NDArray[np.float64]]) -> NDArray[np.intp]:
         """The first row of every architecture, in order, after a check that later ones agree."""

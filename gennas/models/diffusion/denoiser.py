@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
+from torch.nn import functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
@@ -110,7 +110,7 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     @classmethod
     def for_schema(cls, schema: GraphSchema, num_conditions: int = 0, **settings: int) -> GraphDenoiser:
         """A new denoiser for a schema; ``settings`` are those of the class."""
-        return cls(schema_to_config(schema), num_conditions, **settings)
+        return cast(GraphDenoiser, cls(schema_to_config(schema), num_conditions, **settings))
 
     def forward(self, x: Tensor, time: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Logits of the clean labels, ``(b, d, L)``."""

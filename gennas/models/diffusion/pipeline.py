@@ -90,28 +90,30 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
             # 2. Clamp what is known.
             x = torch.where(known >= 0, known, x)
             # 3. Predict the clean architecture, guided by the conditions.
-            p0 = self.predict(x, t, c, guidance_scale)
+            logits = self.predict(x, t, c, guidance_scale)
+            p0 = self.scheduler.clean(logits, x, t, pi)
             # 4. Until the last step: draw x_s from p(x_s | x_t).
             if s > 0:
                 x = self.scheduler.step(p0, x, s, t, pi, generator)
         # 5. In the last step: decode slot by slot, each among what is legal after the ones before.
-        p = self.scheduler.reverse(p0, x, 0, t, pi)[..., :-1] + 1e-6 * p0
+        #    A label that turns out illegal gives way to what the other slots speak for.
+        p = p0 + 1e-6 * logits.softmax(-1)
         D = self._decode(p.cpu().double().numpy(), known.cpu().numpy(), legal, generator)
         return Population.from_decisions(self.schema, D)
 
     # ------------------------------------------------------------------ the parts of it
 
     def predict(self, x: Tensor, t: int, conditions: Tensor | None, guidance_scale: float = 1.0) -> Tensor:
-        """Predicted clean distribution at time ``t``, ``(b, d, L)``; equal rows are computed once."""
+        """Guided logits at time ``t``, ``(b, d, L)``; equal rows are computed once."""
         rows = x.float() if conditions is None else torch.cat([x.float(), conditions.nan_to_num(-1.0)], 1)
-        rows, inverse = rows.unique(dim=0, return_inverse=True)
+        rows, inverse = torch.unique(rows, dim=0, return_inverse=True)
         x, d = rows[:, : x.shape[1]].long(), x.shape[1]
         time = torch.full((len(x),), t / self.scheduler.num_steps, device=x.device)
         if conditions is None or guidance_scale == 0:
             logits = self.denoiser(x, time)
         else:
             logits = self._guided(x, time, rows[:, d:].where(rows[:, d:] >= 0, torch.nan), guidance_scale)
-        return cast(Tensor, logits.softmax(-1)[inverse])
+        return cast(Tensor, logits[inverse])
 
     def _guided(self, x: Tensor, time: Tensor, conditions: Tensor, w: float) -> Tensor:
         if w == 1:
@@ -127,7 +129,9 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         """Draw decisions in slot order from ``p (n, d, L)``, each restricted to the legal labels."""
         D = np.where(known >= 0, known, 0).astype(np.int16)
         todo = np.arange(len(p))
-        for _ in range(_REDRAWS):
+        for i in range(_REDRAWS):
+            # Where a fixed decision turned out illegal, draw again, each time closer to uniformly.
+            p = (1 - i / _REDRAWS) * p + i / _REDRAWS
             u = torch.rand(p.shape[:2], generator=generator, device=self.denoiser.device, dtype=torch.float64)
             D[todo] = _decode_once(p[todo], u.cpu().numpy()[todo], known[todo], self.schema, legal)
             todo = todo[((D[todo] != known[todo]) & (known[todo] >= 0)).any(1)]
@@ -144,14 +148,14 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         values = np.atleast_2d(np.asarray(conditions, dtype=np.float32))
         c = self.denoiser.num_conditions
         if values.shape not in {(1, c), (n, c)}:
-            raise ConfigError(f"Expected conditions ({c},) or ({n}, {c}), got {np.shape(conditions)}.")
+            raise ConfigError(f"Expected conditions ({c},) or ({n}, {c}), got {values.shape}.")
         return torch.from_numpy(np.broadcast_to(values, (n, c)).copy()).to(self.denoiser.device)
 
     def _fixed(self, n: int, fixed: NDArray[np.integer] | None) -> Tensor:
         d = self.schema.num_decisions
         values = np.full((1, d), -1) if fixed is None else np.atleast_2d(fixed)
         if values.shape not in {(1, d), (n, d)}:
-            raise ConfigError(f"Expected fixed decisions ({d},) or ({n}, {d}), got {np.shape(fixed)}.")
+            raise ConfigError(f"Expected fixed decisions ({d},) or ({n}, {d}), got {values.shape}.")
         fits = values < self.schema.num_symbols
         allowed = self.schema.decision_mask[np.arange(d), np.where(fits, values, 0)]
         if not (fits & ((values < 0) | allowed)).all():
@@ -176,12 +180,12 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         check_schema(self.schema, archs.schema)
         x0 = torch.from_numpy(archs.decisions.astype(np.int64)).to(self.denoiser.device)
         c = self._conditions(len(x0), conditions)
-        pi = self.scheduler.stationary(self.denoiser.mask)
+        pi = self.scheduler.stationary(self.denoiser.mask).double()
         bound = torch.zeros(len(x0), dtype=torch.float64, device=x0.device)
         for t, s in self.scheduler.timesteps_for(num_steps or self.scheduler.num_steps):
             x_t = self.scheduler.add_noise(x0, t, pi, generator)
-            p0 = self.predict(x_t, t, c)
-            bound += self.scheduler.bound_term(p0.double(), x0, x_t, s, t, pi.double())
+            p0 = self.scheduler.clean(self.predict(x_t, t, c).double(), x_t, t, pi)
+            bound += self.scheduler.bound_term(p0, x0, x_t, s, t, pi)
         return cast(FloatArray, bound.cpu().numpy())
 
     # ------------------------------------------------------------------ files

@@ -76,9 +76,7 @@ class CategoricalScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
     def timesteps_for(self, num_inference_steps: int) -> list[tuple[int, int]]:
         """Pairs ``(t, s)`` of a sampler with that many steps, evenly spaced from ``T`` down to 0."""
         if not 1 <= num_inference_steps <= self.num_steps:
-            raise ConfigError(
-                f"Expected between 1 and {self.num_steps} sampling steps, got {num_inference_steps}."
-            )
+            raise ConfigError(f"Expected between 1 and {self.num_steps} sampling steps, got {num_inference_steps}.")
         times = [round(self.num_steps * (1 - i / num_inference_steps)) for i in range(num_inference_steps + 1)]
         return list(zip(times[:-1], times[1:], strict=True))
 
@@ -128,6 +126,22 @@ class CategoricalScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ the way back
 
+    def clean(self, logits: Tensor, x_t: Tensor, t: int | Tensor, pi: Tensor) -> Tensor:
+        r"""Predicted clean distribution :math:`p_0(x_0) \propto e^{\ell(x_0)}\, q(x_t \mid x_0)`, ``(b, d, L)``.
+
+        What a slot's own state tells is exact and put in here, so that the network (logits
+        ``(b, d, L)``) has only to say what the other slots tell. Under the absorbing kernel a slot
+        that is not absorbed keeps its label; a network that knows nothing is right about
+        independent uniform decisions under both kernels.
+        """
+        evidence = self._evidence(x_t, t, pi)[..., :-1]
+        return (logits + evidence.clamp_min(_TINY).log()).softmax(-1)
+
+    def _evidence(self, x_t: Tensor, t: int | Tensor, pi: Tensor) -> Tensor:
+        """``q(x_t | x_0)`` as a function of ``x_0``, ``(b, d, S)``."""
+        a = self._alpha_bar(t, pi)
+        return a * _one_hot(x_t, pi) + (1 - a) * _at(pi, x_t)
+
     def posterior(self, x0: Tensor, x_t: Tensor, s: int | Tensor, t: int | Tensor, pi: Tensor) -> Tensor:
         r"""Exact :math:`q(x_s \mid x_t, x_0) \propto Q_{t|s}(x_s, x_t)\, \bar Q_s(x_0, x_s)` for ``s < t``, ``(b, d, S)``."""
         unnormalised = self._likelihood(x_t, s, t, pi) * self.q_t(x0, s, pi)
@@ -139,9 +153,8 @@ class CategoricalScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         Clean labels that ``x_t`` rules out (under the absorbing kernel all but ``x_t`` itself, once
         a slot is unmasked) are given no weight.
         """
-        now, a_s, a_t = _one_hot(x_t, pi), self._alpha_bar(s, pi), self._alpha_bar(t, pi)
-        evidence = a_t * now + (1 - a_t) * _at(pi, x_t)  # q(x_t | x_0) as a function of x_0
-        p0 = torch.nn.functional.pad(p0 + _TINY * now[..., :-1], (0, 1))
+        a_s, evidence = self._alpha_bar(s, pi), self._evidence(x_t, t, pi)
+        p0 = torch.nn.functional.pad(p0 + _TINY * _one_hot(x_t, pi)[..., :-1], (0, 1))
         p0 = torch.where(evidence > 0, p0, 0)
         ratio = p0 / p0.sum(-1, keepdim=True) / torch.where(evidence > 0, evidence, 1)
         p = self._likelihood(x_t, s, t, pi) * (a_s * ratio + (1 - a_s) * pi * ratio.sum(-1, keepdim=True))

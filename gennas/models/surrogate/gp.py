@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import reduce
+from itertools import pairwise
 from operator import add
 from typing import Any
 
@@ -60,7 +61,7 @@ class GPSurrogate:
         share = 1 / len(groups)
         terms = [
             ConstantKernel(share, (1e-3, 1e2)) * _ColumnRBF(1.0, (0.05, 50.0), start, stop)
-            for start, stop in zip(ends[:-1], ends[1:], strict=True)
+            for start, stop in pairwise(ends)
         ]
         self._gp = GaussianProcessRegressor(reduce(add, terms) + WhiteKernel(0.1, (1e-3, 1.0)), alpha=1e-6)
         with warnings.catch_warnings():

@@ -174,11 +174,10 @@ class GenerativeSearch(Strategy):
         return self.generator
 
     def _untrained(self) -> DiffusionGenerator:
-        from gennas.training.generator import DiffusionGenerator
+        from gennas.training.generator import DiffusionGenerator, DiffusionSettings
 
-        return DiffusionGenerator(
-            self.space.schema, self.space.legal, guidance_scale=self.guidance_scale, seed=self.seed
-        )
+        settings = DiffusionSettings(guidance_scale=self.guidance_scale)
+        return DiffusionGenerator(self.space.schema, self.space.legal, 1, settings, self.seed)
 
     def _draw_pool(
         self, generator: DiffusionGenerator, archs: Population, quality: FloatArray

@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+
 from gennas.errors import ConfigError, EvaluationError, TableError, UnknownNameError
 from gennas.eval.base import Evaluator, Fidelity, Metric
 from gennas.eval.tables.base import Table, TableEvaluator

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from gennas.errors import ConfigError, TableError, UnknownNameError
 from gennas.eval.tables import nasbench_graph
 from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph, read_bench
@@ -147,7 +148,9 @@ def test_a_table_with_other_rows_is_refused(tmp_path: Path, monkeypatch: pytest.
     file = tmp_path / "cora.bench"
     file.write_bytes(pickle.dumps({0: row(), 99999: row()}))
     monkeypatch.setattr(nasbench_graph, "_source", lambda dataset: file)
-    with pytest.raises(TableError, match=r"one row for each of 26206 architectures, got 2 \(1 unknown, 26205 missing\)"):
+    with pytest.raises(
+        TableError, match=r"one row for each of 26206 architectures, got 2 \(1 unknown, 26205 missing\)"
+    ):
         load_nasbench_graph("cora")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from gennas.errors import ConfigError, TableError, UnknownNameError
 from gennas.eval.tables import TABLES, open_table
 from gennas.spaces.nasbench201 import NASBench201

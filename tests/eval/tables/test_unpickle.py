@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from gennas.errors import TableError
 from gennas.eval.tables import unpickle
 from gennas.eval.tables.unpickle import load_numbers

@@ -5,17 +5,21 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
-from gennas.errors import TableError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gennas.errors import InvalidArchitectureError, TableError
 from gennas.eval.tables.user import guess_direction, read_table
+from gennas.graph import Population
 from gennas.spaces.nasbench101 import NASBench101
 from gennas.spaces.nasbench201 import NASBench201
 from gennas.spaces.nasbench_graph import NASBenchGraph
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SPACE = NASBench201()
 A = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
@@ -86,7 +90,9 @@ def test_rows_of_one_architecture_merge_if_they_agree(tmp_path: Path) -> None:
 
 def test_rows_of_one_architecture_that_disagree_are_both_named(tmp_path: Path) -> None:
     file = csv(tmp_path, "arch,acc,loss", f"{A},0.5,1", f"{B},0.5,1", f"{A},0.5,2")
-    with pytest.raises(TableError, match=r"rows 1 and 3 are the same architecture but disagree in column 'loss': 1.0 and 2"):
+    with pytest.raises(
+        TableError, match=r"rows 1 and 3 are the same architecture but disagree in column 'loss': 1.0 and 2"
+    ):
         read_table(file, SPACE)
     assert len(read_table(file, SPACE, metrics=["acc"])) == 2
 
@@ -108,9 +114,9 @@ def test_null_in_json_lines_is_named(tmp_path: Path) -> None:
 
 def test_unknown_columns_get_near_names(tmp_path: Path) -> None:
     file = csv(tmp_path, *GOOD)
-    with pytest.raises(TableError, match="no column 'val_acuracy'. Did you mean val_accuracy"):
+    with pytest.raises(TableError, match=r"no column 'val_acuracy'. Did you mean val_accuracy"):
         read_table(file, SPACE, metrics=["val_acuracy"])
-    with pytest.raises(TableError, match="no column 'archs'. Did you mean arch"):
+    with pytest.raises(TableError, match=r"no column 'archs'. Did you mean arch"):
         read_table(file, SPACE, arch_column="archs")
     with pytest.raises(TableError, match="row 1, column 'comment': expected a finite number, got 'slow'"):
         read_table(file, SPACE, metrics=["comment"])
@@ -132,7 +138,7 @@ def test_a_table_of_another_space_is_recognised(tmp_path: Path, header: str) -> 
 
 def test_first_bad_row_of_another_space_is_named(tmp_path: Path) -> None:
     file = csv(tmp_path, "arch,acc", f"{A},0.1")
-    with pytest.raises(TableError, match="row 1, column 'arch'.*another space than nasbench101"):
+    with pytest.raises(TableError, match=r"row 1, column 'arch'.*another space than nasbench101"):
         read_table(file, NASBench101())
 
 
@@ -158,7 +164,7 @@ def test_unreadable_files_say_why(tmp_path: Path, name: str, content: bytes, mes
 
 
 def test_missing_file_and_damaged_parquet(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="Cannot read the table .*none.csv: No such file"):
+    with pytest.raises(TableError, match=r"Cannot read the table .*none.csv: No such file"):
         read_table(tmp_path / "none.csv", SPACE)
     pytest.importorskip("pyarrow", reason="Parquet needs the extra 'parquet'")
     (tmp_path / "t.parquet").write_bytes(b"PAR1 nothing")
@@ -173,7 +179,9 @@ def test_parquet_without_pyarrow_names_the_extra(tmp_path: Path, monkeypatch: py
         read_table(tmp_path / "t.parquet", SPACE)
 
 
-@pytest.mark.parametrize("name", ["val_loss", "test_error", "latency_ms", "train_time", "params_m", "FLOPs", "energy_j"])
+@pytest.mark.parametrize(
+    "name", ["val_loss", "test_error", "latency_ms", "train_time", "params_m", "FLOPs", "energy_j"]
+)
 def test_less_is_better_for_costs(name: str) -> None:
     assert guess_direction(name) == "min"
 
@@ -189,6 +197,27 @@ def test_every_float_survives_the_file(tmp_path_factory: pytest.TempPathFactory,
     folder = tmp_path_factory.mktemp("floats")
     file = csv(folder, "arch,acc", *(f"{text},{value!r}" for text, value in zip((A, B), values, strict=True)))
     assert read_table(file, SPACE).columns["acc"].tolist() == values
+
+
+class _InOneBatch(NASBench201):
+    """Reads texts through a batch hook."""
+
+    def from_texts(self, texts: Sequence[str]) -> Population:
+        if not all(text.count("~") == 6 for text in texts):
+            raise InvalidArchitectureError("expected six operations")
+        labels = [
+            [part.split("~")[0].strip("|+") for part in text.replace("+", "").split("|") if part] for text in texts
+        ]
+        D = [[self.schema.edge_labels.index(label) for label in row] for row in labels]
+        return Population.from_decisions(self.schema, np.array(D, dtype=np.int16))
+
+
+def test_a_space_that_reads_texts_in_one_batch_is_asked_to(tmp_path: Path) -> None:
+    good = csv(tmp_path, "arch,acc", f"{A},0.1", f"{B},0.2", f"{C},0.3")
+    assert read_table(good, _InOneBatch()).keys == read_table(good, SPACE).keys
+    bad = csv(tmp_path, "arch,acc", f"{A},0.1", "|none~0|,0.2")
+    with pytest.raises(TableError, match="row 2, column 'arch': nasbench201: expected"):
+        read_table(bad, _InOneBatch())
 
 
 @pytest.mark.shared

@@ -33,11 +33,13 @@ def chain(scheduler: CategoricalScheduler, pi: torch.Tensor, s: int, t: int) -> 
 
 def test_alpha_bar_runs_from_one_to_zero_along_a_cosine() -> None:
     alpha_bar = CategoricalScheduler(4).alpha_bar
-    torch.testing.assert_close(alpha_bar, torch.tensor([1.0, 0.8535533905932737, 0.5, 0.1464466094067262, 0.0]).double())
+    torch.testing.assert_close(
+        alpha_bar, torch.tensor([1.0, 0.8535533905932737, 0.5, 0.1464466094067262, 0.0]).double()
+    )
 
 
 def test_stationary_distributions() -> None:
-    scheduler, pi = make("absorbing")
+    pi = make("absorbing")[1]
     assert pi.tolist() == [[0, 0, 0, 1], [0, 0, 0, 1]]
     torch.testing.assert_close(
         CategoricalScheduler(T, "uniform").stationary(MASK),
@@ -85,6 +87,18 @@ def test_posterior_and_reverse_agree_with_enumeration(kernel: str, s: int, t: in
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
+def test_clean_distribution_is_bayes_rule(kernel: str) -> None:
+    scheduler, pi = make(kernel)
+    logits = torch.tensor([[[0.3, -0.7, 1.1]]], dtype=torch.float64)
+    prior = logits.softmax(-1).numpy()[0, 0]
+    to_t = chain(scheduler, pi[0], 0, 3)
+    for now in np.flatnonzero(prior @ to_t[:3] > 0):
+        want = prior * to_t[:3, now] / (prior @ to_t[:3, now])
+        got = scheduler.clean(logits, torch.tensor([[int(now)]]), 3, pi[:1])[0, 0]
+        np.testing.assert_allclose(got.numpy(), want, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
 def test_bound_holds_and_is_the_enumerated_one(kernel: str) -> None:
     """For one slot and a fixed denoiser table, the summed terms bound the enumerated likelihood."""
     scheduler, pi = make(kernel)
@@ -113,7 +127,8 @@ def test_bound_holds_and_is_the_enumerated_one(kernel: str) -> None:
         assert bound >= -np.log(p[x0]) - 1e-9
         if kernel == "absorbing":  # one slot: the path is the moment of unmasking
             direct = -sum(
-                float(scheduler.alpha_bar[s] - scheduler.alpha_bar[t]) * np.log(float(table[t, 3, x0])) for t, s in steps
+                float(scheduler.alpha_bar[s] - scheduler.alpha_bar[t]) * np.log(float(table[t, 3, x0]))
+                for t, s in steps
             )
             assert bound == pytest.approx(direct, rel=1e-6)
 

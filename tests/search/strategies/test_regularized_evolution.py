@@ -24,9 +24,7 @@ class TestRegularizedEvolution(StrategyContract):
 def test_only_the_youngest_are_parents() -> None:
     space = NASBench201()
     strategy = RegularizedEvolution(space, GOALS, 0, population_size=10, sample_size=3)
-    search = Search(
-        strategy, SerialExecutor(SyntheticEvaluator(space.schema)), Archive(":memory:", space), GOALS, 60
-    )
+    search = Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema)), Archive(":memory:", space), GOALS, 60)
     trials = search.run().trials
     assert [t.proposal.origin.source for t in trials[:10]] == ["random"] * 10
     for i, trial in enumerate(trials[10:], start=10):
@@ -37,9 +35,7 @@ def test_only_the_youngest_are_parents() -> None:
 def test_a_tournament_of_everyone_picks_the_best() -> None:
     space = NASBench201()
     strategy = RegularizedEvolution(space, GOALS, 0, population_size=10, sample_size=200)
-    search = Search(
-        strategy, SerialExecutor(SyntheticEvaluator(space.schema)), Archive(":memory:", space), GOALS, 30
-    )
+    search = Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema)), Archive(":memory:", space), GOALS, 30)
     trials = search.run().trials
     for i, trial in enumerate(trials[10:], start=10):
         best = max(trials[i - 10 : i], key=lambda t: t.metrics["score"])

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from scipy.stats import chisquare
+
+from gennas.errors import CheckpointError, ConfigError
+from gennas.graph import GraphSchema, Population
+from gennas.models.diffusion import ArchitectureDiffusionPipeline, CategoricalScheduler, GraphDenoiser
+
+
+def make(
+    schema: GraphSchema, kernel: str = "absorbing", T: int = 8, sharp: float = 0.0
+) -> ArchitectureDiffusionPipeline:
+    torch.manual_seed(0)
+    denoiser = GraphDenoiser.for_schema(schema, num_conditions=1, dim=16, num_layers=1, num_heads=2).eval()
+    if sharp:
+        torch.nn.init.normal_(denoiser.head.weight, std=sharp / 4)
+    return ArchitectureDiffusionPipeline(denoiser, CategoricalScheduler(T, kernel))
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def exactly_one_edge(D: NDArray[np.integer], t: int) -> NDArray[np.bool_]:
+    """Legality of the mixed schema, columns node 1, 0->1, 0->2, 1->2: one edge in all."""
+    if t == 0:
+        return np.tile([False, True, True], (len(D), 1))
+    used = (D[:, 1:t] > 0).any(1)
+    legal = np.stack([np.ones(len(D), bool), ~used, ~used], 1)
+    if t == 3:
+        legal[:, 0] = used
+    return legal
+
+
+@pytest.mark.parametrize("kernel", ["absorbing", "uniform"])
+@pytest.mark.parametrize("num_steps", [1, 3, 8])
+def test_untrained_sampling_is_uniform_over_decisions(chain: GraphSchema, kernel: str, num_steps: int) -> None:
+    D = make(chain, kernel)(4000, num_steps=num_steps, generator=seeded(0)).decisions
+    counts = np.bincount(D @ np.array([1, 2, 4, 8]), minlength=16)
+    assert chisquare(counts).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("kernel", ["absorbing", "uniform"])
+def test_legality_holds_for_every_sample(mixed: GraphSchema, kernel: str) -> None:
+    D = make(mixed, kernel, sharp=2.0)(500, num_steps=3, generator=seeded(0), legal=exactly_one_edge).decisions
+    assert ((D[:, 1:] > 0).sum(1) == 1).all()
+    assert len(np.unique(D, axis=0)) > 3
+
+
+@pytest.mark.parametrize("kernel", ["absorbing", "uniform"])
+def test_elbo_bounds_the_likelihood_and_is_tight_for_an_independent_model(mixed: GraphSchema, kernel: str) -> None:
+    """An untrained model is uniform over 2 * 27 graphs, and there the bound is exact: log 54."""
+    D = np.array(list(itertools.product([1, 2], range(3), range(3), range(3))))
+    archs = Population.from_decisions(mixed, np.tile(D, (20, 1)))
+    bound = make(mixed, kernel).elbo(archs, generator=seeded(0))
+    assert bound.shape == (1080,)
+    assert bound.mean() == pytest.approx(np.log(54), rel=0.05)
+    sharp = make(mixed, kernel, sharp=2.0)
+    bounds = sharp.elbo(archs, num_steps=4, generator=seeded(0)).reshape(20, 54).mean(0)
+    drawn = sharp(20_000, num_steps=4, generator=seeded(1)).decisions
+    counts = np.array([(drawn == d).all(1).sum() for d in D])
+    common = counts > 200
+    assert common.any()
+    assert (bounds[common] >= -np.log(counts[common] / 20_000) - 0.3).all()
+
+
+def test_fixed_decisions_are_kept(mixed: GraphSchema) -> None:
+    pipeline = make(mixed, sharp=2.0)
+    fixed = np.array([2, -1, 1, -1])
+    D = pipeline(200, num_steps=4, generator=seeded(0), fixed=fixed).decisions
+    assert (D[:, [0, 2]] == [2, 1]).all() and len(np.unique(D, axis=0)) > 1
+    legal = pipeline(200, num_steps=4, generator=seeded(0), fixed=fixed, legal=exactly_one_edge).decisions
+    assert (legal == [2, 0, 1, 0]).all()
+    rows = np.array([[1, -1, -1, -1], [2, -1, -1, -1]])
+    assert pipeline(2, num_steps=4, fixed=rows).decisions[:, 0].tolist() == [1, 2]
+
+
+def test_impossible_fixed_decisions_are_refused(mixed: GraphSchema) -> None:
+    pipeline = make(mixed)
+    with pytest.raises(ConfigError, match="no legal architecture"):
+        pipeline(3, num_steps=2, fixed=np.array([1, 1, 1, -1]), legal=exactly_one_edge)
+    with pytest.raises(ConfigError, match="does not allow"):
+        pipeline(3, num_steps=2, fixed=np.array([0, -1, -1, -1]))
+    with pytest.raises(ConfigError, match=r"\(4,\) or \(3, 4\)"):
+        pipeline(3, num_steps=2, fixed=np.array([1, -1]))
+
+
+def test_guidance_is_the_stated_combination(mixed: GraphSchema) -> None:
+    pipeline = make(mixed, sharp=1.0)
+    torch.nn.init.normal_(pipeline.denoiser.null)
+    x, c = torch.tensor([[3, 0, 3, 2], [3, 3, 3, 3]]), torch.tensor([[0.9], [0.1]])
+    time = torch.full((2,), 5 / 8)
+    with torch.inference_mode():
+        conditional, free = pipeline.denoiser(x, time, c), pipeline.denoiser(x, time)
+        for w in (0.0, 1.0, 2.5):
+            want = torch.where(pipeline.denoiser.mask, free + w * (conditional - free), -torch.inf)
+            torch.testing.assert_close(pipeline.predict(x, 5, c, w), want)
+
+
+def test_equal_rows_are_predicted_alike_and_in_place(mixed: GraphSchema) -> None:
+    pipeline = make(mixed, sharp=1.0)
+    x = torch.tensor([[3, 0, 3, 2], [1, 1, 1, 1], [3, 0, 3, 2], [2, 2, 2, 2]])
+    c = torch.tensor([[0.5], [0.5], [0.5], [torch.nan]])
+    with torch.inference_mode():
+        together = pipeline.predict(x, 4, c, 2.0)
+        for i in range(4):
+            torch.testing.assert_close(pipeline.predict(x[i : i + 1], 4, c[i : i + 1], 2.0)[0], together[i])
+
+
+def test_round_trip_through_files(mixed: GraphSchema, tmp_path: Path) -> None:
+    pipeline = make(mixed, "uniform", sharp=2.0)
+    pipeline.save_pretrained(tmp_path)
+    loaded = ArchitectureDiffusionPipeline.from_pretrained(tmp_path, mixed)
+    assert loaded.scheduler.kernel == "uniform" and loaded.schema.fingerprint == mixed.fingerprint
+    draws = [p(64, num_steps=4, generator=seeded(3)).decisions for p in (pipeline, loaded)]
+    assert (draws[0] == draws[1]).all()
+
+
+@pytest.mark.parametrize(
+    "file", ["model_index.json", "denoiser/config.json", "denoiser/diffusion_pytorch_model.safetensors"]
+)
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_damaged_files_are_refused(mixed: GraphSchema, tmp_path: Path, file: str, damage: str) -> None:
+    make(mixed).save_pretrained(tmp_path)
+    if damage == "missing":
+        (tmp_path / file).unlink()
+    else:
+        (tmp_path / file).write_bytes((tmp_path / file).read_bytes()[:40])
+    if (file, damage) == ("model_index.json", "cut"):
+        return  # only its presence is needed: the parts say what they are
+    with pytest.raises(CheckpointError):
+        ArchitectureDiffusionPipeline.from_pretrained(tmp_path)
+
+
+def test_edited_schema_is_refused(mixed: GraphSchema, tmp_path: Path) -> None:
+    make(mixed).save_pretrained(tmp_path)
+    config = tmp_path / "denoiser" / "config.json"
+    content = json.loads(config.read_text())
+    content["schema"]["node_labels"][1] = "other"
+    config.write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="fingerprint"):
+        ArchitectureDiffusionPipeline.from_pretrained(tmp_path)
+
+
+def test_conditions_of_the_wrong_shape_are_refused(mixed: GraphSchema) -> None:
+    with pytest.raises(ConfigError, match=r"\(1,\) or \(5, 1\)"):
+        make(mixed)(5, conditions=np.zeros((4, 1)))

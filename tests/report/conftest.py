@@ -1,0 +1,56 @@
+"""A small finished run on nasbench201, with every kind of trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gennas.graph import Architecture
+from gennas.report.data import RunData
+from gennas.search.objectives import Objective, Objectives
+from gennas.search.trial import Origin, Proposal, Status, Trial
+from gennas.spaces.nasbench201 import NASBench201
+
+SPACE = NASBench201()
+TRIALS: list[tuple[str, str, Status, float, float, str]] = [
+    # operation on the first edge, source, status, accuracy, latency, error
+    ("none", "random", "ok", 0.50, 1.0, ""),
+    ("skip_connect", "random", "failed", 0.0, 0.0, "ValueError: <script>alert('gotcha')</script> & more"),
+    ("nor_conv_1x1", "mutation", "ok", 0.70, 3.0, ""),
+    ("avg_pool_3x3", "mutation", "ok", 0.60, 2.0, ""),
+    ("nor_conv_3x3", "diffusion", "ok", 0.90, 6.0, ""),
+    ("skip_connect", "diffusion", "timeout", 0.0, 0.0, "took longer than 3 s"),
+]
+
+
+def arch_of(operation: str) -> Architecture:
+    return SPACE.from_text(f"|{operation}~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")
+
+
+def trial_of(i: int, operation: str, source: str, status: Status, accuracy: float, latency: float, error: str) -> Trial:
+    metrics = {"val": accuracy, "test": accuracy - 0.01, "latency": latency} if status == "ok" else {}
+    proposal = Proposal(arch_of(operation), Origin(source), id=i)
+    return Trial(proposal, status, metrics, {"seconds": 2.0, "joules": 5.0}, error)
+
+
+@pytest.fixture
+def make_run() -> Callable[..., RunData]:
+    def make(**changes: object) -> RunData:
+        values: dict[str, object] = {
+            "config": {"space": "nasbench201", "strategy": {"name": "generative", "width": 64}, "seed": 7},
+            "trials": [trial_of(i, *row) for i, row in enumerate(TRIALS)],
+            "objectives": Objectives((Objective("val"),)),
+            "report_metric": "test",
+            "rounds": [
+                {"n_evals": 4, "round": 0, "validity": 0.9, "novelty": 1.0, "fit_s": 1.5, "sample_s": 0.5},
+                {"n_evals": 6, "round": 1, "validity": 1.0, "novelty": 0.8, "surrogate_tau": -0.1, "fit_s": 1.5},
+            ],
+            "optimum": 0.95,
+            "texts": SPACE.to_text,
+            "wall_s": 20.0,
+            "version": "1.2.3",
+        }
+        return RunData(**(values | changes))  # type: ignore[arg-type]
+
+    return make

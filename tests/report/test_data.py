@@ -1,0 +1,82 @@
+"""Figures that a report derives from a run's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gennas.report.data import RunData, SourceCredit
+from gennas.search.objectives import Constraint, Objective, Objectives
+
+MakeRun = Callable[..., RunData]
+
+
+def test_incumbents_are_the_improvements_in_order(make_run: MakeRun) -> None:
+    run = make_run()
+    assert [(n, run.value(trial)) for n, trial in run.incumbents] == [(1, 0.5), (3, 0.7), (5, 0.9)]
+    assert run.best is run.trials[4]
+
+
+def test_incumbents_of_a_minimised_metric(make_run: MakeRun) -> None:
+    run = make_run(objectives=Objectives((Objective("latency", "min"),)), optimum=0.5)
+    assert [(n, run.value(trial)) for n, trial in run.incumbents] == [(1, 1.0)]
+    assert run.regret(run.trials[4]) == 5.5
+
+
+def test_incumbents_keep_the_constraints(make_run: MakeRun) -> None:
+    run = make_run(objectives=Objectives((Objective("val"),), (Constraint.parse("latency<=2"),)))
+    assert [n for n, _ in run.incumbents] == [1, 4]
+    assert [n for n, _ in run.best_trials(6)] == [4, 1]
+
+
+def test_regret_is_the_distance_from_the_optimum(make_run: MakeRun) -> None:
+    run = make_run()
+    assert [round(run.regret(trial), 12) for _, trial in run.incumbents] == [0.45, 0.25, 0.05]
+    assert make_run(optimum=0.9).regret(run.trials[4]) == 0.0
+
+
+def test_best_trials_are_distinct_and_sorted(make_run: MakeRun) -> None:
+    run = make_run()
+    assert [n for n, _ in run.best_trials(6)] == [5, 3, 4, 1]
+    assert [n for n, _ in run.best_trials(2)] == [5, 3]
+    twice = make_run(trials=[run.trials[0], run.trials[0]])
+    assert [n for n, _ in twice.best_trials(6)] == [1]
+
+
+def test_credits_count_improvements(make_run: MakeRun) -> None:
+    assert make_run().credits() == [
+        SourceCredit("diffusion", 2, 1, 0.9, 1, pytest.approx(1 / 3)),
+        SourceCredit("mutation", 2, 2, 0.7, 1, pytest.approx(1 / 3)),
+        SourceCredit("random", 2, 1, 0.5, 1, pytest.approx(1 / 3)),
+    ]
+
+
+def test_failures_keep_their_number(make_run: MakeRun) -> None:
+    assert [(n, trial.status) for n, trial in make_run().failures()] == [(2, "failed"), (6, "timeout")]
+
+
+def test_the_ledger_adds_up_to_the_wall_time(make_run: MakeRun) -> None:
+    run = make_run()
+    assert run.costs() == {"seconds": 12.0, "joules": 30.0}
+    assert run.ledger() == [
+        ("evaluating architectures", 12.0),
+        ("fitting the generator", 3.0),
+        ("sampling the generator", 0.5),
+        ("everything else", 4.5),
+    ]
+    assert make_run(wall_s=5.0, rounds=[]).ledger() == [("evaluating architectures", 12.0)]
+
+
+def test_settings_have_dotted_names(make_run: MakeRun) -> None:
+    assert list(make_run().settings()) == [
+        ("space", "nasbench201"),
+        ("strategy.name", "generative"),
+        ("strategy.width", 64),
+        ("seed", 7),
+    ]
+
+
+def test_an_empty_run_has_no_best(make_run: MakeRun) -> None:
+    run = make_run(trials=[])
+    assert (run.best, run.incumbents, run.best_trials(6), run.credits()) == (None, [], [], [])

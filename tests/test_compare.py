@@ -1,0 +1,70 @@
+"""Equal-budget comparison."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gennas.cli import main
+from gennas.compare import incumbent_curve
+from gennas.search import Objective, Objectives, Origin, Proposal, Trial
+from gennas.spaces import NASBench201
+
+COMMAND = ["compare", "--space", "nasbench-graph", "--task", "cora", "--budget", "40", "--report", "test_accuracy"]
+
+
+def test_curve_by_hand() -> None:
+    arch = NASBench201().sample(1, np.random.default_rng(0))[0]
+    values = [(0.5, 0.1), None, (0.4, 0.9), (0.7, 0.2), (0.7, 0.3), (0.6, 0.8)]
+    trials = [
+        Trial(Proposal(arch, Origin("test")), "failed")
+        if v is None
+        else Trial(Proposal(arch, Origin("test")), "ok", {"val": v[0], "test": v[1]})
+        for v in values
+    ]
+    curve = incumbent_curve(trials, Objectives((Objective("val"),)), "test")
+    assert [(p.n_evals, p.objective, p.report) for p in curve] == [(1, 0.5, 0.1), (4, 0.7, 0.2), (6, 0.7, 0.2)]
+
+
+def test_files_and_continuing(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "c"
+    names = "random,regularized-evolution@population_size=10@sample_size=4"
+    assert main([*COMMAND, "--strategies", names, "--seeds", "3", "--out", str(out)]) == 0
+    curves, summary = pd.read_csv(out / "curves.csv"), pd.read_csv(out / "summary.csv")
+    assert curves.columns.tolist() == ["strategy", "seed", "n_evals", "objective", "report"]
+    assert set(curves["strategy"]) == set(names.split(",")) and set(curves["seed"]) == {0, 1, 2}
+    for _, run in curves.groupby(["strategy", "seed"]):
+        assert run["n_evals"].is_monotonic_increasing and run["n_evals"].iloc[-1] == 40
+        assert run["objective"].is_monotonic_increasing
+    last = curves.groupby(["strategy", "seed"]).last().reset_index()
+    for _, row in summary.iterrows():
+        final = last[last["strategy"] == row["strategy"]]
+        assert row["objective_mean"] == pytest.approx(final["objective"].mean())
+        assert row["report_std"] == pytest.approx(final["report"].std())
+        assert 0 <= row["optimum_share"] <= 1 and row["seeds"] == 3
+    assert (out / "curves.png").read_bytes().startswith(b"\x89PNG")
+    stamp = {p: p.stat().st_mtime_ns for p in out.glob("runs/*/config.yaml")}
+    assert main([*COMMAND, "--strategies", names, "--seeds", "4", "--out", str(out)]) == 0
+    again = pd.read_csv(out / "curves.csv")
+    pd.testing.assert_frame_equal(again[again["seed"] < 3].reset_index(drop=True), curves)
+    assert all(p.stat().st_mtime_ns == t for p, t in stamp.items())
+    capsys.readouterr()
+    assert main([*COMMAND, "--strategies", names, "--seeds", "3", "--budget", "41", "--out", str(out)]) == 2
+    assert "budget: 40 there, 41 now" in capsys.readouterr().err
+
+
+def test_side_by_side_gives_the_same_curves(tmp_path: Path) -> None:
+    for workers in ("1", "2"):
+        command = [*COMMAND, "--strategies", "random,local-search", "--seeds", "2", "--workers", workers]
+        assert main([*command, "--out", str(tmp_path / workers)]) == 0
+    one, two = (pd.read_csv(tmp_path / w / "curves.csv") for w in "12")
+    pd.testing.assert_frame_equal(one, two)
+
+
+@pytest.mark.parametrize("strategies", ["", "random,random", "random,nope", "local-search@size=3"])
+def test_bad_strategies(strategies: str, tmp_path: Path, capsys) -> None:
+    assert main([*COMMAND, "--strategies", strategies, "--out", str(tmp_path / "c")]) == 2
+    assert capsys.readouterr().err.startswith("gennas: ") and not (tmp_path / "c").exists()

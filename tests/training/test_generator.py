@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from gennas.errors import CheckpointError, ConfigError
+from gennas.graph import GraphSchema, Population
+from gennas.models.diffusion import CategoricalScheduler, GraphDenoiser
+from gennas.models.encoder import GraphEncoder
+from gennas.testing.generators import at_most_two_edges, edge_share, toy_schema
+from gennas.training.generator import DiffusionGenerator, DiffusionSettings, fit_diffusion, pretrain_encoder
+
+SMALL = DiffusionSettings(dim=16, num_layers=1)
+
+
+def twin_bits() -> Population:
+    """Toy graphs in which the first four edges are all present or all absent."""
+    rng = np.random.default_rng(0)
+    schema = toy_schema()
+    D = schema.decision_mask.argmax(1) + rng.integers(2, size=(256, 8))
+    edges = [t for t, slot in enumerate(schema.slots) if not slot.is_node][:4]
+    D[:, edges] = rng.integers(2, size=(256, 1))
+    return Population.from_decisions(schema, D)
+
+
+def twins_agree(archs: Population) -> float:
+    schema = toy_schema()
+    edges = [t for t, slot in enumerate(schema.slots) if not slot.is_node][:4]
+    return float((np.ptp(archs.decisions[:, edges], axis=1) == 0).mean())
+
+
+@pytest.mark.parametrize("kernel", ["absorbing", "uniform"])
+def test_dependence_between_decisions_is_learned(kernel) -> None:
+    archs = twin_bits()
+    settings = DiffusionSettings(kernel=kernel, dim=32, num_layers=2)
+    generator = DiffusionGenerator(toy_schema(), None, 0, settings)
+    before = generator.elbo(archs).mean()
+    assert twins_agree(generator.sample(300, seed=0)) < 0.25
+    generator.fit(archs, steps=80)
+    assert twins_agree(generator.sample(300, seed=0)) > 0.7
+    # 8 free bits before, 1 + 4 of them after.
+    assert before == pytest.approx(8 * math.log(2), rel=0.03)
+    assert 5 * math.log(2) - 0.1 < generator.elbo(archs).mean() < 0.85 * before
+
+
+def test_warm_start_goes_on_from_the_present_weights() -> None:
+    archs = twin_bits()
+    generator = DiffusionGenerator(toy_schema(), None, 0, SMALL)
+    first = generator.fit(archs, steps=40, seed=0)
+    second = generator.fit(archs, steps=10, seed=1)
+    assert second[:5].mean() < first[:5].mean()
+
+
+def test_initial_weights_depend_on_the_seed_only() -> None:
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    weights = [DiffusionGenerator(toy_schema(), None, 1, SMALL, seed).pipeline.denoiser.slot for seed in (0, 0, 1)]
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+
+
+def test_chunks_bound_memory_without_breaking_rows() -> None:
+    settings = DiffusionSettings(dim=16, num_layers=1, chunk=7)
+    generator = DiffusionGenerator(toy_schema(), at_most_two_edges, 1, settings)
+    fixed = np.full((20, 8), -1)
+    node = next(t for t, slot in enumerate(toy_schema().slots) if slot.is_node)
+    fixed[:, node] = 1 + np.arange(20) % 2
+    drawn = generator.sample(20, np.linspace(0, 1, 20)[:, None], seed=0, fixed=fixed)
+    assert (drawn.decisions[:, node] == fixed[:, node]).all() and (edge_share(drawn) <= 2 / 6).all()
+
+
+def test_settings_are_saved_with_the_weights(tmp_path) -> None:
+    generator = DiffusionGenerator(toy_schema(), None, 1, SMALL)
+    generator.save_pretrained(tmp_path)
+    assert DiffusionGenerator.from_pretrained(tmp_path, toy_schema()).settings == SMALL
+    (tmp_path / "generator.json").write_text('{"width": 3}')
+    with pytest.raises(CheckpointError, match=r"generator\.json"):
+        DiffusionGenerator.from_pretrained(tmp_path, toy_schema())
+
+
+def test_decisions_of_another_width_are_refused(chain: GraphSchema) -> None:
+    denoiser = GraphDenoiser.for_schema(chain, dim=16)
+    with pytest.raises(ConfigError, match=r"\(b, 4\)"):
+        fit_diffusion(denoiser, CategoricalScheduler(), np.zeros((3, 5), dtype=int), steps=1)
+
+
+def test_encoder_learns_what_labels_imply(chain: GraphSchema) -> None:
+    """Equal neighbours on a chain: a masked label can be read off, ln 2 falls towards 0."""
+    labels = np.random.default_rng(0).integers(2, size=(200, 1))
+    archs = Population.from_decisions(chain, np.repeat(labels, 4, axis=1))
+    torch.manual_seed(0)
+    encoder = GraphEncoder.for_schema(chain, dim=16, num_layers=2)
+    losses = pretrain_encoder(encoder, archs, steps=80, batch_size=32, lr=5e-3)
+    assert losses[:3].mean() > 0.5 and losses[-20:].mean() < 0.25
+    again = GraphEncoder.for_schema(chain, dim=16, num_layers=2)
+    again.load_state_dict(encoder.state_dict())
+    assert (pretrain_encoder(again, archs, 3, seed=4) == pretrain_encoder(encoder, archs, 3, seed=4)).all()
+
+
+def test_encoder_learns_nothing_from_noise() -> None:
+    """Independent decisions cannot be told from the others: the loss stays at ln 2, nothing leaks."""
+    schema = toy_schema()
+    D = schema.decision_mask.argmax(1) + np.random.default_rng(0).integers(2, size=(2000, 8))
+    encoder = GraphEncoder.for_schema(schema, dim=16, num_layers=2)
+    losses = pretrain_encoder(encoder, Population.from_decisions(schema, D), steps=60, batch_size=64)
+    assert losses[-20:].mean() > 0.95 * math.log(2)
+
+
+def test_encoder_needs_architectures() -> None:
+    with pytest.raises(ConfigError, match="none"):
+        pretrain_encoder(GraphEncoder.for_schema(toy_schema(), dim=8), Population.of(toy_schema(), []))
+
+
+@pytest.fixture
+def chain() -> GraphSchema:
+    edge_mask = np.zeros((4, 4, 2), dtype=bool)
+    edge_mask[..., 0] = True
+    edge_mask[np.arange(3), np.arange(1, 4)] = [False, True]
+    return GraphSchema("chain", ("low", "high"), ("none", "next"), np.ones((4, 2), dtype=bool), edge_mask)
