@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,7 +57,7 @@ def fit_diffusion(
     pi = scheduler.stationary(denoiser.mask)
     losses = np.empty(steps)
     denoiser.train()
-    for i in range(steps):
+    for i in _one_thread(range(steps)):
         rows = torch.multinomial(w, batch_size, replacement=True, generator=generator).to(x0.device)
         t = _stratified_times(batch_size, scheduler.num_steps, generator).to(x0.device)
         x_t = _corrupt(scheduler, x0[rows], t, pi, generator)
@@ -70,6 +71,21 @@ def fit_diffusion(
         losses[i] = loss.item()
     denoiser.eval()
     return losses
+
+
+def _one_thread(steps: range) -> Iterator[int]:
+    """The steps, computed by one CPU thread.
+
+    On batches this small more threads hardly help, and where the cores are shared they wait for
+    each other (a fit was seen to take 30 times as long); with one thread the weights do not depend
+    on the number of cores either.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield from steps
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _training_tensors(
@@ -311,7 +327,7 @@ def pretrain_encoder(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: _warm_cosine(i, steps))
     losses = np.empty(steps)
     encoder.train()
-    for i in range(steps):
+    for i in _one_thread(range(steps)):
         rows = torch.randint(len(X), (batch_size,), generator=generator).to(X.device)
         hidden = _hidden_slots(archs.schema, batch_size, mask_ratio, generator)
         loss = _reconstruction_loss(encoder, X[rows], E[rows], *(h.to(X.device) for h in hidden))

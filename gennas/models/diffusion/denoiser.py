@@ -162,7 +162,7 @@ class _Block(nn.Module):
         b, d, dim = h.shape
         q, k, v = self.qkv(h).view(b, d, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (b, heads, d, dim / heads)
         bias = self.bias(relations).permute(2, 0, 1)  # (heads, d, d)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(b, -1, -1, -1))
+        mixed: Tensor = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(b, -1, -1, -1))
         return cast(Tensor, self.out(mixed.transpose(1, 2).reshape(b, d, dim)))
 
 

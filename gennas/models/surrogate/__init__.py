@@ -1,6 +1,13 @@
 """Cheap predictors of an architecture's rank, with uncertainty."""
 
-from gennas.models.surrogate.base import Features, Surrogate, live_one_hot, normal_scores, path_statistics
+from gennas.models.surrogate.base import (
+    Features,
+    Surrogate,
+    graph_statistics,
+    live_one_hot,
+    normal_scores,
+    path_statistics,
+)
 from gennas.models.surrogate.forest import ForestSurrogate
 from gennas.models.surrogate.gp import GPSurrogate
 
@@ -9,6 +16,7 @@ __all__ = [
     "ForestSurrogate",
     "GPSurrogate",
     "Surrogate",
+    "graph_statistics",
     "live_one_hot",
     "normal_scores",
     "path_statistics",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
+from gennas.graph.features import graph_features
 from gennas.models.generator import FloatArray
 
-__all__ = ["Features", "Surrogate", "live_one_hot", "normal_scores", "path_statistics"]
+__all__ = ["Features", "Surrogate", "graph_statistics", "live_one_hot", "normal_scores", "path_statistics"]
+
+BoolArray = NDArray[np.bool_]
 
 Features = Callable[[Population], FloatArray]
 """Label-free features of a population, ``(b, f)``."""
@@ -54,7 +58,8 @@ def normal_scores(y: FloatArray) -> FloatArray:
     y = np.asarray(y, dtype=np.float64)
     if y.ndim != 1 or len(y) < 2 or not np.isfinite(y).all():
         raise ConfigError(f"Expected at least two finite values in one dimension, got shape {y.shape}: {y[:5]}.")
-    return cast(FloatArray, ndtri((rankdata(y) - 0.5) / len(y)))
+    scores: FloatArray = ndtri((rankdata(y) - 0.5) / len(y))
+    return scores
 
 
 def live_one_hot(archs: Population) -> FloatArray:
@@ -68,7 +73,8 @@ def live_one_hot(archs: Population) -> FloatArray:
     rows = np.array([0 if slot.source is None else 1 + slot.source for slot in schema.slots])
     on = live[:, rows, [slot.target for slot in schema.slots]]
     one_hot = np.eye(schema.num_symbols)[D] * on[..., None]
-    return cast(FloatArray, one_hot[:, schema.decision_mask])
+    kept: FloatArray = one_hot[:, schema.decision_mask]
+    return kept
 
 
 def path_statistics(archs: Population) -> FloatArray:
@@ -88,10 +94,15 @@ def path_statistics(archs: Population) -> FloatArray:
     return np.concatenate([*counts, *(np.log1p(s) for s in sums), longest, np.log1p(total)], axis=1)
 
 
-def _ends(schema: GraphSchema) -> tuple[np.ndarray, np.ndarray]:
-    """Node slots that no edge may enter, and those that no edge may leave."""
-    possible = schema.edge_mask[..., 1:].any(-1)
-    return ~possible.any(0), ~possible.any(1)
+def graph_statistics(archs: Population) -> FloatArray:
+    """The columns of :func:`gennas.graph.features.graph_features`, ``(b, f)``."""
+    return graph_features(archs)[0]
+
+
+def _ends(schema: GraphSchema) -> tuple[BoolArray, BoolArray]:
+    """Node slots that no edge may enter, and those that no edge may leave, each ``(n,)``."""
+    possible = np.asarray(schema.edge_mask[..., 1:].any(axis=-1))
+    return ~possible.any(axis=0), ~possible.any(axis=1)
 
 
 def _paths_through(archs: Population) -> tuple[FloatArray, FloatArray]:
@@ -107,13 +118,14 @@ def _paths_through(archs: Population) -> tuple[FloatArray, FloatArray]:
     return before * after, before[:, :, None] * A * after[:, None, :]
 
 
-def _total(one_hot: FloatArray, weight: np.ndarray) -> FloatArray:
+def _total(one_hot: FloatArray, weight: NDArray[Any]) -> FloatArray:
     """Sum of ``weight`` by label over all slots, ``(b, labels)``."""
     b, labels = len(one_hot), one_hot.shape[-1]
-    return cast(FloatArray, (one_hot * weight[..., None]).reshape(b, -1, labels).sum(1))
+    total: FloatArray = (one_hot * weight[..., None]).reshape(b, -1, labels).sum(1)
+    return total
 
 
-def _most_on_a_path(schema: GraphSchema, nodes: FloatArray, edges: FloatArray, live: np.ndarray) -> FloatArray:
+def _most_on_a_path(schema: GraphSchema, nodes: FloatArray, edges: FloatArray, live: BoolArray) -> FloatArray:
     """The greatest number of slots with each label on one path, ``(b, k + l - 1)``."""
     b, n, k = nodes.shape
     most = np.concatenate([nodes, np.zeros((b, n, edges.shape[-1]))], -1)
@@ -121,4 +133,5 @@ def _most_on_a_path(schema: GraphSchema, nodes: FloatArray, edges: FloatArray, l
         step = most[:, :v].copy()
         step[..., k:] += edges[:, :v, v]
         most[:, v] += (step * live[:, :v, v, None]).max(1)
-    return cast(FloatArray, most.max(1))
+    best: FloatArray = most.max(1)
+    return best

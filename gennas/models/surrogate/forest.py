@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesRegressor
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
 from gennas.models.generator import FloatArray
-from gennas.models.surrogate.base import Features, live_one_hot, normal_scores, path_statistics
+from gennas.models.surrogate.base import Features, graph_statistics, live_one_hot, normal_scores
 
 __all__ = ["ForestSurrogate"]
 
@@ -37,7 +38,7 @@ class ForestSurrogate:
 
     def __init__(
         self,
-        features: Sequence[Features] = (live_one_hot, path_statistics),
+        features: Sequence[Features] = (live_one_hot, graph_statistics),
         num_trees: int = 100,
         max_features: float = 0.5,
         min_samples_leaf: int = 1,
@@ -63,5 +64,5 @@ class ForestSurrogate:
         votes = np.stack([tree.tree_.predict(columns)[:, 0] for tree in self._forest.estimators_])
         return votes.mean(0), votes.std(0)
 
-    def _columns(self, archs: Population) -> np.ndarray:
+    def _columns(self, archs: Population) -> NDArray[np.float32]:
         return np.concatenate([f(archs) for f in self.features], axis=1, dtype=np.float32)

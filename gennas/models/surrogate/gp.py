@@ -17,7 +17,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from gennas.errors import ConfigError
 from gennas.graph import Population
 from gennas.models.generator import FloatArray
-from gennas.models.surrogate.base import Features, live_one_hot, normal_scores, path_statistics
+from gennas.models.surrogate.base import Features, graph_statistics, live_one_hot, normal_scores
 
 __all__ = ["GPSurrogate"]
 
@@ -45,7 +45,7 @@ class GPSurrogate:
         ((10,), (10,))
     """
 
-    def __init__(self, features: Sequence[Features] = (live_one_hot, path_statistics)) -> None:
+    def __init__(self, features: Sequence[Features] = (live_one_hot, graph_statistics)) -> None:
         self.features = tuple(features)
         self._gp: GaussianProcessRegressor | None = None
 
@@ -78,7 +78,8 @@ class GPSurrogate:
 
     def _columns(self, groups: Sequence[FloatArray]) -> FloatArray:
         scaled = [(g - c) / s for g, c, s in zip(groups, self._centre, self._scale, strict=True)]
-        return np.concatenate(scaled, axis=1)
+        columns: FloatArray = np.concatenate(scaled, axis=1)
+        return columns
 
 
 def _scale(group: FloatArray) -> FloatArray:
