@@ -115,6 +115,7 @@ class Search:
             self._restore()
             stopped = self._run_asynchronously() if self.asynchronous else self._run_in_batches()
         finally:
+            self.archive.commit()
             wall_s = spent_before + time.perf_counter() - start
             self.archive.set_meta("wall_s", str(wall_s))
         trials = sorted(self._told, key=lambda t: t.proposal.id)
@@ -130,6 +131,7 @@ class Search:
                     self.executor.submit(proposal)
             while any(p.id not in self._done for p in proposals):
                 self._record(self.executor.wait_any())  # 3. archive, durably
+            self.archive.commit()
             self._tell([self._done.pop(p.id) for p in proposals])  # 4. tell, in the order of proposals
         return "budget"
 
@@ -148,6 +150,7 @@ class Search:
             trial = self.executor.wait_any()
             running -= 1
             self._record(trial)
+            self.archive.commit()
             self._tell([self._done.pop(trial.proposal.id)])
         return "budget"
 

@@ -40,10 +40,10 @@ class TrainConfig:
         ConfigError: a number is out of range, or ``patience`` is set without ``select="best"``.
     """
 
-    epochs: int = 10
+    epochs: int = 12
     batch_size: int = 128
     optimizer: Literal["sgd", "adamw"] = "adamw"
-    lr: float = 1e-2
+    lr: float = 5e-3
     weight_decay: float = 1e-2
     momentum: float = 0.9
     label_smoothing: float = 0.0

@@ -60,37 +60,11 @@ class TrainEvaluator:
         self.measure_latency = measure_latency
         self.latency_batch = latency_batch if task.spec.kind == "image" else 1
         self.latency_threads = latency_threads
-
-    @property
-    def metrics(self) -> Mapping[str, Metric]:
-        """Every metric that :meth:`evaluate` returns."""
-        timed = f"of one forward pass, batch {self.latency_batch}, {self.latency_threads} threads"
-        metrics = [
-            Metric("val_accuracy", "max", "fraction", "validation accuracy of the selected weights"),
-            Metric("test_accuracy", "max", "fraction", "test accuracy of the selected weights"),
-            Metric("train_loss", "min", "nats", "mean training loss of the last epoch"),
-            Metric("params", "min", "", "parameters"),
-            Metric("params_m", "min", "M", "parameters in millions"),
-            Metric("flops", "min", "MAC", "multiply-accumulates of one example (of the graph for node tasks)"),
-            Metric("train_s", "min", "s", "wall time of training and testing"),
-        ]
-        if self.measure_latency:
-            metrics += [
-                Metric("latency_ms", "min", "ms", f"median time {timed}"),
-                Metric("latency_iqr_ms", "min", "ms", f"interquartile range of the time {timed}"),
-            ]
-        return {metric.name: metric for metric in metrics}
-
-    @property
-    def protocol(self) -> str:
-        """Task, split, networks, recipe and device: everything that values depend on besides seed and fidelity."""
-        plain = {k: v for k, v in vars(self.space).items() if isinstance(v, (bool, int, float, str)) and k[0] != "_"}
-        options = ",".join(f"{name}={value}" for name, value in sorted(plain.items()) if name != "name")
-        recipe = ",".join(f"{name}={value}" for name, value in self.config.to_dict().items() if name != "device")
-        timing = f"batch={self.latency_batch},threads={self.latency_threads}" if self.measure_latency else "none"
-        return (
-            f"train({self.task.name}; {self.task.split}); space({self.space.name}; {options}); recipe({recipe}); "
-            f"latency({timing}); device({resolve_device(self.config.device).type})"
+        timing = f"batch {self.latency_batch}, {latency_threads} threads"
+        self.metrics: Mapping[str, Metric] = {**task.metrics, **_cost_metrics(timing if measure_latency else None)}
+        self.protocol = (
+            f"train({task.name}; {task.split}); space({_identity(space)}); recipe({_recipe(self.config)}); "
+            f"latency({timing if measure_latency else 'none'}); device({resolve_device(self.config.device).type})"
         )
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
@@ -126,3 +100,29 @@ class TrainEvaluator:
             )
             values |= {"latency_ms": latency.median_ms, "latency_iqr_ms": latency.iqr_ms}
         return values
+
+
+def _cost_metrics(timing: str | None) -> dict[str, Metric]:
+    metrics = [
+        Metric("params", "min", "", "parameters"),
+        Metric("params_m", "min", "M", "parameters in millions"),
+        Metric("flops", "min", "MAC", "multiply-accumulates of one example (of the graph for node tasks)"),
+        Metric("train_s", "min", "s", "wall time of training and testing"),
+    ]
+    if timing is not None:
+        metrics += [
+            Metric("latency_ms", "min", "ms", f"median time of one forward pass, {timing}"),
+            Metric("latency_iqr_ms", "min", "ms", f"interquartile range of that time, {timing}"),
+        ]
+    return {metric.name: metric for metric in metrics}
+
+
+def _identity(space: Space) -> str:
+    """Name, schema and plain settings of a space: what decides which networks it builds."""
+    plain = {k: v for k, v in vars(space).items() if isinstance(v, (bool, int, float, str, tuple)) and k[0] != "_"}
+    settings = {"schema": space.schema.fingerprint, **plain}
+    return "; ".join([space.name, *(f"{name}={value}" for name, value in sorted(settings.items()) if name != "name")])
+
+
+def _recipe(config: TrainConfig) -> str:
+    return ", ".join(f"{name}={value}" for name, value in config.to_dict().items() if name != "device")

@@ -10,9 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from gennas.errors import CheckpointError, ConfigError
 from gennas.graph import GraphSchema, Population
@@ -357,6 +356,6 @@ def _hidden_slots(schema: GraphSchema, b: int, mask_ratio: float, generator: tor
 def _reconstruction_loss(encoder: GraphEncoder, X: Tensor, E: Tensor, nodes: Tensor, edges: Tensor) -> Tensor:
     k, m = len(encoder.schema.node_labels), len(encoder.schema.edge_labels)
     node_logits, edge_logits = encoder.reconstruct(X.masked_fill(nodes, k), E.masked_fill(edges, m))
-    node_error = F.cross_entropy(node_logits[nodes], X[nodes], reduction="sum")
-    edge_error = F.cross_entropy(edge_logits[edges], E[edges], reduction="sum")
+    node_error = nn.functional.cross_entropy(node_logits[nodes], X[nodes], reduction="sum")
+    edge_error = nn.functional.cross_entropy(edge_logits[edges], E[edges], reduction="sum")
     return (node_error + edge_error) / (nodes.sum() + edges.sum())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gennas.errors import ConfigError
+from gennas.eval.base import Metric
 from gennas.registry import Registry
 from gennas.spaces.base import TaskSpec
 from gennas.training._user_data import Labelled, check_graph, check_images, digest, stack
@@ -64,6 +65,16 @@ class Task:
                 f"Task {self.name!r}: expected inputs {self.spec.input_shape}, the data have {data.input_shape}."
             )
         return data
+
+    @property
+    def metrics(self) -> Mapping[str, Metric]:
+        """What training on the task gives."""
+        metrics = (
+            Metric("val_accuracy", "max", "fraction", "validation accuracy of the selected weights"),
+            Metric("test_accuracy", "max", "fraction", "test accuracy of the selected weights"),
+            Metric("train_loss", "min", "nats", "mean training loss of the last epoch"),
+        )
+        return {metric.name: metric for metric in metrics}
 
     def example_inputs(self, batch: int = 1, input_shape: Sequence[int] | None = None) -> tuple[Tensor, ...]:
         """Arguments of one forward pass: ``batch`` random images, or the task's graph."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +42,17 @@ def test_round_trip_through_a_file(tmp_path: Path) -> None:
     assert len(again) == 5
 
 
-def test_a_trial_is_durable_when_add_returns(tmp_path: Path) -> None:
+def test_trials_are_durable_after_commit_and_slow_ones_at_once(tmp_path: Path) -> None:
     archive = Archive(tmp_path / "a.sqlite", SPACE)
-    archive.add(trials(1)[0])
     other = sqlite3.connect(tmp_path / "a.sqlite")
-    assert other.execute("SELECT COUNT(*) FROM trials").fetchone() == (1,)
+    archive.commit()
+    for trial in trials(2):
+        archive.add(trial)
+    archive.commit()
+    assert other.execute("SELECT COUNT(*) FROM trials").fetchone() == (2,)
+    time.sleep(0.03)
+    archive.add(trials(3)[2])
+    assert other.execute("SELECT COUNT(*) FROM trials").fetchone() == (3,)
     assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 

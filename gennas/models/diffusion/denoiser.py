@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
-from torch.nn import functional as F
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
@@ -137,7 +136,7 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         L = self.mask.shape[1]
         nodes, edges = self.head(h).split(L, -1)
         logits = torch.where(self.label_offset[:, None] > 0, edges, nodes)
-        return cast(Tensor, logits.masked_fill(~self.mask, -math.inf))
+        return logits.masked_fill(~self.mask, -math.inf)
 
 
 class _Block(nn.Module):
@@ -162,7 +161,7 @@ class _Block(nn.Module):
         b, d, dim = h.shape
         q, k, v = self.qkv(h).view(b, d, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (b, heads, d, dim / heads)
         bias = self.bias(relations).permute(2, 0, 1)  # (heads, d, d)
-        mixed: Tensor = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(b, -1, -1, -1))
+        mixed: Tensor = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(b, -1, -1, -1))
         return cast(Tensor, self.out(mixed.transpose(1, 2).reshape(b, d, dim)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -192,7 +192,7 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     @classmethod
     def from_pretrained(
-        cls, pretrained_model_name_or_path: str | Path, schema: GraphSchema | None = None, **kwargs: Any
+        cls, pretrained_model_name_or_path: str | Path, schema: GraphSchema | None = None
     ) -> ArchitectureDiffusionPipeline:
         """Read a pipeline from the directory that ``save_pretrained`` wrote; nothing is downloaded.
 
@@ -234,9 +234,9 @@ def _decode_once(
     p: FloatArray, u: FloatArray, known: NDArray[np.integer], schema: GraphSchema, legal: Legality | None
 ) -> NDArray[np.int16]:
     """One pass over the slots; a fixed label is taken wherever it is legal."""
-    D = np.zeros(known.shape, dtype=np.int16)
+    D = np.zeros_like(known, dtype=np.int16)
     rows = np.arange(len(D))
-    for t in range(D.shape[1]):
+    for t in range(schema.num_decisions):
         allowed = np.broadcast_to(schema.decision_mask[t], p[:, t].shape) if legal is None else legal(D, t)
         cumulative = np.cumsum((p[:, t] + 1e-12) * allowed, axis=1)
         threshold = u[:, t] * cumulative[:, -1]

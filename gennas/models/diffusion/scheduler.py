@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, cast
+from itertools import pairwise
+from typing import Literal
 
 import torch
 from diffusers import ConfigMixin, SchedulerMixin
@@ -78,7 +79,7 @@ class CategoricalScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         if not 1 <= num_inference_steps <= self.num_steps:
             raise ConfigError(f"Expected between 1 and {self.num_steps} sampling steps, got {num_inference_steps}.")
         times = [round(self.num_steps * (1 - i / num_inference_steps)) for i in range(num_inference_steps + 1)]
-        return list(zip(times[:-1], times[1:], strict=True))
+        return list(pairwise(times))
 
     def set_timesteps(self, num_inference_steps: int) -> None:
         """Choose the steps ``timesteps`` of the sampler, as other diffusers schedulers do."""
@@ -143,7 +144,7 @@ class CategoricalScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         return a * _one_hot(x_t, pi) + (1 - a) * _at(pi, x_t)
 
     def posterior(self, x0: Tensor, x_t: Tensor, s: int | Tensor, t: int | Tensor, pi: Tensor) -> Tensor:
-        r"""Exact :math:`q(x_s \mid x_t, x_0) \propto Q_{t|s}(x_s, x_t)\, \bar Q_s(x_0, x_s)` for ``s < t``, ``(b, d, S)``."""
+        r"""Exact :math:`q(x_s \mid x_t, x_0) \propto Q_{t|s}(x_s, x_t)\, \bar Q_s(x_0, x_s)` for ``s < t``."""
         unnormalised = self._likelihood(x_t, s, t, pi) * self.q_t(x0, s, pi)
         return unnormalised / unnormalised.sum(-1, keepdim=True)
 
@@ -158,7 +159,7 @@ class CategoricalScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         p0 = torch.where(evidence > 0, p0, 0)
         ratio = p0 / p0.sum(-1, keepdim=True) / torch.where(evidence > 0, evidence, 1)
         p = self._likelihood(x_t, s, t, pi) * (a_s * ratio + (1 - a_s) * pi * ratio.sum(-1, keepdim=True))
-        return cast(Tensor, p / p.sum(-1, keepdim=True))
+        return p / p.sum(-1, keepdim=True)
 
     def _likelihood(self, x_t: Tensor, s: int | Tensor, t: int | Tensor, pi: Tensor) -> Tensor:
         """``q(x_t | x_s)`` as a function of ``x_s``, ``(b, d, S)``."""

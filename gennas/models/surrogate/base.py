@@ -101,8 +101,9 @@ def graph_statistics(archs: Population) -> FloatArray:
 
 def _ends(schema: GraphSchema) -> tuple[BoolArray, BoolArray]:
     """Node slots that no edge may enter, and those that no edge may leave, each ``(n,)``."""
-    possible = np.asarray(schema.edge_mask[..., 1:].any(axis=-1))
-    return ~possible.any(axis=0), ~possible.any(axis=1)
+    possible = schema.edge_mask[..., 1:].any(axis=-1)
+    entered, left = (np.asarray(np.any(possible, axis=axis)) for axis in (0, 1))
+    return ~entered, ~left
 
 
 def _paths_through(archs: Population) -> tuple[FloatArray, FloatArray]:

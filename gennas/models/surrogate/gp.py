@@ -74,7 +74,15 @@ class GPSurrogate:
         if self._gp is None:
             raise ConfigError("Expected a fitted surrogate; call fit first.")
         mean, std = self._gp.predict(self._columns([f(archs) for f in self.features]), return_std=True)
-        return mean, std
+        return np.asarray(mean), np.asarray(std)
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """Fitted amplitudes, length scales and noise by their scikit-learn names, groups in order."""
+        if self._gp is None:
+            raise ConfigError("Expected a fitted surrogate; call fit first.")
+        kernel = self._gp.kernel_
+        return {h.name: float(v) for h, v in zip(kernel.hyperparameters, np.exp(kernel.theta), strict=True)}
 
     def _columns(self, groups: Sequence[FloatArray]) -> FloatArray:
         scaled = [(g - c) / s for g, c, s in zip(groups, self._centre, self._scale, strict=True)]
@@ -87,9 +95,9 @@ def _scale(group: FloatArray) -> FloatArray:
     spread = group.std(0)
     live = max(1, int((spread > 0).sum()))
     if np.isin(group, (0.0, 1.0)).all():
-        common = np.sqrt(max((spread**2).sum(), 1e-12))
-        return np.full(len(spread), common)
-    return np.where(spread > 0, spread, np.inf) * np.sqrt(live)
+        return np.full(len(spread), np.sqrt(max((spread**2).sum(), 1e-12)))
+    scale: FloatArray = np.where(spread > 0, spread, np.inf) * np.sqrt(live)
+    return scale
 
 
 class _ColumnRBF(RBF):  # type: ignore[misc]
