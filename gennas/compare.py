@@ -7,6 +7,7 @@ import multiprocessing as mp
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class _Job:
     strategy: str
     seed: int
     search: SearchConfig
+    common: ProblemConfig
 
 
 def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | None = None) -> pd.DataFrame:
@@ -72,8 +74,8 @@ def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | Non
     import pandas as pd
 
     config.check()
-    problem = make_problem(config)
     jobs = list(_jobs(config))
+    problem = _problem(jobs[0].common)
     for name in dict.fromkeys(job.strategy for job in jobs):  # fail before the first run, not after an hour
         make_strategy(*_named(name), problem, seed=0)
     _claim(config)
@@ -105,9 +107,8 @@ def _jobs(config: CompareConfig) -> Iterator[_Job]:
         strategy, options = _named(name)
         for seed in range(config.seeds):
             out = config.out / "runs" / f"{_slug(name)}-{seed}"
-            yield _Job(
-                name, seed, SearchConfig(**common, strategy=strategy, strategy_option=options, seed=seed, out=out)
-            )
+            search = SearchConfig(**common, strategy=strategy, strategy_option=options, seed=seed, out=out)
+            yield _Job(name, seed, search, ProblemConfig(**common))
 
 
 def _named(text: str) -> tuple[str, tuple[str, ...]]:
@@ -160,8 +161,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@lru_cache(maxsize=1)
+def _problem(config: ProblemConfig) -> Problem:
+    """The problem that all runs share, made once in every process."""
+    return make_problem(config)
+
+
 def _run_job(job: _Job) -> tuple[list[CurvePoint], float]:
-    run = run_search(job.search, report=False)
+    run = run_search(job.search, report=False, problem=_problem(job.common))
     points = incumbent_curve(run.result.trials, run.problem.objectives, run.problem.report)
     return points, run.result.wall_s
 

@@ -65,6 +65,10 @@ class ProblemConfig:
         if self.budget < 1:
             raise ConfigError(f"Expected a budget of at least one evaluation, got {self.budget}.")
 
+    def __post_init__(self) -> None:
+        if isinstance(out := getattr(self, "out", None), str):
+            object.__setattr__(self, "out", Path(out))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as written to ``config.yaml``."""
         return {k: _plain(v) for k, v in dataclasses.asdict(self).items()}

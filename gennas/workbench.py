@@ -261,6 +261,7 @@ def run_search(
     listeners: Sequence[Listener] = (),
     on_problem: Callable[[Problem], None] | None = None,
     report: bool = True,
+    problem: Problem | None = None,
 ) -> Run:
     """Run a search, or continue the one in ``config.out``, and write its directory.
 
@@ -272,13 +273,14 @@ def run_search(
         listeners: told of every trial and round.
         on_problem: called with the problem before the first trial.
         report: write ``report.html``.
+        problem: what :func:`make_problem` made of these settings before, to save making it again.
 
     Raises:
         GennasError: bad settings; nothing is written then.
         KeyboardInterrupt: interrupted; the archive holds every finished trial.
     """
     config.check()
-    problem = make_problem(config)
+    problem = problem or make_problem(config)
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     archive = _open_archive(config, problem)
     tracker = _make_tracker(config)

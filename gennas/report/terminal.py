@@ -168,11 +168,24 @@ class CompareDisplay:
     def summarize(self, summary: pd.DataFrame) -> None:
         """The summary as a table, and where the files are."""
         table = RichTable(title=f"Equal budget: {self.config.budget} evaluations", title_justify="left")
-        for column in summary.columns:
-            table.add_column(column, justify="left" if column == "strategy" else "right", overflow="fold")
+        table.add_column("strategy", overflow="fold")
+        for header in ("seeds", "objective", "reported", "found optimum", "evaluations to it", "seconds"):
+            table.add_column(header, justify="right")
         for _, row in summary.iterrows():
-            table.add_row(*(v if isinstance(v, str) else format_value(float(v)) for v in row))
+            found = row.get("optimum_share", math.nan)
+            table.add_row(
+                str(row["strategy"]),
+                str(row["seeds"]),
+                f"{format_value(row['objective_mean'])} ± {row['objective_std']:.2g}",
+                "–"
+                if math.isnan(row["report_mean"])
+                else f"{format_value(row['report_mean'])} ± {row['report_std']:.2g}",
+                "–" if math.isnan(found) else f"{found:.0%}",
+                format_value(row.get("evals_to_optimum_mean", math.nan)),
+                f"{row['wall_s']:.1f}",
+            )
         self.console.print(table)
+        self.console.print("Mean ± standard deviation over seeds; evaluations over the seeds that found the optimum.")
         for name in ("curves.csv", "summary.csv", "curves.png"):
             self.console.print(f"  {self.config.out / name}", soft_wrap=True, highlight=False)
 

@@ -42,7 +42,8 @@ class Archive:
     """Trials, generator rounds and the strategy's last snapshot of one run.
 
     The loop commits trials (write-ahead log, synchronous) before it tells them, so a killed run loses
-    nothing that a strategy was told, and at most 20 ms of quick evaluations. Values of different protocols do not mix: an archive remembers
+    nothing that a strategy was told, and at most 20 ms of quick evaluations. Values of different
+    protocols do not mix: an archive remembers
     the identity of its run (:meth:`claim`) and refuses another.
 
     Args:

@@ -2,6 +2,7 @@
 
 from gennas.testing.evaluators import FailingEvaluator, SyntheticEvaluator
 from gennas.testing.executors import ExecutorContract, FlakyExecutor
+from gennas.testing.generators import GeneratorContract
 from gennas.testing.spaces import SpaceContract
 from gennas.testing.strategies import StrategyContract
 
@@ -9,6 +10,7 @@ __all__ = [
     "ExecutorContract",
     "FailingEvaluator",
     "FlakyExecutor",
+    "GeneratorContract",
     "SpaceContract",
     "StrategyContract",
     "SyntheticEvaluator",

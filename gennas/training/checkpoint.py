@@ -24,12 +24,13 @@ def save_module(module: nn.Module, path: str | Path) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_model(module, str(partial))
-        partial.replace(path)
+        try:
+            save_model(module, str(partial))
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"Weights could not be written to {path}: {error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_module(module: nn.Module, path: str | Path) -> None:

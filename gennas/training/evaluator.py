@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Literal
 
 from gennas.eval.base import Fidelity, Metric
@@ -119,7 +120,12 @@ def _cost_metrics(timing: str | None) -> dict[str, Metric]:
 
 def _identity(space: Space) -> str:
     """Name, schema and plain settings of a space: what decides which networks it builds."""
-    plain = {k: v for k, v in vars(space).items() if isinstance(v, (bool, int, float, str, tuple)) and k[0] != "_"}
+    plain = {
+        name: value
+        for name, value in vars(space).items()
+        if isinstance(value, (bool, int, float, str, tuple))
+        and not isinstance(getattr(type(space), name, None), cached_property)  # there only once it was read
+    }
     settings = {"schema": space.schema.fingerprint, **plain}
     return "; ".join([space.name, *(f"{name}={value}" for name, value in sorted(settings.items()) if name != "name")])
 

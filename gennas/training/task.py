@@ -43,7 +43,7 @@ class Task:
     Example:
         >>> task = make_task("digits")
         >>> task.spec.input_shape, [len(task.data.labels(part)) for part in ("train", "validation", "test")]
-        ((1, 8, 8), [1079, 359, 359])
+        ((1, 8, 8), [1078, 360, 359])
     """
 
     name: str

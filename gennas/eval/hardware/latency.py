@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -15,10 +15,11 @@ from gennas.errors import ConfigError
 from gennas.eval.hardware.device import resolve_device
 
 if TYPE_CHECKING:
-    from torch.utils.benchmark import Measurement
+    from torch.utils.benchmark import Timer
 
 __all__ = ["Latency", "measure_latency"]
 
+ROUNDS = 8
 NOISY = 0.1  # interquartile range over median above which a measurement is repeated, then flagged
 
 
@@ -61,10 +62,10 @@ def measure_latency(
 ) -> Latency:
     """Measure the median time of ``module(*inputs)`` in evaluation mode without gradients.
 
-    Blocks of calls are timed until ``min_run_time`` seconds have passed; on CUDA the timer waits for
-    the device at the ends of a block. A measurement whose interquartile range exceeds a tenth of its
-    median is made once more for twice as long, and the steadier of the two is kept. The module gets
-    its mode and device back.
+    Blocks of calls are timed, in eight rounds, until ``min_run_time`` seconds have passed in all; on CUDA
+    the timer waits for the device at the ends of a block. A measurement whose interquartile range
+    exceeds a tenth of its median is made once more for twice as long, and the steadier of the two is
+    kept. The module gets its mode and device back.
 
     Args:
         module: what is called.
@@ -84,7 +85,7 @@ def measure_latency(
         >>> latency.batch, latency.device, latency.median_ms > 0
         (8, 'cpu', True)
     """
-    from torch.utils.benchmark import Timer  # costly to import, and only needed here
+    from torch.utils.benchmark import Timer as BenchmarkTimer  # costly to import, and only needed here
 
     if threads < 1 or min_run_time <= 0 or warmup < 0:
         raise ConfigError(
@@ -98,29 +99,44 @@ def measure_latency(
         with torch.inference_mode():
             for _ in range(warmup):
                 module(*args)
-            timer = Timer("module(*args)", globals={"module": module, "args": args}, num_threads=threads)
-            runs = [timer.blocked_autorange(min_run_time=min_run_time)]
-            if _spread(runs[0]) > NOISY:
-                runs.append(timer.blocked_autorange(min_run_time=2 * min_run_time))
+            timer = BenchmarkTimer("module(*args)", globals={"module": module, "args": args}, num_threads=threads)
+            best = _measure(timer, min_run_time)
+            if _spread(best) > NOISY:
+                best = min(best, _measure(timer, 2 * min_run_time), key=_spread)
     finally:
         module.to(home).train(mode)
-    best = min(runs, key=_spread)
+    low, median, high, p90 = 1e3 * np.percentile(best.times, [25, 50, 75, 90])
     return Latency(
-        median_ms=1e3 * best.median,
-        iqr_ms=1e3 * best.iqr,
-        p90_ms=1e3 * float(np.percentile(best.times, 90)),
+        median_ms=float(median),
+        iqr_ms=float(high - low),
+        p90_ms=float(p90),
         batch=len(args[0]) if batch is None else batch,
         device=place.type,
         threads=threads,
-        repeats=best.number_per_run * len(best.times),
+        repeats=best.repeats,
         load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan"),
         noisy=_spread(best) > NOISY,
     )
 
 
-def _spread(run: Measurement) -> float:
+class _Times(NamedTuple):
+    """Seconds per call of every timed block, and the calls in all of them."""
+
+    times: list[float]
+    repeats: int
+
+
+def _measure(timer: Timer, min_run_time: float) -> _Times:
+    """Time in rounds: a single one may consist of one block, over which there is no range."""
+    runs = [timer.blocked_autorange(min_run_time=min_run_time / ROUNDS) for _ in range(ROUNDS)]
+    times = [seconds for run in runs for seconds in run.times]
+    return _Times(times, sum(run.number_per_run * len(run.times) for run in runs))
+
+
+def _spread(timed: _Times) -> float:
     """Interquartile range relative to the median."""
-    return float(run.iqr / run.median)
+    low, median, high = np.percentile(timed.times, [25, 50, 75])
+    return float((high - low) / median)
 
 
 def _device_of(module: nn.Module) -> torch.device:

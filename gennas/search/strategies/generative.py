@@ -161,7 +161,7 @@ class GenerativeSearch(Strategy):
     def _refit_generator(self, archs: Population, quality: FloatArray) -> DiffusionGenerator:
         generator = self._generator()
         worse = np.argsort(np.argsort(-quality))  # 0 for the best
-        weights: FloatArray = 1.0 / (0.05 * len(archs) + worse)
+        weights = np.asarray(1.0 / (0.05 * len(archs) + worse), dtype=np.float64)
         generator.fit(archs, quality[:, None], weights, self.refit_steps, self._seed())
         return generator
 

@@ -11,7 +11,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -126,6 +125,6 @@ def _load(name: str, kind: str, folder: Path) -> ImageData:
 
 def _tensors(dataset: Any) -> tuple[Tensor, Tensor]:
     """Images ``(n, c, h, w)`` as bytes, and labels ``(n,)``."""
-    images = torch.from_numpy(np.array(dataset.data))
+    images = torch.as_tensor(dataset.data)
     images = images[:, None] if images.ndim == 3 else images.permute(0, 3, 1, 2).contiguous()
     return images, torch.as_tensor(dataset.targets).long()

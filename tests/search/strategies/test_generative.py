@@ -1,0 +1,106 @@
+"""The generative strategy: its contract, its rounds, its figures, and that it beats random search."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import wilcoxon
+
+from gennas.errors import ConfigError
+from gennas.execution import SerialExecutor
+from gennas.search import Archive, Objective, Objectives, Search, Strategy
+from gennas.search.strategies import GenerativeSearch, RandomSearch
+from gennas.spaces import NASBench201, Space
+from gennas.testing import StrategyContract, SyntheticEvaluator
+
+GOALS = Objectives((Objective("score"),))
+SMALL = {
+    "warm_start": 8,
+    "round_size": 4,
+    "pool_size": 60,
+    "unlabelled": 100,
+    "pretrain_steps": 10,
+    "refit_steps": 5,
+}
+
+
+class TestGenerative(StrategyContract):
+    budget = 24
+
+    def make(self, space: Space, objectives: Objectives, seed: int) -> Strategy:
+        return GenerativeSearch(space, objectives, seed, **SMALL)
+
+
+class TestForest(TestGenerative):
+    def make(self, space: Space, objectives: Objectives, seed: int) -> Strategy:
+        return GenerativeSearch(space, objectives, seed, surrogate="forest", **SMALL)
+
+
+def run(budget: int = 32, seed: int = 0, **options) -> tuple[GenerativeSearch, Archive]:
+    space = NASBench201()
+    strategy = GenerativeSearch(space, GOALS, seed, **{**SMALL, **options})
+    archive = Archive(":memory:", space)
+    Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema, seed)), archive, GOALS, budget, seed).run()
+    return strategy, archive
+
+
+def test_rounds_and_their_figures() -> None:
+    _, archive = run()
+    trials, rounds = archive.trials(), archive.rounds()
+    assert [t.proposal.origin.source for t in trials[:8]] == ["random"] * 8
+    assert [r["n_evals"] for r in rounds] == [12, 16, 20, 24, 28, 32]
+    assert [t.proposal.origin.round for t in trials[8:]] == [i for i in range(1, 7) for _ in range(4)]
+    assert {t.proposal.origin.source for t in trials} <= {"random", "mutation", "diffusion"}
+    for record in rounds:
+        assert record["validity"] == 1.0
+        assert 0 < record["uniqueness"] <= 1 and 0 <= record["novelty"] <= 1 and 0 <= record["hit_rate"] <= 1
+        assert -1 <= record["surrogate_tau"] <= 1 and record["fit_s"] > 0 and record["sample_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("shares", "source"), [((1, 0, 0), "diffusion"), ((0, 1, 0), "mutation"), ((0, 0, 1), "random")]
+)
+def test_each_source_alone(shares: tuple[float, ...], source: str) -> None:
+    _, archive = run(24, shares=shares)
+    assert {t.proposal.origin.source for t in archive.trials()[8:]} <= {source, "random"}
+    assert any(t.proposal.origin.source == source for t in archive.trials()[8:])
+
+
+def test_surrogate_off() -> None:
+    _, archive = run(20, surrogate="none")
+    assert len(archive.trials()) == 20
+
+
+def test_the_generator_moves_towards_the_good() -> None:
+    strategy, archive = run(60, refit_steps=60, pretrain_steps=60)
+    space, evaluator = NASBench201(), SyntheticEvaluator(NASBench201().schema, 0)
+
+    def mean_score(archs) -> float:
+        return float(np.mean([evaluator.evaluate(a, archive.trials()[0].proposal.fidelity, 0)["score"] for a in archs]))
+
+    drawn = strategy.generator.sample(200, np.full((1, 1), 0.99), seed=1)
+    assert mean_score(drawn) > mean_score(space.sample(200, np.random.default_rng(0))) + 1.0
+
+
+def test_beats_random_search() -> None:
+    settings = {**SMALL, "pool_size": 200, "unlabelled": 300, "pretrain_steps": 30, "refit_steps": 10}
+
+    def best(strategy: Strategy, seed: int) -> float:
+        space = NASBench201()
+        executor = SerialExecutor(SyntheticEvaluator(space.schema, seed))
+        return Search(strategy, executor, Archive(":memory:", space), GOALS, 40, seed).run().best.metrics["score"]
+
+    gains = [
+        best(GenerativeSearch(NASBench201(), GOALS, seed, **settings), seed)
+        - best(RandomSearch(NASBench201(), GOALS, seed), seed)
+        for seed in range(8)
+    ]
+    assert wilcoxon(np.array(gains), alternative="greater").pvalue < 0.02
+
+
+@pytest.mark.parametrize(
+    "options", [{"warm_start": 0}, {"shares": (0.5, 0.5)}, {"shares": (0.9, 0.9, -0.8)}, {"surrogate": "oracle"}]
+)
+def test_bad_settings(options: dict) -> None:
+    with pytest.raises(ConfigError, match="Expected"):
+        GenerativeSearch(NASBench201(), GOALS, **options)
