@@ -47,6 +47,11 @@ class Problem:
     fidelity: Fidelity
     table: Table | None = None
 
+    @property
+    def source(self) -> str:
+        """Where scores come from, for a person: the table's name, or the evaluator's protocol up to its details."""
+        return self.table.name if self.table is not None else self.evaluator.protocol.partition(";")[0] + ")"
+
     @cached_property
     def optimum(self) -> float | None:
         """Best value of the single objective over the table's feasible architectures, where there is a table."""

@@ -85,7 +85,7 @@ class SearchDisplay:
         limits = "".join(f", {c}" for c in problem.objectives.constraints)
         self.console.print(
             f"[bold]{problem.space.name}[/bold] ({size}) · "
-            f"{problem.evaluator.protocol} · {goals}{limits} · seed {self.config.seed}",
+            f"{problem.source} · {goals}{limits} · seed {self.config.seed}",
             soft_wrap=True,
         )
         self._progress.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal
@@ -105,15 +106,15 @@ class TrainEvaluator:
 
 def _cost_metrics(timing: str | None) -> dict[str, Metric]:
     metrics = [
-        Metric("params", "min", "", "parameters"),
-        Metric("params_m", "min", "M", "parameters in millions"),
-        Metric("flops", "min", "MAC", "multiply-accumulates of one example (of the graph for node tasks)"),
-        Metric("train_s", "min", "s", "wall time of training and testing"),
+        Metric("params", "min", "", "parameters", (0.0, math.inf)),
+        Metric("params_m", "min", "M", "parameters in millions", (0.0, math.inf)),
+        Metric("flops", "min", "MAC", "multiply-accumulates of one example (of the graph for node tasks)", (0.0, math.inf)),
+        Metric("train_s", "min", "s", "wall time of training and testing", (0.0, math.inf)),
     ]
     if timing is not None:
         metrics += [
-            Metric("latency_ms", "min", "ms", f"median time of one forward pass, {timing}"),
-            Metric("latency_iqr_ms", "min", "ms", f"interquartile range of that time, {timing}"),
+            Metric("latency_ms", "min", "ms", f"median time of one forward pass, {timing}", (0.0, math.inf)),
+            Metric("latency_iqr_ms", "min", "ms", f"interquartile range of that time, {timing}", (0.0, math.inf)),
         ]
     return {metric.name: metric for metric in metrics}
 

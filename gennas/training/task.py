@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,9 +71,9 @@ class Task:
     def metrics(self) -> Mapping[str, Metric]:
         """What training on the task gives."""
         metrics = (
-            Metric("val_accuracy", "max", "fraction", "validation accuracy of the selected weights"),
-            Metric("test_accuracy", "max", "fraction", "test accuracy of the selected weights"),
-            Metric("train_loss", "min", "nats", "mean training loss of the last epoch"),
+            Metric("val_accuracy", "max", "fraction", "validation accuracy of the selected weights", (0.0, 1.0)),
+            Metric("test_accuracy", "max", "fraction", "test accuracy of the selected weights", (0.0, 1.0)),
+            Metric("train_loss", "min", "nats", "mean training loss of the last epoch", (0.0, math.inf)),
         )
         return {metric.name: metric for metric in metrics}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,8 @@ from torch_geometric.nn import GINConv
 
 from gennas.eval import complexity
 from gennas.eval.complexity import Complexity, UnknownOperatorWarning, count_flops, count_parameters
+from gennas.spaces.base import TaskSpec
+from gennas.spaces.nasbench201 import NASBench201
 
 
 class Fourier(nn.Module):
@@ -84,3 +87,13 @@ def test_parameters_are_counted_once_when_shared_and_can_exclude_frozen_ones():
     frozen = nn.Linear(3, 2).requires_grad_(False)
     assert count_parameters(nn.Sequential(a, b, frozen)) == 9 + 8
     assert count_parameters(nn.Sequential(a, b, frozen), trainable_only=True) == 9
+
+
+@pytest.mark.shared
+def test_published_flops_of_nasbench201(shared_data):
+    table = pd.read_csv(shared_data / "nb201.csv.gz", usecols=["arch", "params_c10_m", "flops_m"])
+    space, spec = NASBench201(), TaskSpec("image", (3, 32, 32), 10)
+    for row in table.sample(6, random_state=0).itertuples():
+        found = count_flops(space.build(space.from_text(row.arch), spec), (1, 3, 32, 32))
+        assert found.params == round(row.params_c10_m * 1e6)
+        assert found.flops / 1e6 == pytest.approx(row.flops_m, abs=0.02)
