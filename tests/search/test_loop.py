@@ -185,16 +185,18 @@ def killed_and_resumed(path: Path, strategy: str, budget: int, kills: int, delay
     return [(t.proposal.id, t.arch.key, t.proposal.seed, t.status, dict(t.metrics)) for t in archive.trials()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["random", "local-search", "regularized-evolution"])
-def test_sigkill_at_random_moments(strategy: str, tmp_path: Path) -> None:
-    reference = killed_and_resumed(tmp_path / "whole.sqlite", strategy, 120, 0, 0.0, 0.0)
-    assert killed_and_resumed(tmp_path / "killed.sqlite", strategy, 120, 4, 0.005, 0.15) == reference
+def test_twenty_kills_at_random_moments(strategy: str, tmp_path: Path) -> None:
+    reference = killed_and_resumed(tmp_path / "whole.sqlite", strategy, 500, 0, 0.0, 0.0)
+    assert killed_and_resumed(tmp_path / "killed.sqlite", strategy, 500, 20, 0.003, 0.12) == reference
 
 
 @pytest.mark.slow
-def test_sigkill_twenty_times_for_the_generative_strategy(tmp_path: Path) -> None:
+def test_twenty_kills_of_the_generative_strategy(tmp_path: Path) -> None:
+    # Torch and diffusers take seconds to import in the first round, so some kills hit imports, most hit rounds.
     reference = killed_and_resumed(tmp_path / "whole.sqlite", "generative", 60, 0, 0.0, 0.0)
-    assert killed_and_resumed(tmp_path / "killed.sqlite", "generative", 60, 5, 0.01, 2.5) == reference
+    assert killed_and_resumed(tmp_path / "killed.sqlite", "generative", 60, 20, 0.01, 12.0) == reference
 
 
 def test_asynchronous_keeps_the_executor_full_and_continues(tmp_path: Path) -> None:
