@@ -260,3 +260,60 @@ def test_ctrl_c_saves_and_says_how_to_continue(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert f"gennas {' '.join(args)}" in error and "Traceback" not in error
     assert 3 < len(Archive(out / "archive.sqlite", NASBench201())) < 2000
+
+
+def test_a_generator_is_saved_sampled_and_refuses_another_space(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "run"
+    small = ["warm_start=6", "round_size=3", "pool_size=40", "unlabelled=50", "pretrain_steps=3", "refit_steps=2"]
+    options = [arg for text in small for arg in ("--strategy-option", text)]
+    assert run("search", *CORA, "--strategy", "generative", *options, "--budget", 12, "--out", out) == 0
+    rounds = sorted(p.name for p in (out / "generator").iterdir())
+    assert rounds == ["round-001", "round-002"]
+    assert "validity" in (out / "report.html").read_text()
+    capsys.readouterr()
+    folder = out / "generator" / "round-002"
+    assert run("sample", "--space", "nasbench-graph", "--generator", folder, "--n", 3) == 0
+    texts = capsys.readouterr().out.splitlines()
+    assert len([NASBenchGraph().from_text(text) for text in texts]) == 3
+    assert "nasbench" in error_of(capsys, "sample", "--space", "nasbench201", "--generator", folder)
+    assert "gennas: " in error_of(capsys, "sample", "--space", "nasbench201", "--generator", tmp_path / "none")
+
+
+def test_tracking_with_wandb_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "staging"))
+    out = tmp_path / "run"
+    assert run("search", *CORA, "--strategy", "random", "--budget", 5, "--track", "wandb", "--out", out) == 0
+    assert list((out / "wandb").glob("offline-run-*"))
+
+
+def test_a_failing_tracker_does_not_stop_the_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import gennas.tracking.wandb
+
+    class Broken:
+        def __init__(self, **_: object) -> None: ...
+
+        def start(self, info: object) -> None:
+            raise OSError("no route")
+
+    monkeypatch.setattr(gennas.tracking.wandb, "WandbTracker", Broken)
+    with pytest.warns(RuntimeWarning, match="no route") as caught:
+        args = ["search", *CORA, "--strategy", "random", "--budget", 5, "--track", "wandb", "--out", tmp_path / "run"]
+        assert run(*args) == 0
+    assert len([w for w in caught if "no route" in str(w.message)]) == 1
+
+
+@pytest.mark.slow
+def test_training_in_workers_gives_what_training_here_gives(tmp_path: Path) -> None:
+    space = ["--space", "macro-chain", "--space-option", "max_depth=2", "--space-option", "widths=[8]"]
+    command = [*space, "--task", "digits", "--strategy", "random", "--epochs", 1, "--budget", 3]
+    values = []
+    for executor in (["serial"], ["process", "--workers", 2]):
+        out = tmp_path / executor[0]
+        assert run("search", *command, "--executor", *executor, "--time-limit-s", 300, "--out", out) == 0
+        from gennas.spaces import MacroChain
+
+        archive = Archive(out / "archive.sqlite", MacroChain(max_depth=2, widths=(8,)))
+        values.append([(t.arch.key, t.metrics["val_accuracy"], t.metrics["test_accuracy"]) for t in archive.trials()])
+        archive.close()
+    assert values[0] == values[1] and len(values[0]) == 3
