@@ -173,10 +173,7 @@ class Search:
         return replace(proposal, id=number, seed=seed, fidelity=self.fidelity or proposal.fidelity)
 
     def _record(self, trial: Trial) -> None:
-        if not trial.ok:
-            self._failures += 1
-        elif self.objectives.violation(trial.metrics) == 0:
-            self._failures = 0
+        self._failures = 0 if trial.ok else self._failures + 1
         self.archive.add(trial)
         self._done[trial.proposal.id] = trial
         if self._failures >= self.max_failures:
