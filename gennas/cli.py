@@ -149,10 +149,10 @@ def _sample(config: SampleConfig) -> int:
 def _train(config: TrainVerbConfig) -> int:
     from gennas.config import parse_options
     from gennas.eval.base import Fidelity
+    from gennas.problem import load_architecture, make_recipe
     from gennas.report.terminal import print_metrics
     from gennas.spaces import make_space
     from gennas.training import TrainEvaluator, make_task
-    from gennas.workbench import load_architecture, make_recipe
 
     space = make_space(config.space, **parse_options(config.space_option))
     arch = load_architecture(config.arch, space)
@@ -191,9 +191,9 @@ def _list(config: ListConfig) -> int:
 
 def _show(config: ShowConfig) -> int:
     from gennas.config import parse_options
+    from gennas.problem import load_architecture
     from gennas.report.terminal import print_architecture
     from gennas.spaces import make_space
-    from gennas.workbench import load_architecture
 
     space = make_space(config.space, **parse_options(config.space_option))
     print_architecture(space, load_architecture(config.arch, space), config.task, config.out)

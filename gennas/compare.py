@@ -15,8 +15,9 @@ import yaml
 
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.errors import ConfigError
+from gennas.problem import Problem, make_problem, make_strategy
 from gennas.search import STRATEGIES, Objectives, Trial
-from gennas.workbench import Problem, make_problem, make_strategy, run_search
+from gennas.workbench import run_search
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,76 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 import gennas
-from gennas.config import ProblemConfig, SearchConfig, load_yaml, parse_options
-from gennas.errors import ConfigError, GennasError, UnknownNameError
-from gennas.eval.base import FULL_FIDELITY, Evaluator, Fidelity, Metric
+from gennas.config import SearchConfig, load_yaml
+from gennas.errors import ConfigError, GennasError
+from gennas.eval.base import Evaluator
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor
-from gennas.graph import Architecture
-from gennas.search import Archive, Constraint, Listener, Objective, Objectives, Result, Search, Trial
-from gennas.search.strategy import STRATEGIES, Strategy
-from gennas.spaces import Space, TaskSpec, make_space
+from gennas.problem import Problem, make_problem, make_strategy
+from gennas.search import Archive, Listener, Result, Search, Trial
+from gennas.search.strategy import Strategy
+from gennas.spaces import Space, TaskSpec
 from gennas.tracking import NullTracker, RunInfo, SafeTracker, Tracker
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from gennas.eval.tables import Table
-    from gennas.training import TrainConfig
+    from gennas.report import RunData
 
-__all__ = ["Problem", "Run", "make_problem", "open_run", "run_search"]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A space, what scores its architectures, and what is wanted."""
-
-    space: Space
-    evaluator: Evaluator
-    objectives: Objectives
-    report: str | None
-    fidelity: Fidelity
-    table: Table | None = None
-
-    @property
-    def source(self) -> str:
-        """Where scores come from, for a person: the table's name, or the evaluator's protocol up to its details."""
-        return self.table.name if self.table is not None else self.evaluator.protocol.partition(";")[0] + ")"
-
-    @cached_property
-    def optimum(self) -> float | None:
-        """Best value of the single objective over the table's feasible architectures, where there is a table."""
-        if self.table is None or len(self.objectives.objectives) > 1:
-            return None
-        goal = self.objectives.primary
-        return self.table.optimum(goal.metric, goal.direction, self.feasible_rows)[0]
-
-    @property
-    def feasible_rows(self) -> NDArray[np.bool_] | None:
-        """Rows of the table that keep every constraint, ``(rows,)``; None where there is no table."""
-        if self.table is None:
-            return None
-        columns = self.table.columns
-        kept = [
-            columns[c.metric] <= c.bound if c.sense == "<=" else columns[c.metric] >= c.bound
-            for c in self.objectives.constraints
-        ]
-        rows: NDArray[np.bool_] = np.logical_and.reduce([np.ones(len(self.table), dtype=bool), *kept])
-        return rows
+__all__ = ["Run", "open_run", "replay_run", "run_data", "run_search"]
 
 
 @dataclass(frozen=True)
@@ -123,112 +79,6 @@ class Run:
 
 def _describe(trial: Trial, space: Space) -> dict[str, Any]:
     return {"text": space.to_text(trial.arch), "key": trial.arch.key, "metrics": dict(trial.metrics)}
-
-
-# ---------------------------------------------------------------------- from settings to objects
-
-
-def make_problem(config: ProblemConfig) -> Problem:
-    """Build the space, the evaluator and the objectives that a configuration names.
-
-    Raises:
-        GennasError: an unknown name, a wrong option, an unreadable table, an impossible constraint.
-    """
-    space = make_space(config.space, **parse_options(config.space_option))
-    evaluator, table = _make_evaluator(config, space)
-    metrics = evaluator.metrics
-    goals = config.objective or _default_objective(metrics)
-    objectives = Objectives(
-        tuple(Objective.parse(text, metrics) for text in goals),
-        tuple(Constraint.parse(text, metrics) for text in config.constraint),
-    )
-    report = config.report or ("test_accuracy" if "test_accuracy" in metrics else None)
-    if report is not None and report not in metrics:
-        raise UnknownNameError("metric", report, metrics)
-    problem = Problem(space, evaluator, objectives, report, _fidelity(config), table)
-    _check_constraints(problem)
-    return problem
-
-
-def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Table | None]:
-    from gennas.eval.tables import TABLES, TableEvaluator, open_table
-
-    if config.table is not None and config.task is not None:
-        raise ConfigError("Expected either --task or --table, got both; drop one.")
-    named = f"{space.name}/{config.task}"
-    if config.table is not None or (config.evaluator != "train" and named in TABLES):
-        if _fidelity(config) != FULL_FIDELITY:
-            raise ConfigError("A table has full evaluations only: drop --epochs and the other fidelity settings.")
-        # Columns that are not used may hold anything; without objectives all columns are read.
-        goals = [Objective.parse(text).metric for text in config.objective]
-        limits = [Constraint.parse(text).metric for text in config.constraint]
-        used = [*goals, *limits, *([config.report] if config.report else [])] if goals else None
-        table = open_table(config.table or named, space, metrics=used)
-        return TableEvaluator(table), table
-    if config.evaluator == "table":
-        known = [name for name in TABLES if name.startswith(f"{space.name}/")]
-        raise ConfigError(f"No table {named!r}; give --table FILE. Tables of this space: {', '.join(known) or 'none'}.")
-    from gennas.training import TrainEvaluator, make_task
-
-    options = parse_options(config.task_option)
-    task = make_task(config.task or "digits", **options, **({"download": True} if config.download else {}))
-    return TrainEvaluator(space, task, make_recipe(task.config, config.train_option)), None
-
-
-def make_recipe(default: TrainConfig, options: Sequence[str]) -> TrainConfig:
-    """The training recipe with some settings replaced.
-
-    Raises:
-        ConfigError: no such setting, or a value out of range.
-    """
-    try:
-        return dataclasses.replace(default, **parse_options(options))
-    except TypeError as error:
-        known = ", ".join(f.name for f in dataclasses.fields(default))
-        raise ConfigError(f"Training recipe: {error}. Settings: {known}.") from error
-
-
-def _fidelity(config: ProblemConfig) -> Fidelity:
-    return Fidelity(config.epochs, config.data_fraction, config.resolution, config.width)
-
-
-def _default_objective(metrics: Mapping[str, Metric]) -> tuple[str, ...]:
-    if "val_accuracy" not in metrics:
-        raise ConfigError(f"Say what to optimise with --objective METRIC:max. Metrics: {', '.join(sorted(metrics))}.")
-    return ("val_accuracy:max",)
-
-
-def _check_constraints(problem: Problem) -> None:
-    """Refuse constraints that nothing can satisfy, as far as it can be known before searching."""
-    goals = problem.objectives
-    ranges = {name: m.bounds for name, m in problem.evaluator.metrics.items()}
-    for constraint in goals.constraints:
-        low, high = ranges[constraint.metric]
-        if constraint.sense == ">=":
-            low = max(low, constraint.bound)
-        else:
-            high = min(high, constraint.bound)
-        if low > high or math.isnan(constraint.bound):
-            raise ConfigError(f"Impossible constraint {constraint}: {constraint.metric} cannot take such a value.")
-        ranges[constraint.metric] = (low, high)
-    if problem.table is not None and goals.constraints and problem.feasible_rows is not None:
-        if problem.feasible_rows.any():
-            return
-        texts = " and ".join(str(c) for c in goals.constraints)
-        raise ConfigError(f"Impossible constraint {texts}: no architecture of the table {problem.table.name} keeps it.")
-
-
-def make_strategy(name: str, options: Sequence[str], problem: Problem, seed: int) -> Strategy:
-    """Build a strategy by name.
-
-    Raises:
-        ConfigError: an argument that the strategy does not take.
-    """
-    factory = STRATEGIES.get(name)
-    try:
-        return factory(problem.space, problem.objectives, seed=seed, **parse_options(options))
-    except TypeError as error:
-        raise ConfigError(f"Strategy {name!r}: {error}.") from error
 
 
 def _make_executor(config: SearchConfig, evaluator: Evaluator) -> Executor:
@@ -355,7 +205,7 @@ def _write_results(run: Run, archive: Archive, report: bool) -> None:
         write_report(run_data(run, archive), run.directory / "report.html")
 
 
-def run_data(run: Run, archive: Archive) -> Any:
+def run_data(run: Run, archive: Archive) -> RunData:
     """What a report shows of a run."""
     from gennas.report import RunData
 
@@ -392,23 +242,6 @@ def open_run(directory: Path) -> tuple[Run, Archive]:
     return Run(
         config, problem, Result(trials, goals.best(trials), goals.pareto(trials), wall_s, stopped), directory
     ), archive
-
-
-def load_architecture(text: str, space: Space) -> Architecture:
-    """An architecture from its text, or from ``summary.json`` / an architecture's JSON file.
-
-    Raises:
-        InvalidArchitectureError: it does not parse.
-    """
-    path = Path(text)
-    if text.endswith(".json") and path.is_file():
-        content = json.loads(path.read_text())
-        return (
-            space.from_text(content["best"]["text"])
-            if "best" in content
-            else Architecture.from_json(path.read_text(), space.schema)
-        )
-    return space.from_text(text)
 
 
 @dataclass

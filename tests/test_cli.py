@@ -231,9 +231,9 @@ _SLOW = """
 import time
 from gennas.testing import SyntheticEvaluator
 from gennas.spaces import NASBench201
-import gennas.workbench as w
+import gennas.problem as p
 evaluator = SyntheticEvaluator(NASBench201().schema, delay_s=0.05)
-w._make_evaluator = lambda config, space: (evaluator, None)
+p._make_evaluator = lambda config, space: (evaluator, None)
 import sys
 from gennas.cli import main
 sys.exit(main(sys.argv[1:]))

@@ -16,7 +16,7 @@ HEAVY = ("torch_geometric", "diffusers", "transformers", "wandb", "ray")
 # Floors of the house: a room imports from its own floor's entry or below.
 FLOORS = {
     "errors": 1, "registry": 1, "graph": 1, "spaces": 2, "models": 3, "eval": 3, "training": 4,
-    "search": 5, "execution": 5, "tracking": 5, "config": 6, "report": 6, "workbench": 6, "compare": 6,
+    "search": 5, "execution": 5, "tracking": 5, "config": 6, "report": 6, "problem": 6, "workbench": 6, "compare": 6,
     "cli": 6, "testing": 7, "__main__": 7, "__init__": 7,
 }  # fmt: skip
 NEIGHBOURS = {("search", "execution"), ("execution", "search"), ("tracking", "search")}

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from gennas.workbench import Problem, Run
+    from gennas.problem import Problem
+    from gennas.workbench import Run
 
 __all__ = [
     "CompareDisplay",

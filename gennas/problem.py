@@ -1,0 +1,189 @@
+"""From settings to a problem: a space, what scores it, and what is wanted."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.config import ProblemConfig, parse_options
+from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
+from gennas.eval.base import FULL_FIDELITY, Evaluator, Fidelity, Metric
+from gennas.graph import Architecture
+from gennas.search import Constraint, Objective, Objectives
+from gennas.search.strategy import STRATEGIES, Strategy
+from gennas.spaces import Space, make_space
+
+if TYPE_CHECKING:
+    from gennas.eval.tables import Table
+    from gennas.training import TrainConfig
+
+__all__ = ["Problem", "load_architecture", "make_problem", "make_recipe", "make_strategy"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A space, what scores its architectures, and what is wanted."""
+
+    space: Space
+    evaluator: Evaluator
+    objectives: Objectives
+    report: str | None
+    fidelity: Fidelity
+    table: Table | None = None
+
+    @property
+    def source(self) -> str:
+        """Where scores come from, for a person: the table's name, or the evaluator's protocol up to its details."""
+        return self.table.name if self.table is not None else self.evaluator.protocol.partition(";")[0] + ")"
+
+    @cached_property
+    def optimum(self) -> float | None:
+        """Best value of the single objective over the table's feasible architectures, where there is a table."""
+        if self.table is None or len(self.objectives.objectives) > 1:
+            return None
+        goal = self.objectives.primary
+        return self.table.optimum(goal.metric, goal.direction, self.feasible_rows)[0]
+
+    @property
+    def feasible_rows(self) -> NDArray[np.bool_] | None:
+        """Rows of the table that keep every constraint, ``(rows,)``; None where there is no table."""
+        if self.table is None:
+            return None
+        columns = self.table.columns
+        kept = [
+            columns[c.metric] <= c.bound if c.sense == "<=" else columns[c.metric] >= c.bound
+            for c in self.objectives.constraints
+        ]
+        rows: NDArray[np.bool_] = np.logical_and.reduce([np.ones(len(self.table), dtype=bool), *kept])
+        return rows
+
+
+def make_problem(config: ProblemConfig) -> Problem:
+    """Build the space, the evaluator and the objectives that a configuration names.
+
+    Raises:
+        GennasError: an unknown name, a wrong option, an unreadable table, an impossible constraint.
+    """
+    space = make_space(config.space, **parse_options(config.space_option))
+    evaluator, table = _make_evaluator(config, space)
+    metrics = evaluator.metrics
+    goals = config.objective or _default_objective(metrics)
+    objectives = Objectives(
+        tuple(Objective.parse(text, metrics) for text in goals),
+        tuple(Constraint.parse(text, metrics) for text in config.constraint),
+    )
+    report = config.report or ("test_accuracy" if "test_accuracy" in metrics else None)
+    if report is not None and report not in metrics:
+        raise UnknownNameError("metric", report, metrics)
+    problem = Problem(space, evaluator, objectives, report, _fidelity(config), table)
+    _check_constraints(problem)
+    return problem
+
+
+def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Table | None]:
+    from gennas.eval.tables import TABLES, TableEvaluator, open_table
+
+    if config.table is not None and config.task is not None:
+        raise ConfigError("Expected either --task or --table, got both; drop one.")
+    named = f"{space.name}/{config.task}"
+    if config.table is not None or (config.evaluator != "train" and named in TABLES):
+        if _fidelity(config) != FULL_FIDELITY:
+            raise ConfigError("A table has full evaluations only: drop --epochs and the other fidelity settings.")
+        # Columns that are not used may hold anything; without objectives all columns are read.
+        goals = [Objective.parse(text).metric for text in config.objective]
+        limits = [Constraint.parse(text).metric for text in config.constraint]
+        used = [*goals, *limits, *([config.report] if config.report else [])] if goals else None
+        table = open_table(config.table or named, space, metrics=used)
+        return TableEvaluator(table), table
+    if config.evaluator == "table":
+        known = [name for name in TABLES if name.startswith(f"{space.name}/")]
+        raise ConfigError(f"No table {named!r}; give --table FILE. Tables of this space: {', '.join(known) or 'none'}.")
+    from gennas.training import TrainEvaluator, make_task
+
+    options = parse_options(config.task_option)
+    task = make_task(config.task or "digits", **options, **({"download": True} if config.download else {}))
+    return TrainEvaluator(space, task, make_recipe(task.config, config.train_option)), None
+
+
+def make_recipe(default: TrainConfig, options: Sequence[str]) -> TrainConfig:
+    """The training recipe with some settings replaced.
+
+    Raises:
+        ConfigError: no such setting, or a value out of range.
+    """
+    try:
+        return dataclasses.replace(default, **parse_options(options))
+    except TypeError as error:
+        known = ", ".join(f.name for f in dataclasses.fields(default))
+        raise ConfigError(f"Training recipe: {error}. Settings: {known}.") from error
+
+
+def _fidelity(config: ProblemConfig) -> Fidelity:
+    return Fidelity(config.epochs, config.data_fraction, config.resolution, config.width)
+
+
+def _default_objective(metrics: Mapping[str, Metric]) -> tuple[str, ...]:
+    if "val_accuracy" not in metrics:
+        raise ConfigError(f"Say what to optimise with --objective METRIC:max. Metrics: {', '.join(sorted(metrics))}.")
+    return ("val_accuracy:max",)
+
+
+def _check_constraints(problem: Problem) -> None:
+    """Refuse constraints that nothing can satisfy, as far as it can be known before searching."""
+    goals = problem.objectives
+    ranges = {name: m.bounds for name, m in problem.evaluator.metrics.items()}
+    for constraint in goals.constraints:
+        low, high = ranges[constraint.metric]
+        if constraint.sense == ">=":
+            low = max(low, constraint.bound)
+        else:
+            high = min(high, constraint.bound)
+        if low > high or math.isnan(constraint.bound):
+            raise ConfigError(f"Impossible constraint {constraint}: {constraint.metric} cannot take such a value.")
+        ranges[constraint.metric] = (low, high)
+    if problem.table is not None and goals.constraints and problem.feasible_rows is not None:
+        if problem.feasible_rows.any():
+            return
+        texts = " and ".join(str(c) for c in goals.constraints)
+        raise ConfigError(f"Impossible constraint {texts}: no architecture of the table {problem.table.name} keeps it.")
+
+
+def make_strategy(name: str, options: Sequence[str], problem: Problem, seed: int) -> Strategy:
+    """Build a strategy by name.
+
+    Raises:
+        ConfigError: an argument that the strategy does not take.
+    """
+    factory = STRATEGIES.get(name)
+    try:
+        return factory(problem.space, problem.objectives, seed=seed, **parse_options(options))
+    except TypeError as error:
+        raise ConfigError(f"Strategy {name!r}: {error}.") from error
+
+
+def load_architecture(text: str, space: Space) -> Architecture:
+    """An architecture from its text, from a run's ``summary.json`` (the best one), or from its own JSON file.
+
+    Raises:
+        InvalidArchitectureError: it does not parse.
+    """
+    path = Path(text)
+    if path.suffix != ".json":
+        return space.from_text(text)
+    try:
+        content = path.read_text()
+        best = json.loads(content).get("best")
+    except (OSError, ValueError, AttributeError) as error:
+        raise InvalidArchitectureError(
+            f"{path}: expected a run's summary.json or an architecture's JSON ({error})."
+        ) from error
+    return Architecture.from_json(content, space.schema) if best is None else space.from_text(best["text"])

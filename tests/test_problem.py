@@ -1,0 +1,52 @@
+"""From settings to a problem."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gennas.config import ProblemConfig
+from gennas.errors import GennasError, InvalidArchitectureError
+from gennas.problem import load_architecture, make_problem
+from gennas.spaces import NASBench201, NASBenchGraph
+
+
+def test_the_optimum_is_that_of_the_feasible() -> None:
+    free = make_problem(ProblemConfig(space="nasbench-graph", task="cora"))
+    bound = make_problem(ProblemConfig(space="nasbench-graph", task="cora", constraint=("params_m<=0.1",)))
+    rows = bound.table.columns["params_m"] <= 0.1
+    assert bound.optimum == bound.table.columns["val_accuracy"][rows].max() < free.optimum
+    least = make_problem(ProblemConfig(space="nasbench-graph", task="cora", objective=("latency_s:min",)))
+    assert least.optimum == least.table.columns["latency_s"].min()
+    pareto = make_problem(ProblemConfig(space="nasbench-graph", task="cora", objective=("val_accuracy", "params_m")))
+    assert pareto.optimum is None
+
+
+def test_columns_that_are_not_used_may_hold_anything(tmp_path: Path) -> None:
+    space = NASBench201()
+    texts = [space.to_text(a) for a in space.sample(3, np.random.default_rng(0))]
+    rows = "\n".join(f"{t},{i},{'' if i else 1.0}" for i, t in enumerate(texts))
+    (tmp_path / "t.csv").write_text(f"arch,acc,partly\n{rows}\n")
+    settings = {"space": "nasbench201", "table": str(tmp_path / "t.csv")}
+    assert make_problem(ProblemConfig(**settings, objective=("acc:max",))).optimum == 2
+    with pytest.raises(GennasError, match="partly"):
+        make_problem(ProblemConfig(**settings, objective=("acc:max",), report="partly"))
+
+
+def test_architectures_from_text_and_files(tmp_path: Path) -> None:
+    space = NASBenchGraph()
+    arch = space.sample(1, np.random.default_rng(0))[0]
+    (tmp_path / "a.json").write_text(arch.to_json())
+    (tmp_path / "summary.json").write_text(json.dumps({"best": {"text": space.to_text(arch)}}))
+    (tmp_path / "bad.json").write_text("{")
+    assert load_architecture(space.to_text(arch), space) == arch
+    assert load_architecture(str(tmp_path / "a.json"), space) == arch
+    assert load_architecture(str(tmp_path / "summary.json"), space) == arch
+    for name in ("bad.json", "missing.json"):
+        with pytest.raises(InvalidArchitectureError, match=r"summary\.json"):
+            load_architecture(str(tmp_path / name), space)
+    with pytest.raises(InvalidArchitectureError, match="nasbench201"):
+        load_architecture(str(tmp_path / "a.json"), NASBench201())
