@@ -73,7 +73,7 @@ def make_problem(config: ProblemConfig) -> Problem:
     Raises:
         GennasError: an unknown name, a wrong option, an unreadable table, an impossible constraint.
     """
-    space = make_space(config.space, **parse_options(config.space_option))
+    space = make_space(config.space, **parse_options(config.space_option)).for_task(config.task or "")
     evaluator, table = _make_evaluator(config, space)
     metrics = evaluator.metrics
     goals = config.objective or _default_objective(metrics)

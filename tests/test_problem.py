@@ -16,9 +16,11 @@ from gennas.spaces import NASBench201, NASBenchGraph
 
 def test_the_optimum_is_that_of_the_feasible() -> None:
     free = make_problem(ProblemConfig(space="nasbench-graph", task="cora"))
-    bound = make_problem(ProblemConfig(space="nasbench-graph", task="cora", constraint=("params_m<=0.1",)))
-    rows = bound.table.columns["params_m"] <= 0.1
-    assert bound.optimum == bound.table.columns["val_accuracy"][rows].max() < free.optimum
+    bound = make_problem(ProblemConfig(space="nasbench-graph", task="cora", constraint=("params_m<=1.0",)))
+    rows = bound.table.columns["params_m"] <= 1.0
+    assert rows.any() and bound.optimum == bound.table.columns["val_accuracy"][rows].max() <= free.optimum
+    worse = make_problem(ProblemConfig(space="nasbench-graph", task="cora", constraint=("latency_s<=0.001",)))
+    assert worse.optimum < free.optimum
     least = make_problem(ProblemConfig(space="nasbench-graph", task="cora", objective=("latency_s:min",)))
     assert least.optimum == least.table.columns["latency_s"].min()
     pareto = make_problem(ProblemConfig(space="nasbench-graph", task="cora", objective=("val_accuracy", "params_m")))
@@ -50,3 +52,12 @@ def test_architectures_from_text_and_files(tmp_path: Path) -> None:
             load_architecture(str(tmp_path / name), space)
     with pytest.raises(InvalidArchitectureError, match="nasbench201"):
         load_architecture(str(tmp_path / "a.json"), NASBench201())
+
+
+@pytest.mark.parametrize(
+    "task", ["cora", "citeseer", "pubmed", "cs", "physics", "photo", "computers", "arxiv", "proteins"]
+)
+def test_every_dataset_of_nasbench_graph_is_a_table_task(task: str) -> None:
+    problem = make_problem(ProblemConfig(space="nasbench-graph", task=task))
+    assert len(problem.table) == problem.space.size == (2021 if task == "proteins" else 26206)
+    assert problem.report == "test_accuracy"

@@ -121,6 +121,10 @@ class Space(ABC):
         D = np.array([[self.schema.symbol(t, label) for t, label in enumerate(labels)]])
         return self.architecture(D[0])
 
+    def for_task(self, task: str) -> Space:
+        """The space to search for a named task: itself, unless tasks have variants of the space."""
+        return self
+
     def from_texts(self, texts: Sequence[str]) -> Population:
         """Read many texts; spaces with large tables override it with a batched parser.
 

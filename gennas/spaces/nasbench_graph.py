@@ -203,6 +203,12 @@ class NASBenchGraph(Space):
         found = np.where(edited < 0, -1, trees.canonical_table()[edited])
         return np.where(found < 0, codes, found)
 
+    def for_task(self, task: str) -> NASBenchGraph:
+        """The variant that was measured on a dataset: ``proteins`` has its own operations."""
+        if task != "proteins" or self.variant == "proteins":
+            return self
+        return NASBenchGraph("proteins", self.hidden, self.num_pre, self.num_post, self.dropout)
+
     def scaled(self, width: float) -> NASBenchGraph:
         """The same space with ``width`` times the hidden units in its networks, rounded to an even number."""
         hidden = max(2, 2 * round(self.hidden * width / 2))
