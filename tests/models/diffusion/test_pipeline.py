@@ -64,7 +64,8 @@ def test_elbo_bounds_the_likelihood_and_is_tight_for_an_independent_model(mixed:
     assert bound.shape == (1080,)
     assert bound.mean() == pytest.approx(np.log(54), rel=0.05)
     sharp = make(mixed, kernel, sharp=2.0)
-    bounds = sharp.elbo(archs, num_steps=4, generator=seeded(0)).reshape(20, 54).mean(0)
+    many = Population.from_decisions(mixed, np.tile(D, (100, 1)))
+    bounds = sharp.elbo(many, num_steps=4, generator=seeded(0)).reshape(100, 54).mean(0)
     drawn = sharp(20_000, num_steps=4, generator=seeded(1)).decisions
     counts = np.array([(drawn == d).all(1).sum() for d in D])
     common = counts > 200
@@ -95,7 +96,6 @@ def test_impossible_fixed_decisions_are_refused(mixed: GraphSchema) -> None:
 
 def test_guidance_is_the_stated_combination(mixed: GraphSchema) -> None:
     pipeline = make(mixed, sharp=1.0)
-    torch.nn.init.normal_(pipeline.denoiser.null)
     x, c = torch.tensor([[3, 0, 3, 2], [3, 3, 3, 3]]), torch.tensor([[0.9], [0.1]])
     time = torch.full((2,), 5 / 8)
     with torch.inference_mode():
