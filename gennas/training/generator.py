@@ -171,8 +171,8 @@ class DiffusionSettings:
         temperature: divides the logits in sampling; above 1 samples are more diverse.
         guidance_spread: every sample's guidance is drawn uniformly from ``guidance_scale`` times
             ``1 - guidance_spread`` to ``1 + guidance_spread``.
-        condition_spread: every sample's conditions are lowered by a uniform draw from 0 to this, if
-            asked to be above one half, and raised otherwise: away from the extreme.
+        condition_spread: every sample's conditions ``c`` are moved towards one half, by a uniform draw
+            from 0 to ``condition_spread * |1 - 2 c|``; 0 takes them at their word.
         guidance_interval: times, as parts of ``T``, between which samples are guided beyond 1.
         chunk: architectures drawn at a time, which bounds memory.
     """
@@ -188,7 +188,7 @@ class DiffusionSettings:
     num_steps: int = 8
     temperature: float = 1.0
     guidance_spread: float = 0.0
-    condition_spread: float = 0.0
+    condition_spread: float = 0.1
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     chunk: int = 2048
 
@@ -302,7 +302,7 @@ class DiffusionGenerator:
             return conditions
         asked = np.atleast_2d(np.asarray(conditions, dtype=np.float64))
         u = torch.rand(n, asked.shape[1], generator=generator, device=generator.device).cpu().double().numpy()
-        moved: FloatArray = asked + np.where(asked > 0.5, -1, 1) * self.settings.condition_spread * u
+        moved: FloatArray = asked + self.settings.condition_spread * u * (1 - 2 * asked)
         return moved
 
     def elbo(self, archs: Population, conditions: FloatArray | None = None, seed: int = 0) -> FloatArray:
@@ -326,7 +326,7 @@ class DiffusionGenerator:
         """
         pipeline = ArchitectureDiffusionPipeline.from_pretrained(directory, schema)
         try:
-            settings = DiffusionSettings(**json.loads((Path(directory) / _SETTINGS_FILE).read_text()))
+            settings = _settings_from(json.loads((Path(directory) / _SETTINGS_FILE).read_text()))
         except (OSError, ValueError, TypeError) as error:
             raise CheckpointError(
                 f"Expected a generator's settings in {Path(directory) / _SETTINGS_FILE}: {error}."
@@ -338,6 +338,14 @@ class DiffusionGenerator:
 
 _STEPS_AT_ONCE = 64
 _SETTINGS_FILE = "generator.json"
+
+
+def _settings_from(record: dict[str, Any]) -> DiffusionSettings:
+    """Settings as JSON holds them, which knows no tuples."""
+    if "guidance_interval" in record:
+        low, high = record["guidance_interval"]
+        record = record | {"guidance_interval": (float(low), float(high))}
+    return DiffusionSettings(**record)
 
 
 def _rows_of(values: NDArray[Any] | None, rows: slice, n: int) -> NDArray[Any] | None:
