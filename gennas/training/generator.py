@@ -17,9 +17,10 @@ from gennas.errors import CheckpointError, ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models._schema import check_schema
 from gennas.models.diffusion import ArchitectureDiffusionPipeline, CategoricalScheduler, GraphDenoiser
-from gennas.models.encoder import GraphEncoder
 from gennas.models.generator import FloatArray, Legality
+from gennas.training._encoder_pretraining import pretrain_encoder
 from gennas.training._flat_adamw import FlatAdamW
+from gennas.training._steps import one_thread, warm_cosine
 
 __all__ = ["DiffusionGenerator", "DiffusionSettings", "fit_diffusion", "pretrain_encoder"]
 
@@ -56,13 +57,13 @@ def fit_diffusion(
     batches = _batches(x0, c, w, scheduler, pi.cpu(), steps, batch_size, cond_dropout, seed)
     losses = []
     denoiser.train()
-    for i in _one_thread(range(steps)):
+    for i in one_thread(range(steps)):
         clean, x_t, t, known = (part.to(pi.device) for part in next(batches))
         with torch.autocast(pi.device.type, torch.bfloat16, enabled=pi.device.type == "cuda"):
             logits = denoiser(x_t, t / scheduler.num_steps, known)
         loss = _denoising_loss(scheduler.evident(logits.float(), x_t, t, pi), clean, x_t)
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step(_warm_cosine(i, steps))
+        optimiser.step(warm_cosine(i, steps))
         losses.append(loss.detach())
     denoiser.eval()
     optimiser.release()
@@ -91,21 +92,6 @@ def _batches(
         yield from zip(*(torch.split(part, batch_size) for part in (x0[rows], x_t, t, known)), strict=True)
 
 
-def _one_thread(steps: range) -> Iterator[int]:
-    """The steps, computed by one CPU thread.
-
-    On batches this small more threads hardly help, and where the cores are shared they wait for
-    each other (a fit was seen to take 30 times as long); with one thread the weights do not depend
-    on the number of cores either.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield from steps
-    finally:
-        torch.set_num_threads(threads)
-
-
 def _training_tensors(
     denoiser: GraphDenoiser,
     decisions: NDArray[np.integer],
@@ -127,11 +113,6 @@ def _training_tensors(
         raise ConfigError("Expected weights that are finite, not negative and not all zero.")
     x0, c32 = decisions.astype(np.int64), conditions.astype(np.float32)
     return torch.from_numpy(x0), torch.from_numpy(c32), torch.from_numpy(weights)
-
-
-def _warm_cosine(i: int, steps: int) -> float:
-    warm = max(1, steps // 10)
-    return min((i + 1) / warm, 0.5 * (1 + float(np.cos(np.pi * i / steps))) + 0.02)
 
 
 def _stratified_times(k: int, b: int, T: int, generator: torch.Generator) -> Tensor:
@@ -351,67 +332,3 @@ def _settings_from(record: dict[str, Any]) -> DiffusionSettings:
 def _rows_of(values: NDArray[Any] | None, rows: slice, n: int) -> NDArray[Any] | None:
     """The rows of a per-architecture array; one row for all stays as it is."""
     return values[rows] if values is not None and np.ndim(values) == 2 and len(values) == n else values
-
-
-def pretrain_encoder(
-    encoder: GraphEncoder,
-    archs: Population,
-    steps: int = 200,
-    seed: int = 0,
-    batch_size: int = 128,
-    lr: float = 2e-3,
-    mask_ratio: float = 0.3,
-) -> FloatArray:
-    """Train an encoder in place to reconstruct masked labels, and return the loss of every step.
-
-    Every decision, node or edge, is masked with probability ``mask_ratio`` (at least one in each
-    architecture); the loss is the mean cross-entropy of the masked labels, in nats. No accuracies
-    are used.
-
-    Raises:
-        CheckpointError: the architectures belong to another schema.
-        ConfigError: there are none.
-    """
-    check_schema(encoder.schema, archs.schema)
-    if not len(archs):
-        raise ConfigError("Expected at least one architecture to pre-train the encoder on, got none.")
-    generator = torch.Generator().manual_seed(seed)
-    X = torch.from_numpy(archs.X.astype(np.int64)).to(encoder.device)
-    E = torch.from_numpy(archs.E.astype(np.int64)).to(encoder.device)
-    optimiser = torch.optim.AdamW(encoder.parameters(), lr=lr, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: _warm_cosine(i, steps))
-    losses = np.empty(steps)
-    encoder.train()
-    for i in _one_thread(range(steps)):
-        rows = torch.randint(len(X), (batch_size,), generator=generator).to(X.device)
-        hidden = _hidden_slots(archs.schema, batch_size, mask_ratio, generator)
-        loss = _reconstruction_loss(encoder, X[rows], E[rows], *(h.to(X.device) for h in hidden))
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        losses[i] = loss.item()
-    encoder.eval()
-    return losses
-
-
-def _hidden_slots(schema: GraphSchema, b: int, mask_ratio: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Which node slots ``(b, n)`` and edge slots ``(b, n, n)`` to mask."""
-    score = torch.rand(b, schema.num_decisions, generator=generator)
-    chosen = (score < mask_ratio) | (score == score.amin(1, keepdim=True))
-    nodes = torch.zeros(b, schema.num_nodes, dtype=torch.bool)
-    edges = torch.zeros(b, schema.num_nodes, schema.num_nodes, dtype=torch.bool)
-    for t, slot in enumerate(schema.slots):
-        if slot.source is None:
-            nodes[:, slot.target] = chosen[:, t]
-        else:
-            edges[:, slot.source, slot.target] = chosen[:, t]
-    return nodes, edges
-
-
-def _reconstruction_loss(encoder: GraphEncoder, X: Tensor, E: Tensor, nodes: Tensor, edges: Tensor) -> Tensor:
-    k, m = len(encoder.schema.node_labels), len(encoder.schema.edge_labels)
-    node_logits, edge_logits = encoder.reconstruct(X.masked_fill(nodes, k), E.masked_fill(edges, m))
-    node_error = nn.functional.cross_entropy(node_logits[nodes], X[nodes], reduction="sum")
-    edge_error = nn.functional.cross_entropy(edge_logits[edges], E[edges], reduction="sum")
-    return (node_error + edge_error) / (nodes.sum() + edges.sum())

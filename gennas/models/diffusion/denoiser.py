@@ -173,7 +173,8 @@ class _Block(nn.Module):
     def _mix(self, key: Tensor, value: Tensor, weight: Tensor) -> Tensor:
         """Means of ``value (b, d, dim)`` over slots, weighted by ``key (b, d, dim)`` times ``weight (heads, d, d)``."""
         b, d, dim = key.shape
-        both = torch.stack([key * value, key]).unflatten(-1, (self.num_heads, -1)).permute(3, 2, 0, 1, 4)
+        shape = (2, b, d, self.num_heads, dim // self.num_heads)
+        both = torch.stack([key * value, key]).view(shape).permute(3, 2, 0, 1, 4)
         sums: Tensor = weight @ both.reshape(self.num_heads, d, -1)  # (heads, d, 2 b dim / heads)
         above, below = sums.view(self.num_heads, d, 2, b, -1).permute(2, 3, 1, 0, 4)
         return cast(Tensor, (above / below).reshape(b, d, dim))
