@@ -108,7 +108,9 @@ def _cost_metrics(timing: str | None) -> dict[str, Metric]:
     metrics = [
         Metric("params", "min", "", "parameters", (0.0, math.inf)),
         Metric("params_m", "min", "M", "parameters in millions", (0.0, math.inf)),
-        Metric("flops", "min", "MAC", "multiply-accumulates of one example (of the graph for node tasks)", (0.0, math.inf)),
+        Metric(
+            "flops", "min", "MAC", "multiply-accumulates of one example (of the graph for node tasks)", (0.0, math.inf)
+        ),
         Metric("train_s", "min", "s", "wall time of training and testing", (0.0, math.inf)),
     ]
     if timing is not None:

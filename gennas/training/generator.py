@@ -17,8 +17,10 @@ from gennas.errors import CheckpointError, ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models._schema import check_schema
 from gennas.models.diffusion import ArchitectureDiffusionPipeline, CategoricalScheduler, GraphDenoiser
-from gennas.models.encoder import GraphEncoder
 from gennas.models.generator import FloatArray, Legality
+from gennas.training._encoder_pretraining import pretrain_encoder
+from gennas.training._flat_adamw import FlatAdamW
+from gennas.training._steps import one_thread, warm_cosine
 
 __all__ = ["DiffusionGenerator", "DiffusionSettings", "fit_diffusion", "pretrain_encoder"]
 
@@ -30,8 +32,8 @@ def fit_diffusion(
     conditions: FloatArray | None = None,
     weights: FloatArray | None = None,
     steps: int = 100,
-    batch_size: int = 64,
-    lr: float = 5e-3,
+    batch_size: int = 32,
+    lr: float = 1e-2,
     cond_dropout: float = 0.15,
     seed: int = 0,
 ) -> FloatArray:
@@ -50,41 +52,44 @@ def fit_diffusion(
         ConfigError: no architectures, or shapes that do not fit.
     """
     x0, c, w = _training_tensors(denoiser, decisions, conditions, weights)
-    generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(denoiser.parameters(), lr=lr, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: _warm_cosine(i, steps))
+    optimiser = FlatAdamW(denoiser.parameters(), lr)
     pi = scheduler.stationary(denoiser.mask)
-    losses = np.empty(steps)
+    batches = _batches(x0, c, w, scheduler, pi.cpu(), steps, batch_size, cond_dropout, seed)
+    losses = []
     denoiser.train()
-    for i in _one_thread(range(steps)):
-        rows = torch.multinomial(w, batch_size, replacement=True, generator=generator).to(x0.device)
-        t = _stratified_times(batch_size, scheduler.num_steps, generator).to(x0.device)
-        x_t = _corrupt(scheduler, x0[rows], t, pi, generator)
-        logits = denoiser(x_t, t / scheduler.num_steps, _drop(c[rows], cond_dropout, generator))
-        loss = _denoising_loss(scheduler.clean(logits, x_t, t, pi), x0[rows], x_t)
-        optimiser.zero_grad()
+    for i in one_thread(range(steps)):
+        clean, x_t, t, known = (part.to(pi.device) for part in next(batches))
+        with torch.autocast(pi.device.type, torch.bfloat16, enabled=pi.device.type == "cuda"):
+            logits = denoiser(x_t, t / scheduler.num_steps, known)
+        loss = _denoising_loss(scheduler.evident(logits.float(), x_t, t, pi), clean, x_t)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        losses[i] = loss.item()
+        optimiser.step(warm_cosine(i, steps))
+        losses.append(loss.detach())
     denoiser.eval()
-    return losses
+    optimiser.release()
+    return torch.stack(losses).double().cpu().numpy() if losses else np.empty(0)
 
 
-def _one_thread(steps: range) -> Iterator[int]:
-    """The steps, computed by one CPU thread.
-
-    On batches this small more threads hardly help, and where the cores are shared they wait for
-    each other (a fit was seen to take 30 times as long); with one thread the weights do not depend
-    on the number of cores either.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield from steps
-    finally:
-        torch.set_num_threads(threads)
+def _batches(
+    x0: Tensor,
+    conditions: Tensor,
+    weights: Tensor,
+    scheduler: CategoricalScheduler,
+    pi: Tensor,
+    steps: int,
+    batch_size: int,
+    cond_dropout: float,
+    seed: int,
+) -> Iterator[tuple[Tensor, ...]]:
+    """Clean and corrupted labels, times and conditions of every step, drawn for many steps at once."""
+    generator = torch.Generator().manual_seed(seed)
+    for start in range(0, steps, _STEPS_AT_ONCE):
+        k = min(_STEPS_AT_ONCE, steps - start)
+        rows = torch.multinomial(weights, k * batch_size, replacement=True, generator=generator)
+        t = _stratified_times(k, batch_size, scheduler.num_steps, generator)
+        x_t = scheduler.add_noise(x0[rows], t, pi, generator)
+        known = _drop(conditions[rows], cond_dropout, generator)
+        yield from zip(*(torch.split(part, batch_size) for part in (x0[rows], x_t, t, known)), strict=True)
 
 
 def _training_tensors(
@@ -106,23 +111,14 @@ def _training_tensors(
         )
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
         raise ConfigError("Expected weights that are finite, not negative and not all zero.")
-    x0 = torch.from_numpy(decisions.astype(np.int64)).to(denoiser.device)
-    return x0, torch.from_numpy(conditions.astype(np.float32)).to(denoiser.device), torch.from_numpy(weights)
+    x0, c32 = decisions.astype(np.int64), conditions.astype(np.float32)
+    return torch.from_numpy(x0), torch.from_numpy(c32), torch.from_numpy(weights)
 
 
-def _warm_cosine(i: int, steps: int) -> float:
-    warm = max(1, steps // 10)
-    return min((i + 1) / warm, 0.5 * (1 + float(np.cos(np.pi * i / steps))) + 0.02)
-
-
-def _stratified_times(b: int, T: int, generator: torch.Generator) -> Tensor:
-    """Times in ``1 … T``, spread evenly over the batch: less noise in the loss than independent ones."""
-    u = (torch.arange(b) + torch.rand(b, generator=generator)) / b
-    return (u * T).long().clamp_max(T - 1) + 1
-
-
-def _corrupt(scheduler: CategoricalScheduler, x0: Tensor, t: Tensor, pi: Tensor, generator: torch.Generator) -> Tensor:
-    return scheduler.add_noise(x0.cpu(), t.cpu(), pi.cpu(), generator).to(x0.device)
+def _stratified_times(k: int, b: int, T: int, generator: torch.Generator) -> Tensor:
+    """Times in ``1 … T`` of ``k`` batches of ``b``, spread evenly over each: less noise than independent ones."""
+    u = (torch.arange(b) + torch.rand(k, b, generator=generator)) / b
+    return (u * T).long().clamp_max(T - 1).flatten() + 1
 
 
 def _drop(conditions: Tensor, probability: float, generator: torch.Generator) -> Tensor:
@@ -131,10 +127,10 @@ def _drop(conditions: Tensor, probability: float, generator: torch.Generator) ->
     return conditions.masked_fill((one | every).to(conditions.device), torch.nan)
 
 
-def _denoising_loss(p0: Tensor, x0: Tensor, x_t: Tensor) -> Tensor:
-    """Mean over architectures of the mean cross-entropy of ``p0 (b, d, L)`` over the slots that tell something."""
-    error = -p0.gather(-1, x0.unsqueeze(-1)).squeeze(-1).clamp_min(1e-12).log()
-    absorbed = x_t == p0.shape[-1]
+def _denoising_loss(logits: Tensor, x0: Tensor, x_t: Tensor) -> Tensor:
+    """Mean over architectures of the mean cross-entropy of ``logits (b, d, L)`` over the slots that tell something."""
+    error = nn.functional.cross_entropy(logits.flatten(0, 1), x0.flatten(), reduction="none").view_as(x0)
+    absorbed = x_t == logits.shape[-1]
     counted = (absorbed | ~absorbed.any()).float()
     return ((error * counted).sum(1) / counted.sum(1).clamp_min(1)).mean()
 
@@ -153,18 +149,28 @@ class DiffusionSettings:
         cond_dropout: how often conditions are dropped in training.
         guidance_scale: strength of the conditions in sampling; 1 is the plain conditional model.
         num_steps: denoising steps per sample.
+        temperature: divides the logits in sampling; above 1 samples are more diverse.
+        guidance_spread: every sample's guidance is drawn uniformly from ``guidance_scale`` times
+            ``1 - guidance_spread`` to ``1 + guidance_spread``.
+        condition_spread: every sample's conditions ``c`` are moved towards one half, by a uniform draw
+            from 0 to ``condition_spread * |1 - 2 c|``; 0 takes them at their word.
+        guidance_interval: times, as parts of ``T``, between which samples are guided beyond 1.
         chunk: architectures drawn at a time, which bounds memory.
     """
 
     kernel: Literal["absorbing", "uniform"] = "absorbing"
     num_train_timesteps: int = 50
     dim: int = 64
-    num_layers: int = 3
-    batch_size: int = 64
-    lr: float = 5e-3
+    num_layers: int = 2
+    batch_size: int = 32
+    lr: float = 1e-2
     cond_dropout: float = 0.15
     guidance_scale: float = 2.0
     num_steps: int = 8
+    temperature: float = 1.0
+    guidance_spread: float = 0.0
+    condition_spread: float = 0.1
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
     chunk: int = 2048
 
 
@@ -200,7 +206,11 @@ class DiffusionGenerator:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             denoiser = GraphDenoiser.for_schema(
-                schema, num_conditions, dim=self.settings.dim, num_layers=self.settings.num_layers
+                schema,
+                num_conditions,
+                dim=self.settings.dim,
+                num_layers=self.settings.num_layers,
+                timed=self.settings.kernel != "absorbing",
             )
         scheduler = CategoricalScheduler(self.settings.num_train_timesteps, self.settings.kernel)
         self.pipeline = ArchitectureDiffusionPipeline(denoiser.eval(), scheduler)
@@ -245,18 +255,36 @@ class DiffusionGenerator:
         parts = [Population.of(self.schema, [])]
         for start in range(0, n, self.settings.chunk):
             rows = slice(start, min(start + self.settings.chunk, n))
+            size = rows.stop - rows.start
             parts.append(
                 self.pipeline(
-                    rows.stop - start,
-                    _rows_of(conditions, rows, n),
-                    guidance_scale=self.settings.guidance_scale,
+                    size,
+                    self._spread(size, _rows_of(conditions, rows, n), generator),
+                    guidance_scale=self._guidance(size, generator),
                     num_steps=self.settings.num_steps,
                     generator=generator,
                     legal=self.legal,
                     fixed=_rows_of(fixed, rows, n),
+                    temperature=self.settings.temperature,
+                    guidance_interval=self.settings.guidance_interval,
                 )
             )
         return Population.concat(parts)
+
+    def _guidance(self, n: int, generator: torch.Generator) -> FloatArray:
+        """The guidance of each sample, ``(n,)``."""
+        u = torch.rand(n, generator=generator, device=generator.device).cpu().double().numpy()
+        scales: FloatArray = self.settings.guidance_scale * (1 + self.settings.guidance_spread * (2 * u - 1))
+        return scales
+
+    def _spread(self, n: int, conditions: FloatArray | None, generator: torch.Generator) -> FloatArray | None:
+        """The conditions of each sample, moved from the extreme that was asked for towards the middle."""
+        if conditions is None or not self.settings.condition_spread:
+            return conditions
+        asked = np.atleast_2d(np.asarray(conditions, dtype=np.float64))
+        u = torch.rand(n, asked.shape[1], generator=generator, device=generator.device).cpu().double().numpy()
+        moved: FloatArray = asked + self.settings.condition_spread * u * (1 - 2 * asked)
+        return moved
 
     def elbo(self, archs: Population, conditions: FloatArray | None = None, seed: int = 0) -> FloatArray:
         """Estimated upper bound on the negative log-likelihood of each architecture, in nats, ``(b,)``."""
@@ -279,7 +307,7 @@ class DiffusionGenerator:
         """
         pipeline = ArchitectureDiffusionPipeline.from_pretrained(directory, schema)
         try:
-            settings = DiffusionSettings(**json.loads((Path(directory) / _SETTINGS_FILE).read_text()))
+            settings = _settings_from(json.loads((Path(directory) / _SETTINGS_FILE).read_text()))
         except (OSError, ValueError, TypeError) as error:
             raise CheckpointError(
                 f"Expected a generator's settings in {Path(directory) / _SETTINGS_FILE}: {error}."
@@ -289,73 +317,18 @@ class DiffusionGenerator:
         return found
 
 
+_STEPS_AT_ONCE = 64
 _SETTINGS_FILE = "generator.json"
+
+
+def _settings_from(record: dict[str, Any]) -> DiffusionSettings:
+    """Settings as JSON holds them, which knows no tuples."""
+    if "guidance_interval" in record:
+        low, high = record["guidance_interval"]
+        record = record | {"guidance_interval": (float(low), float(high))}
+    return DiffusionSettings(**record)
 
 
 def _rows_of(values: NDArray[Any] | None, rows: slice, n: int) -> NDArray[Any] | None:
     """The rows of a per-architecture array; one row for all stays as it is."""
     return values[rows] if values is not None and np.ndim(values) == 2 and len(values) == n else values
-
-
-def pretrain_encoder(
-    encoder: GraphEncoder,
-    archs: Population,
-    steps: int = 200,
-    seed: int = 0,
-    batch_size: int = 128,
-    lr: float = 2e-3,
-    mask_ratio: float = 0.3,
-) -> FloatArray:
-    """Train an encoder in place to reconstruct masked labels, and return the loss of every step.
-
-    Every decision, node or edge, is masked with probability ``mask_ratio`` (at least one in each
-    architecture); the loss is the mean cross-entropy of the masked labels, in nats. No accuracies
-    are used.
-
-    Raises:
-        CheckpointError: the architectures belong to another schema.
-        ConfigError: there are none.
-    """
-    check_schema(encoder.schema, archs.schema)
-    if not len(archs):
-        raise ConfigError("Expected at least one architecture to pre-train the encoder on, got none.")
-    generator = torch.Generator().manual_seed(seed)
-    X = torch.from_numpy(archs.X.astype(np.int64)).to(encoder.device)
-    E = torch.from_numpy(archs.E.astype(np.int64)).to(encoder.device)
-    optimiser = torch.optim.AdamW(encoder.parameters(), lr=lr, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: _warm_cosine(i, steps))
-    losses = np.empty(steps)
-    encoder.train()
-    for i in _one_thread(range(steps)):
-        rows = torch.randint(len(X), (batch_size,), generator=generator).to(X.device)
-        hidden = _hidden_slots(archs.schema, batch_size, mask_ratio, generator)
-        loss = _reconstruction_loss(encoder, X[rows], E[rows], *(h.to(X.device) for h in hidden))
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        losses[i] = loss.item()
-    encoder.eval()
-    return losses
-
-
-def _hidden_slots(schema: GraphSchema, b: int, mask_ratio: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Which node slots ``(b, n)`` and edge slots ``(b, n, n)`` to mask."""
-    score = torch.rand(b, schema.num_decisions, generator=generator)
-    chosen = (score < mask_ratio) | (score == score.amin(1, keepdim=True))
-    nodes = torch.zeros(b, schema.num_nodes, dtype=torch.bool)
-    edges = torch.zeros(b, schema.num_nodes, schema.num_nodes, dtype=torch.bool)
-    for t, slot in enumerate(schema.slots):
-        if slot.source is None:
-            nodes[:, slot.target] = chosen[:, t]
-        else:
-            edges[:, slot.source, slot.target] = chosen[:, t]
-    return nodes, edges
-
-
-def _reconstruction_loss(encoder: GraphEncoder, X: Tensor, E: Tensor, nodes: Tensor, edges: Tensor) -> Tensor:
-    k, m = len(encoder.schema.node_labels), len(encoder.schema.edge_labels)
-    node_logits, edge_logits = encoder.reconstruct(X.masked_fill(nodes, k), E.masked_fill(edges, m))
-    node_error = nn.functional.cross_entropy(node_logits[nodes], X[nodes], reduction="sum")
-    edge_error = nn.functional.cross_entropy(edge_logits[edges], E[edges], reduction="sum")
-    return (node_error + edge_error) / (nodes.sum() + edges.sum())

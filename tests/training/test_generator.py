@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from scipy.stats import rankdata
+
 from gennas.errors import CheckpointError, ConfigError
+from gennas.eval.tables import read_table
 from gennas.graph import GraphSchema, Population
 from gennas.models.diffusion import CategoricalScheduler, GraphDenoiser
 from gennas.models.encoder import GraphEncoder
+from gennas.spaces import NASBench201
 from gennas.testing.generators import at_most_two_edges, edge_share, toy_schema
 from gennas.training.generator import DiffusionGenerator, DiffusionSettings, fit_diffusion, pretrain_encoder
 
@@ -79,6 +83,59 @@ def test_settings_are_saved_with_the_weights(tmp_path) -> None:
     (tmp_path / "generator.json").write_text('{"width": 3}')
     with pytest.raises(CheckpointError, match=r"generator\.json"):
         DiffusionGenerator.from_pretrained(tmp_path, toy_schema())
+
+
+def test_two_conditions_steer_together() -> None:
+    """Asked for many edges and few nodes of kind b, or the other way round, or for one of them only."""
+    schema = toy_schema()
+    rng = np.random.default_rng(0)
+    archs = Population.from_decisions(schema, schema.decision_mask.argmax(1) + rng.integers(2, size=(600, 8)))
+
+    def figures(drawn: Population) -> np.ndarray:
+        return np.stack([edge_share(drawn), (drawn.X == 2).sum(1) / 2], 1)
+
+    settings = DiffusionSettings(dim=32, num_layers=2)
+    generator = DiffusionGenerator(schema, None, 2, settings)
+    generator.fit(archs, figures(archs), steps=150)
+    both, other, one, free = (
+        figures(generator.sample(400, np.array(ask), seed=1)).mean(0)
+        for ask in ([0.95, 0.05], [0.05, 0.95], [0.95, np.nan], [np.nan, np.nan])
+    )
+    assert both[0] > 0.65 and both[1] < 0.3
+    assert other[0] < 0.35 and other[1] > 0.7
+    assert one[0] > 0.65 and 0.3 < one[1] < 0.7
+    assert (abs(free - 0.5) < 0.1).all()
+
+
+def test_accurate_and_small_on_a_real_table(shared_data) -> None:
+    """NAS-Bench-201: quantiles of accuracy and of FLOPs as two conditions of one model, from 300 labels."""
+    space = NASBench201()
+    table = read_table(shared_data / "nb201.csv.gz", space, metrics=["c10_val_200", "flops_m"])
+
+    def values(archs: Population) -> np.ndarray:
+        measured = table.lookup_population(space.canonical(archs))
+        return np.stack([measured["c10_val_200"], measured["flops_m"]], 1)
+
+    archs = space.sample(300, np.random.default_rng(0))
+    quantiles = rankdata(values(archs), axis=0) / 300
+    generator = DiffusionGenerator(space.schema, space.legal, 2)
+    generator.fit(archs, quantiles, steps=150)
+    both, small, accurate = (
+        values(generator.sample(300, np.array(ask), seed=1)).mean(0)
+        for ask in ([0.9, 0.3], [np.nan, 0.3], [0.9, np.nan])
+    )
+    assert both[0] > small[0]
+    assert both[1] < accurate[1]
+    assert small[1] < np.median(values(archs)[:, 1])
+
+
+def test_spread_conditions_stay_between_the_extreme_and_the_middle() -> None:
+    generator = DiffusionGenerator(toy_schema(), None, 2, DiffusionSettings(dim=16, condition_spread=0.2))
+    moved = generator._spread(200, np.array([0.99, 0.1]), torch.Generator().manual_seed(0))
+    assert moved.shape == (200, 2)
+    assert (moved[:, 0] <= 0.99).all() and (moved[:, 0] >= 0.79).all() and np.ptp(moved[:, 0]) > 0.15
+    assert (moved[:, 1] >= 0.1).all() and (moved[:, 1] <= 0.26).all()
+    assert np.isnan(generator._spread(3, np.array([np.nan, 0.5]), torch.Generator())[:, 0]).all()
 
 
 def test_decisions_of_another_width_are_refused(chain: GraphSchema) -> None:

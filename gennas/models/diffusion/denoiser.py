@@ -1,4 +1,4 @@
-"""The denoiser: a small directed graph transformer with one token per decision."""
+"""The denoiser: a small directed graph transformer with one token per decision, cheap enough for one CPU core."""
 
 from __future__ import annotations
 
@@ -47,12 +47,17 @@ def slot_relations(schema: GraphSchema) -> Tensor:
 class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     r"""Predicts the clean labels of an architecture from corrupted ones, :math:`p_\theta(x_0 \mid x_t, t, c)`.
 
-    Every decision of the schema, node or edge, is one token: embeddings of its slot (kind, source
-    and target position) and of its current label. Self-attention over all slots carries a learned
-    bias per head for each relation between slots of a *directed* graph (:func:`slot_relations`).
-    Time and conditions modulate every block by adaptive layer norms whose network is shared between
-    the blocks (Chen et al. 2023, PixArt, arXiv 2310.00426). The output layer starts at zero, so
-    that an untrained model is uniform over each slot's allowed labels.
+    Every decision of the schema, node or edge, is one token: embeddings of its slot (its own, and
+    its source and target position) and of its current label. Each block mixes all slots by
+    attention without queries (:class:`_Block`), whose bias per head is learned for each relation
+    between slots of a *directed* graph (:func:`slot_relations`) and for each pair of slots. Time and
+    conditions enter as one vector, added to every token and scaling every norm, by one network
+    shared between the blocks (after Chen et al. 2023, PixArt, arXiv 2310.00426). The output layer
+    starts at zero, so that an untrained model is uniform over each slot's allowed labels.
+
+    Under the absorbing kernel the clean labels depend on the time only through what is absorbed, so
+    ``timed=False`` loses nothing (Ou et al. 2024, arXiv 2406.03736) and lets a sampler keep what it
+    computed for an architecture that a step did not change.
 
     Shapes: ``x (b, d)`` labels, ``L`` standing for the absorbing state; ``time (b,)`` in [0, 1];
     ``conditions (b, c)`` in [0, 1], NaN where unknown or dropped; logits ``(b, d, L)``, minus
@@ -63,8 +68,9 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         num_conditions: ``c``.
         dim: width.
         num_layers: number of blocks.
-        num_heads: attention heads.
+        num_heads: groups of channels with biases of their own.
         mlp_ratio: width of the feed-forward layers over ``dim``.
+        timed: whether the network sees the time.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -73,103 +79,110 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         schema: Mapping[str, Any],
         num_conditions: int = 0,
         dim: int = 64,
-        num_layers: int = 3,
+        num_layers: int = 2,
         num_heads: int = 4,
         mlp_ratio: int = 2,
+        timed: bool = True,
     ) -> None:
         super().__init__()
         self.schema = graph = schema_from_config(schema)
-        self.num_conditions = num_conditions
-        L, slots = graph.num_symbols, graph.slots
-        is_edge = torch.tensor([not slot.is_node for slot in slots])
-        start = torch.tensor([slot.target if slot.source is None else slot.source for slot in slots])
-        end = torch.tensor([slot.target for slot in slots])
-        self.register_buffer("places", torch.stack([start, end], -1))
-        self.register_buffer("label_offset", is_edge.long() * (L + 1))
-        self.register_buffer("mask", torch.tensor(graph.decision_mask))
-        self.register_buffer("relations", slot_relations(graph))
-
-        self.slot = nn.Parameter(torch.randn(len(slots), dim) * 0.02)
+        self.num_conditions, self.timed = num_conditions, timed
+        self._register_slots(graph)
+        d, L = self.mask.shape
+        self.slot = nn.Parameter(torch.randn(d, dim) * 0.02)
         self.source = nn.Embedding(graph.num_nodes, dim)
         self.target = nn.Embedding(graph.num_nodes, dim)
         self.label = nn.Embedding(2 * (L + 1), dim)
-        self.time = nn.Sequential(nn.Linear(_FREQUENCIES * 2, dim), nn.SiLU(), nn.Linear(dim, dim))
-        self.conditions = nn.ModuleList(
-            nn.Sequential(nn.Linear(_FREQUENCIES * 2, dim), nn.SiLU(), nn.Linear(dim, dim))
-            for _ in range(num_conditions)
-        )
-        self.null = nn.Parameter(torch.zeros(num_conditions, dim))
-        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(dim, 6 * dim))
+        inputs = 2 * _FREQUENCIES * (timed + num_conditions) + num_conditions
+        self.context = nn.Sequential(nn.Linear(max(inputs, 1), dim), nn.SiLU(), nn.Linear(dim, dim))
+        self.scales = nn.Sequential(nn.SiLU(), nn.Linear(dim, (num_layers + 1) * dim))
+        self.pair = nn.Parameter(torch.zeros(d, d, num_layers * num_heads))
+        self.relation = nn.Linear(_RELATIONS, num_layers * num_heads)
         self.blocks = nn.ModuleList(_Block(dim, num_heads, mlp_ratio) for _ in range(num_layers))
-        self.norm = nn.LayerNorm(dim)
         self.head = nn.Linear(dim, 2 * L)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
+    def _register_slots(self, graph: GraphSchema) -> None:
+        """Constants of the schema: where slots are, what they allow, how they are related."""
+        is_edge = torch.tensor([not slot.is_node for slot in graph.slots])
+        start = [slot.target if slot.source is None else slot.source for slot in graph.slots]
+        self.register_buffer("starts", torch.tensor(start))
+        self.register_buffer("ends", torch.tensor([slot.target for slot in graph.slots]))
+        self.register_buffer("is_edge", is_edge.unsqueeze(-1))
+        self.register_buffer("label_offset", is_edge.long() * (graph.num_symbols + 1))
+        self.register_buffer("mask", torch.tensor(graph.decision_mask))
+        self.register_buffer("forbidden", torch.where(self.mask, 0.0, -math.inf))
+        self.register_buffer("relations", slot_relations(graph))
+        self.register_buffer("frequencies", math.pi / 2 * torch.arange(1, _FREQUENCIES + 1))
+
     @classmethod
-    def for_schema(cls, schema: GraphSchema, num_conditions: int = 0, **settings: int) -> GraphDenoiser:
+    def for_schema(cls, schema: GraphSchema, num_conditions: int = 0, **settings: Any) -> GraphDenoiser:
         """A new denoiser for a schema; ``settings`` are those of the class."""
         return cast(GraphDenoiser, cls(schema_to_config(schema), num_conditions, **settings))
 
     def forward(self, x: Tensor, time: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Logits of the clean labels, ``(b, d, L)``."""
-        places = self.source(self.places[:, 0]) + self.target(self.places[:, 1])
-        context = self._context(len(x), time, conditions)
-        h = self.label(x + self.label_offset) + self.slot + places + context.unsqueeze(1)
-        modulation = self.modulation(context).unflatten(-1, (6, -1)).unsqueeze(2)  # (b, 6, 1, dim)
-        for block in self.blocks:
-            h = block(h, modulation, self.relations)
-        return self._logits(self.norm(h))
+        context = self.context(self._features(time, conditions))  # (b, dim)
+        slots = self.slot + self.source(self.starts) + self.target(self.ends)
+        h = self.label(x + self.label_offset) + slots + context.unsqueeze(1)
+        *scales, last = (1 + self.scales(context)).unsqueeze(1).chunk(len(self.blocks) + 1, -1)
+        biases = (self.relation(self.relations) + self.pair).permute(2, 0, 1).chunk(len(self.blocks))
+        for block, scale, bias in zip(self.blocks, scales, biases, strict=True):
+            h = block(h, scale, bias)
+        nodes, edges = self.head(_norm(h) * last).chunk(2, -1)
+        return cast(Tensor, torch.where(self.is_edge, edges, nodes) + self.forbidden)
 
-    def _context(self, b: int, time: Tensor, conditions: Tensor | None) -> Tensor:
-        """Time and conditions as one vector per architecture, ``(b, dim)``."""
-        context = self.time(_waves(time))
+    def _features(self, time: Tensor, conditions: Tensor | None) -> Tensor:
+        """Waves of the time and of each known condition, and which are known, ``(b, inputs)``."""
         if conditions is None:
-            conditions = torch.full((b, self.num_conditions), math.nan, device=time.device)
-        for i, embed in enumerate(self.conditions):
-            value = conditions[:, i]
-            known = ~value.isnan()
-            context = context + torch.where(known[:, None], embed(_waves(value.nan_to_num())), self.null[i])
-        return cast(Tensor, context)
-
-    def _logits(self, h: Tensor) -> Tensor:
-        L = self.mask.shape[1]
-        nodes, edges = self.head(h).split(L, -1)
-        logits = torch.where(self.label_offset[:, None] > 0, edges, nodes)
-        return logits.masked_fill(~self.mask, -math.inf)
+            conditions = torch.full((len(time), self.num_conditions), math.nan, device=time.device)
+        values = torch.cat([time.unsqueeze(1), conditions], 1) if self.timed else conditions
+        if not values.shape[1]:
+            return torch.zeros(len(time), 1, device=time.device)
+        known = ~values.isnan()
+        angles = values.nan_to_num().unsqueeze(-1) * self.frequencies  # up to one and a half turns
+        waves = torch.cat([angles.sin(), angles.cos()], -1) * known.unsqueeze(-1)
+        return torch.cat([waves.flatten(1), known[:, int(self.timed) :].float()], 1)
 
 
 class _Block(nn.Module):
-    """Attention with relation biases and a feed-forward layer, both modulated (adaLN-single)."""
+    r"""Mixes the slots and feeds each forward, side by side on the same norm.
+
+    The mixing is that of the attention-free transformer (Zhai et al. 2021, arXiv 2105.14103), with
+    bounded keys:
+
+    .. math:: y_i = \sigma(g_i) \odot \frac{\sum_j e^{B_{ij}} \sigma(k_j) \odot v_j}{\sum_j e^{B_{ij}} \sigma(k_j)}
+
+    On a few tens of slots it is one product of matrices, where a softmax of queries and keys is
+    thousands of tiny ones.
+    """
 
     def __init__(self, dim: int, num_heads: int, mlp_ratio: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.norm = nn.LayerNorm(dim, elementwise_affine=False)
-        self.offset = nn.Parameter(torch.randn(6, 1, dim) / dim**0.5)
-        self.bias = nn.Linear(_RELATIONS, num_heads)
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, mlp_ratio * dim), nn.GELU("tanh"), nn.Linear(mlp_ratio * dim, dim))
+        self.widths = [dim, dim, dim, mlp_ratio * dim]
+        self.inner = nn.Linear(dim, sum(self.widths))
+        self.outer = nn.Linear(dim + mlp_ratio * dim, dim)
 
-    def forward(self, h: Tensor, modulation: Tensor, relations: Tensor) -> Tensor:
-        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = (modulation + self.offset).unbind(1)
-        h = h + (1 + gate_a) * self._attend(self.norm(h) * (1 + scale_a) + shift_a, relations)
-        return cast(Tensor, h + (1 + gate_m) * self.mlp(self.norm(h) * (1 + scale_m) + shift_m))
+    def forward(self, h: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+        key, value, gate, hidden = self.inner(_norm(h) * scale).split(self.widths, -1)
+        mixed = self._mix(key.sigmoid(), value, bias.exp()) * gate.sigmoid()
+        return cast(Tensor, h + self.outer(torch.cat([mixed, hidden.relu()], -1)))
 
-    def _attend(self, h: Tensor, relations: Tensor) -> Tensor:
-        b, d, dim = h.shape
-        q, k, v = self.qkv(h).view(b, d, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)  # (b, heads, d, dim / heads)
-        bias = self.bias(relations).permute(2, 0, 1)  # (heads, d, d)
-        mixed: Tensor = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=bias.expand(b, -1, -1, -1))
-        return cast(Tensor, self.out(mixed.transpose(1, 2).reshape(b, d, dim)))
+    def _mix(self, key: Tensor, value: Tensor, weight: Tensor) -> Tensor:
+        """Means of ``value (b, d, dim)`` over slots, weighted by ``key (b, d, dim)`` times ``weight (heads, d, d)``."""
+        b, d, dim = key.shape
+        shape = (2, b, d, self.num_heads, dim // self.num_heads)
+        both = torch.stack([key * value, key]).view(shape).permute(3, 2, 0, 1, 4)
+        sums: Tensor = weight @ both.reshape(self.num_heads, d, -1)  # (heads, d, 2 b dim / heads)
+        above, below = sums.view(self.num_heads, d, 2, b, -1).permute(2, 3, 1, 0, 4)
+        return cast(Tensor, (above / below).reshape(b, d, dim))
+
+
+def _norm(h: Tensor) -> Tensor:
+    return nn.functional.layer_norm(h, h.shape[-1:])
 
 
 _FREQUENCIES = 6
 _RELATIONS = 7
-
-
-def _waves(value: Tensor) -> Tensor:
-    """Smooth features of a value in [0, 1]: sines and cosines of up to one and a half turns, ``(b, 12)``."""
-    angles = value.float().unsqueeze(-1) * (math.pi / 2 * torch.arange(1, _FREQUENCIES + 1, device=value.device))
-    return torch.cat([angles.sin(), angles.cos()], -1)

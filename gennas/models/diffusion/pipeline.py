@@ -22,7 +22,8 @@ from gennas.models.generator import FloatArray, Legality
 
 __all__ = ["ArchitectureDiffusionPipeline"]
 
-_REDRAWS = 20
+_TOKENS = 4096
+_EXACT_ROUNDS, _FLAT_ROUNDS, _COPIES = 16, 16, 64
 
 
 class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
@@ -61,40 +62,50 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         self,
         n: int,
         conditions: FloatArray | None = None,
-        guidance_scale: float = 2.0,
+        guidance_scale: float | FloatArray = 2.0,
         num_steps: int = 8,
         generator: torch.Generator | None = None,
         legal: Legality | None = None,
         fixed: NDArray[np.integer] | None = None,
+        temperature: float = 1.0,
+        guidance_interval: tuple[float, float] = (0.0, 1.0),
     ) -> Population:
         """Draw ``n`` architectures.
 
         Args:
             n: how many.
             conditions: ``(c,)`` for all of them or ``(n, c)``, NaN for "any"; None: unconditional.
-            guidance_scale: ``w``; 1 is plain conditional sampling, 0 ignores the conditions.
+            guidance_scale: ``w``, one for all or ``(n,)``; 1 is plain conditional sampling, 0 ignores
+                the conditions.
             num_steps: denoising steps, at most the scheduler's ``T``.
             generator: source of randomness.
             legal: legality of the space; with it every architecture is valid by construction.
             fixed: decisions to keep, ``(d,)`` or ``(n, d)``, -1 where free (inpainting).
+            temperature: divides the guided logits; above 1 samples are more diverse.
+            guidance_interval: times, as parts of ``T``, between which the guidance is not 1 (Kynkäänniemi
+                et al. 2024, arXiv 2404.07724).
 
         Raises:
             ConfigError: shapes do not fit, or fixed decisions that no legal architecture has.
         """
-        c = self._conditions(n, conditions)
+        c, w = self._conditions(n, conditions), self._scales(n, guidance_scale)
         known = self._fixed(n, fixed)
         # 1. Start from the stationary distribution.
         pi = self.scheduler.stationary(self.denoiser.mask)
         x = self.scheduler.prior(n, pi, generator)
+        logits, stale = pi[:, :-1].repeat(n, 1, 1), torch.ones(n, dtype=torch.bool, device=pi.device)
         for t, s in self.scheduler.timesteps_for(num_steps):
             # 2. Clamp what is known.
             x = torch.where(known >= 0, known, x)
-            # 3. Predict the clean architecture, guided by the conditions.
-            logits = self.predict(x, t, c, guidance_scale)
+            # 3. Predict the clean architecture, guided by the conditions, where anything changed.
+            low, high = (self.scheduler.num_steps * part for part in guidance_interval)
+            strength = w[stale] if low <= t <= high else w[stale].clamp_max(1)
+            logits[stale] = self.predict(x[stale], t, c if c is None else c[stale], strength) / temperature
             p0 = self.scheduler.clean(logits, x, t, pi)
             # 4. Until the last step: draw x_s from p(x_s | x_t).
             if s > 0:
-                x = self.scheduler.step(p0, x, s, t, pi, generator)
+                before, x = x, self.scheduler.step(p0, x, s, t, pi, generator)
+                stale = self._stale(before, x)
         # 5. In the last step: decode slot by slot, each among what is legal after the ones before.
         #    A label that turns out illegal gives way to what the other slots speak for.
         p = p0 + 1e-6 * logits.softmax(-1)
@@ -103,44 +114,83 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ the parts of it
 
-    def predict(self, x: Tensor, t: int, conditions: Tensor | None, guidance_scale: float = 1.0) -> Tensor:
-        """Guided logits at time ``t``, ``(b, d, L)``; equal rows are computed once."""
-        rows = x.float() if conditions is None else torch.cat([x.float(), conditions.nan_to_num(-1.0)], 1)
-        rows, inverse = torch.unique(rows, dim=0, return_inverse=True)
-        x, d = rows[:, : x.shape[1]].long(), x.shape[1]
-        time = torch.full((len(x),), t / self.scheduler.num_steps, device=x.device)
-        if conditions is None or guidance_scale == 0:
-            logits = self.denoiser(x, time)
-        else:
-            logits = self._guided(x, time, rows[:, d:].where(rows[:, d:] >= 0, torch.nan), guidance_scale)
-        return cast(Tensor, logits[inverse])
+    def predict(self, x: Tensor, t: int, conditions: Tensor | None, guidance_scale: float | Tensor = 1.0) -> Tensor:
+        """Guided logits at time ``t``, ``(b, d, L)``; equal rows are computed once.
 
-    def _guided(self, x: Tensor, time: Tensor, conditions: Tensor, w: float) -> Tensor:
-        if w == 1:
-            return cast(Tensor, self.denoiser(x, time, conditions))
-        both = torch.cat([conditions, torch.full_like(conditions, torch.nan)])
-        with_c, without = self.denoiser(x.repeat(2, 1), time.repeat(2), both).chunk(2)
+        ``guidance_scale`` is one number or ``(b,)``.
+        """
+        if not len(x):
+            return torch.zeros(0, *self.denoiser.mask.shape, device=x.device)
+        w = torch.as_tensor(guidance_scale, dtype=torch.float32, device=x.device).expand(len(x))
+        if conditions is None or not w.any():
+            return self._network(x, t, None)
+        if (w == 1).all():
+            return self._network(x, t, conditions)
+        both = self._network(x.repeat(2, 1), t, torch.cat([conditions, torch.full_like(conditions, torch.nan)]))
+        with_c, without = both.chunk(2)
         # Forbidden labels are minus infinity on both sides; keep them so instead of making NaN.
-        return torch.where(self.denoiser.mask, without + w * (with_c - without), -torch.inf)
+        guided = without + w.reshape(-1, 1, 1) * (with_c - without)
+        return torch.where(self.denoiser.mask, guided, -torch.inf)
+
+    def _network(self, x: Tensor, t: int, conditions: Tensor | None) -> Tensor:
+        """The denoiser's logits; equal rows are computed once, on a CPU a few at a time to stay in its cache."""
+        rows = x.float() if conditions is None else torch.cat([x, conditions.nan_to_num(-1.0)], 1)
+        rows, inverse = torch.unique(rows, dim=0, return_inverse=True)
+        size = max(1, _TOKENS // x.shape[1]) if x.device.type == "cpu" else max(1, len(rows))
+        logits = []
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=x.device.type == "cuda"):
+            for part in rows.split(size):
+                c = part[:, x.shape[1] :]
+                time = torch.full((len(part),), t / self.scheduler.num_steps, device=x.device)
+                known = None if conditions is None else c.where(c >= 0, torch.nan)
+                logits.append(self.denoiser(part[:, : x.shape[1]].long(), time, known).float())
+        return torch.cat(logits)[inverse]
+
+    def _stale(self, before: Tensor, x: Tensor) -> Tensor:
+        """Which rows a step made the last prediction useless for, ``(b,)``.
+
+        A network that does not see the time predicts the same for the same labels, and under the
+        absorbing kernel nothing is left to predict where no slot is absorbed.
+        """
+        if self.denoiser.timed or self.scheduler.kernel != "absorbing":
+            return torch.ones(len(x), dtype=torch.bool, device=x.device)
+        return (x != before).any(1) & (x == self.schema.num_symbols).any(1)
 
     def _decode(
         self, p: FloatArray, known: NDArray[np.integer], legal: Legality | None, generator: torch.Generator | None
     ) -> NDArray[np.int16]:
-        """Draw decisions in slot order from ``p (n, d, L)``, each restricted to the legal labels."""
+        """Draw decisions in slot order from ``p (n, d, L)``, each restricted to the legal labels.
+
+        Rows where a fixed decision turned out illegal are rejected and drawn again, ever more copies
+        of ever fewer rows at a time. For the first rounds this is exact: what comes out is distributed
+        as decoding without the fixed decisions, given that it agrees with them. After that the
+        rows that are left are drawn ever closer to uniformly.
+        """
         D = np.where(known >= 0, known, 0).astype(np.int16)
         todo = np.arange(len(p))
-        for i in range(_REDRAWS):
-            # Where a fixed decision turned out illegal, draw again, each time closer to uniformly.
-            p = (1 - i / _REDRAWS) * p + i / _REDRAWS
-            u = torch.rand(p.shape[:2], generator=generator, device=self.denoiser.device, dtype=torch.float64)
-            D[todo] = _decode_once(p[todo], u.cpu().numpy()[todo], known[todo], self.schema, legal)
-            todo = todo[((D[todo] != known[todo]) & (known[todo] >= 0)).any(1)]
+        for i in range(_EXACT_ROUNDS + _FLAT_ROUNDS):
+            flat = max(0, i - _EXACT_ROUNDS + 1) / _FLAT_ROUNDS
+            copies = 1 if i == 0 else max(1, min(_COPIES, 4096 // len(todo)))
+            rows = np.tile(todo, copies)
+            size = (len(rows), p.shape[1])
+            u = torch.rand(size, generator=generator, device=self.denoiser.device, dtype=torch.float64).cpu().numpy()
+            drawn = _decode_once((1 - flat) * p[rows] + flat, u, known[rows], self.schema, legal)
+            kept = ((drawn == known[rows]) | (known[rows] < 0)).all(1)
+            found, first = np.unique(rows[kept], return_index=True)
+            D[found] = drawn[kept][first]
+            todo = np.setdiff1d(todo, found)
             if not len(todo):
                 return D
         raise ConfigError(
-            f"{self.schema.name}: no legal architecture with the fixed decisions {known[todo[0]].tolist()} was found "
-            f"in {_REDRAWS} draws; free some of them (-1) or check that they are legal together."
+            f"{self.schema.name}: no legal architecture with the fixed decisions {known[todo[0]].tolist()} was found; "
+            "free some of them (-1) or check that they are legal together."
         )
+
+    def _scales(self, n: int, guidance_scale: float | FloatArray) -> Tensor:
+        values = np.asarray(guidance_scale, dtype=np.float32)
+        if values.shape not in {(), (n,)}:
+            raise ConfigError(f"Expected one guidance scale or ({n},), got {values.shape}.")
+        return torch.from_numpy(np.broadcast_to(values, (n,)).copy()).to(self.denoiser.device)
 
     def _conditions(self, n: int, conditions: FloatArray | None) -> Tensor | None:
         if conditions is None:

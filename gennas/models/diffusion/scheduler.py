@@ -138,6 +138,16 @@ class CategoricalScheduler(SchedulerMixin, ConfigMixin):  # type: ignore[misc]
         evidence = self._evidence(x_t, t, pi)[..., :-1]
         return (logits + evidence.clamp_min(_TINY).log()).softmax(-1)
 
+    def evident(self, logits: Tensor, x_t: Tensor, t: int | Tensor, pi: Tensor) -> Tensor:
+        """The logits of :meth:`clean`, up to a constant per slot, where training needs them.
+
+        Under the absorbing kernel an absorbed slot tells nothing, and the others are not trained on:
+        the logits themselves.
+        """
+        if self.kernel == "absorbing":
+            return logits
+        return logits + self._evidence(x_t, t, pi)[..., :-1].clamp_min(_TINY).log()
+
     def _evidence(self, x_t: Tensor, t: int | Tensor, pi: Tensor) -> Tensor:
         """``q(x_t | x_0)`` as a function of ``x_0``, ``(b, d, S)``."""
         a = self._alpha_bar(t, pi)

@@ -63,8 +63,7 @@ def test_every_input_matters(denoiser: GraphDenoiser) -> None:
         assert not torch.allclose(denoiser(x, time, other), base)
 
 
-def test_unknown_conditions_are_the_null_embedding(denoiser: GraphDenoiser) -> None:
-    torch.nn.init.normal_(denoiser.null)
+def test_unknown_conditions_are_no_conditions(denoiser: GraphDenoiser) -> None:
     x, time = torch.tensor([[1, 0, 3, 2]]), torch.tensor([0.5])
     unknown = torch.full((1, 2), math.nan)
     torch.testing.assert_close(denoiser(x, time, unknown), denoiser(x, time))

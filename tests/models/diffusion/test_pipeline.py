@@ -64,7 +64,8 @@ def test_elbo_bounds_the_likelihood_and_is_tight_for_an_independent_model(mixed:
     assert bound.shape == (1080,)
     assert bound.mean() == pytest.approx(np.log(54), rel=0.05)
     sharp = make(mixed, kernel, sharp=2.0)
-    bounds = sharp.elbo(archs, num_steps=4, generator=seeded(0)).reshape(20, 54).mean(0)
+    many = Population.from_decisions(mixed, np.tile(D, (100, 1)))
+    bounds = sharp.elbo(many, num_steps=4, generator=seeded(0)).reshape(100, 54).mean(0)
     drawn = sharp(20_000, num_steps=4, generator=seeded(1)).decisions
     counts = np.array([(drawn == d).all(1).sum() for d in D])
     common = counts > 200
@@ -95,7 +96,6 @@ def test_impossible_fixed_decisions_are_refused(mixed: GraphSchema) -> None:
 
 def test_guidance_is_the_stated_combination(mixed: GraphSchema) -> None:
     pipeline = make(mixed, sharp=1.0)
-    torch.nn.init.normal_(pipeline.denoiser.null)
     x, c = torch.tensor([[3, 0, 3, 2], [3, 3, 3, 3]]), torch.tensor([[0.9], [0.1]])
     time = torch.full((2,), 5 / 8)
     with torch.inference_mode():
@@ -153,3 +153,48 @@ def test_edited_schema_is_refused(mixed: GraphSchema, tmp_path: Path) -> None:
 def test_conditions_of_the_wrong_shape_are_refused(mixed: GraphSchema) -> None:
     with pytest.raises(ConfigError, match=r"\(1,\) or \(5, 1\)"):
         make(mixed)(5, conditions=np.zeros((4, 1)))
+
+
+def test_inpainting_under_legality_is_exact_conditioning(mixed: GraphSchema) -> None:
+    """With one edge in all and 1->2 fixed (the last decided), the node is as likely as among such samples."""
+    pipeline = make(mixed, sharp=3.0)
+    free = pipeline(6000, num_steps=1, generator=seeded(0), legal=exactly_one_edge).decisions
+    want = free[free[:, 3] == 2]
+    fixed = pipeline(2000, num_steps=1, generator=seeded(1), legal=exactly_one_edge, fixed=np.array([-1, -1, -1, 2]))
+    assert (fixed.decisions[:, 1:] == [0, 0, 2]).all()
+    assert (fixed.decisions[:, 0] == 1).mean() == pytest.approx((want[:, 0] == 1).mean(), abs=0.05)
+
+
+def test_rows_that_did_not_change_need_no_second_prediction(mixed: GraphSchema) -> None:
+    """A network without time draws the same whether or not it is asked again."""
+    torch.manual_seed(0)
+    denoiser = GraphDenoiser.for_schema(mixed, num_conditions=1, dim=16, num_layers=1, timed=False).eval()
+    torch.nn.init.normal_(denoiser.head.weight)
+    pipeline = ArchitectureDiffusionPipeline(denoiser, CategoricalScheduler(20))
+    x, c = torch.tensor([[3, 0, 3, 2], [3, 3, 3, 3]]), torch.tensor([[0.2], [0.9]])
+    torch.testing.assert_close(pipeline.predict(x, 3, c), pipeline.predict(x, 19, c))
+    spared = pipeline(300, np.array([0.9]), num_steps=20, generator=seeded(2)).decisions
+    pipeline._stale = lambda before, x: torch.ones(len(x), dtype=torch.bool)
+    assert (pipeline(300, np.array([0.9]), num_steps=20, generator=seeded(2)).decisions == spared).all()
+
+
+def test_guidance_may_differ_by_row_and_by_time(mixed: GraphSchema) -> None:
+    pipeline = make(mixed, sharp=1.0)
+    x, c = torch.tensor([[3, 0, 3, 2], [3, 3, 3, 3]]), torch.tensor([[0.9], [0.1]])
+    with torch.inference_mode():
+        rows = pipeline.predict(x, 5, c, torch.tensor([0.5, 3.0]))
+        for i, w in enumerate((0.5, 3.0)):
+            torch.testing.assert_close(rows[i], pipeline.predict(x, 5, c, w)[i])
+    ask = {"conditions": np.array([0.9]), "num_steps": 4}
+    plain = pipeline(100, guidance_scale=1.0, generator=seeded(0), **ask).decisions
+    never = pipeline(100, guidance_scale=4.0, guidance_interval=(0.0, 0.0), generator=seeded(0), **ask).decisions
+    always = pipeline(100, guidance_scale=4.0, generator=seeded(0), **ask).decisions
+    assert (never == plain).all() and (always != plain).any()
+    with pytest.raises(ConfigError, match="guidance scale"):
+        pipeline(5, guidance_scale=np.ones(3))
+
+
+def test_temperature_flattens(mixed: GraphSchema) -> None:
+    pipeline = make(mixed, sharp=6.0)
+    count = [len(np.unique(pipeline(400, generator=seeded(0), temperature=T).decisions, axis=0)) for T in (0.1, 1, 50)]
+    assert count[0] < count[1] < count[2]
