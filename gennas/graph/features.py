@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from gennas.graph.architecture import Population
 from gennas.graph.schema import GraphSchema
 
-__all__ = ["decision_one_hot", "graph_features"]
+__all__ = ["decision_one_hot", "graph_features", "path_bag", "subtree_bag"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 Columns = dict[str, FloatArray]
+Hashes = NDArray[np.uint64]
 
 
 def graph_features(population: Population) -> tuple[FloatArray, list[str]]:
@@ -59,6 +60,71 @@ def decision_one_hot(population: Population) -> NDArray[np.float32]:
     hot = population.decisions[..., None] == np.arange(mask.shape[1])
     one_hot: NDArray[np.float32] = hot[:, mask].astype(np.float32)
     return one_hot
+
+
+def subtree_bag(population: Population, depth: int = 1, buckets: int = 256) -> FloatArray:
+    r"""Counts of the labelled neighbourhoods of all nodes up to ``depth`` edges away, ``(b, buckets)``.
+
+    The Weisfeiler-Lehman subtree features of a directed graph with edge labels: a node's label
+    :math:`h_v^{(0)}` is refined with the multisets of (edge label, neighbour's label) before and
+    after it,
+
+    .. math:: h_v^{(i+1)} = \mathrm{hash}\big(h_v^{(i)}, \{(E_{uv}, h_u^{(i)})\}_{u \to v},
+              \{(E_{vw}, h_w^{(i)})\}_{v \to w}\big)
+
+    and the labels of depths 0 to ``depth`` are counted. Labels fall into buckets with a random sign, so
+    that inner products are those of the exact counts in expectation. Invariant to the order of nodes.
+
+    Sources: Shervashidze et al. 2011 (JMLR 12); Ru et al. 2021 (NAS-BOWL, arXiv 2006.07556);
+    Weinberger et al. 2009 (feature hashing, arXiv 0902.2206).
+    """
+    X, E, A = population.X.astype(np.uint64), population.E.astype(np.uint64), population.E > 0
+    label, bag = _mix(X, 1), np.zeros((len(X), buckets))
+    for level in range(depth + 1):
+        if level:
+            into = (_mix(label[:, :, None] + _mix(E, 2), 3) * A).sum(axis=1, dtype=np.uint64)
+            out = (_mix(label[:, None, :] + _mix(E, 4), 5) * A).sum(axis=2, dtype=np.uint64)
+            label = _mix(label + _mix(into, 6) + _mix(out, 7), 8)
+        for column in label.T:
+            _drop_in(bag, np.arange(len(bag)), column)
+    return bag
+
+
+def path_bag(population: Population, buckets: int = 256) -> FloatArray:
+    """Counts of the label sequences along all paths from input to output, ``(b, buckets)``, with hashing.
+
+    The path encoding of White et al. 2021 (BANANAS, arXiv 1910.11858), for labels on nodes and edges;
+    buckets and signs as in :func:`subtree_bag`.
+    """
+    X, E, A = population.X.astype(np.uint64), population.E.astype(np.uint64), population.E > 0
+    bag = np.zeros((len(X), buckets))
+    last = X.shape[1] - 1
+    at: list[list[tuple[NDArray[np.intp], Hashes]]] = [[] for _ in range(last + 1)]
+    at[0].append((np.arange(len(X)), _mix(X[:, 0], 1)))
+    for u in range(last):  # slots are in topological order
+        for rows, walked in at[u]:
+            for v in range(u + 1, last + 1):
+                here = A[rows, u, v]
+                some = rows[here]
+                if len(some):
+                    at[v].append((some, _mix(walked[here] + _mix(E[some, u, v], 2) + X[some, v], 3)))
+    for rows, walked in at[last]:
+        _drop_in(bag, rows, walked)
+    return bag
+
+
+def _mix(values: Hashes, salt: int) -> Hashes:
+    """A bijective hash of 64-bit integers (the finaliser of splitmix64, Steele et al. 2014), salted."""
+    x = values + np.uint64(salt * 0x9E3779B97F4A7C15 % 2**64)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _drop_in(bag: FloatArray, rows: NDArray[np.intp], hashes: Hashes) -> None:
+    """Count one hash in each of the (different) ``rows``: low bits choose the bucket, a high one the sign."""
+    buckets = (hashes % np.uint64(bag.shape[1])).astype(np.intp)
+    bag[rows, buckets] += 1.0 - 2.0 * (hashes >> np.uint64(63))
 
 
 def _free_labels(schema: GraphSchema) -> tuple[list[int], list[int]]:

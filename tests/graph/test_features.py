@@ -8,7 +8,7 @@ import pytest
 
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.graph.convert import to_networkx
-from gennas.graph.features import decision_one_hot, graph_features
+from gennas.graph.features import decision_one_hot, graph_features, path_bag, subtree_bag
 from gennas.spaces import MacroChain, NASBench201
 
 
@@ -123,3 +123,27 @@ def test_one_hot_tells_all_architectures_apart(rng: np.random.Generator) -> None
     hot = decision_one_hot(population)
     assert hot.shape == (len(population), 30) and (hot.sum(axis=1) == 6).all()
     assert len(np.unique(hot, axis=0)) == len(population)
+
+
+def test_bags_count_what_two_graphs_share() -> None:
+    """Inner products of hashed bags are those of exact counts (buckets are plenty here)."""
+    node_mask = np.array([[1, 0, 0], [0, 1, 1], [0, 1, 1], [1, 0, 0]], dtype=bool)
+    edge_mask = np.zeros((4, 4, 2), dtype=bool)
+    edge_mask[..., 0] = True
+    edge_mask[np.triu_indices(4, 1)] = True
+    schema = GraphSchema("toy", ("end", "a", "b"), ("none", "edge"), node_mask, edge_mask)
+    # Columns: node 1, 0->1, node 2, 0->2, 1->2, 0->3, 1->3, 2->3.
+    D = [
+        [1, 1, 2, 1, 0, 0, 1, 1],  # 0 -> a -> 3 and 0 -> b -> 3
+        [2, 1, 1, 1, 0, 0, 1, 1],  # the same with the nodes swapped
+        [1, 1, 1, 1, 0, 0, 1, 1],  # a twice
+        [1, 1, 2, 0, 1, 0, 0, 1],  # 0 -> a -> b -> 3
+    ]
+    archs = Population.from_decisions(schema, np.array(D))
+    paths = path_bag(archs, 4096)
+    assert (paths @ paths.T).tolist() == [[2, 2, 2, 0], [2, 2, 2, 0], [2, 2, 4, 0], [0, 0, 0, 1]]
+    labels = subtree_bag(archs, 0, 4096)  # two ends, then a and b
+    assert (labels @ labels.T).tolist() == [[6, 6, 6, 6], [6, 6, 6, 6], [6, 6, 8, 6], [6, 6, 6, 6]]
+    refined = subtree_bag(archs, 1, 4096) - labels
+    # The a between two ends is common to graphs 0, 1 and (twice) 2; ends differ by what they touch.
+    assert (refined @ refined.T).tolist() == [[4, 4, 2, 0], [4, 4, 2, 0], [2, 2, 6, 0], [0, 0, 0, 4]]

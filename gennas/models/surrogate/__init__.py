@@ -9,12 +9,15 @@ from gennas.models.surrogate.base import (
     path_statistics,
 )
 from gennas.models.surrogate.forest import ForestSurrogate
-from gennas.models.surrogate.gp import GPSurrogate
+from gennas.models.surrogate.gp import GPSurrogate, Group
+from gennas.models.surrogate.stack import StackSurrogate
 
 __all__ = [
     "Features",
     "ForestSurrogate",
     "GPSurrogate",
+    "Group",
+    "StackSurrogate",
     "Surrogate",
     "graph_statistics",
     "live_one_hot",

@@ -29,8 +29,14 @@ class Surrogate(Protocol):
 
     Surrogates learn from ranks: ``y`` (higher is better) is warped to :func:`normal_scores` of the
     architectures they were fitted on, and predictions are on that scale, where 0 is the median of
-    these and 1.28 their upper tenth. No unit or outlier of ``y`` matters.
+    these and 1.28 their upper tenth. No unit or outlier of ``y`` matters. A surrogate may also offer
+    ``covariance(archs) -> (b, b)``, with which batches are spread.
+
+    Attributes:
+        noise: variance of what is measured around the value that is predicted.
     """
+
+    noise: float
 
     def fit(self, archs: Population, y: FloatArray) -> None:
         """Learn from scored architectures, ``y (b,)``; what was learned before is replaced.
@@ -41,7 +47,7 @@ class Surrogate(Protocol):
         ...
 
     def predict(self, archs: Population) -> tuple[FloatArray, FloatArray]:
-        """Mean and standard deviation, each ``(b,)``."""
+        """Mean and standard deviation of the noise-free normal score, each ``(b,)``."""
         ...
 
 

@@ -45,6 +45,7 @@ class ForestSurrogate:
         seed: int = 0,
     ) -> None:
         self.features = tuple(features)
+        self.noise = 0.0  # its spread is that of measurements, not of their expectation
         self._forest = ExtraTreesRegressor(
             num_trees, max_features=max_features, min_samples_leaf=min_samples_leaf, random_state=seed
         )
@@ -58,11 +59,22 @@ class ForestSurrogate:
 
     def predict(self, archs: Population) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation over the trees, in normal scores, each ``(b,)``."""
+        votes = self._votes(archs)
+        return votes.mean(0), votes.std(0)
+
+    def covariance(self, archs: Population) -> FloatArray:
+        """Covariance of the architectures' predictions over the trees, ``(b, b)``."""
+        votes = self._votes(archs)
+        votes -= votes.mean(0)
+        joint: FloatArray = votes.T @ votes / len(votes)
+        return joint
+
+    def _votes(self, archs: Population) -> FloatArray:
+        """Every tree's prediction, ``(trees, b)``."""
         if not hasattr(self._forest, "estimators_"):
             raise ConfigError("Expected a fitted surrogate; call fit first.")
         columns = self._columns(archs)
-        votes = np.stack([tree.tree_.predict(columns)[:, 0] for tree in self._forest.estimators_])
-        return votes.mean(0), votes.std(0)
+        return np.stack([tree.tree_.predict(columns)[:, 0] for tree in self._forest.estimators_])
 
     def _columns(self, archs: Population) -> NDArray[np.float32]:
         return np.concatenate([f(archs) for f in self.features], axis=1, dtype=np.float32)

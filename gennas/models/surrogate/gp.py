@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from functools import reduce
-from itertools import pairwise
-from operator import add
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotri
+from scipy.optimize import minimize
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
 from gennas.models.generator import FloatArray
 from gennas.models.surrogate.base import Features, graph_statistics, live_one_hot, normal_scores
 
-__all__ = ["GPSurrogate"]
+__all__ = ["GPSurrogate", "Group"]
+
+_JITTER = 1e-6
+_NOISE = 0.1  # prior median of the noise's variance, of normal scores
+
+
+@dataclass(frozen=True)
+class Group:
+    """Features that share one kernel.
+
+    Args:
+        features: columns of a population, ``(b, f)``.
+        scale: divide every ``column`` by its own spread, or all by one ``common`` spread, which keeps
+            distances between indicators (one-hot labels, bags of hashes) as they are.
+    """
+
+    features: Features
+    scale: Literal["column", "common"] = "column"
+
+
+DEFAULT_GROUPS = (Group(live_one_hot, "common"), Group(graph_statistics))
 
 
 class GPSurrogate:
@@ -28,12 +45,15 @@ class GPSurrogate:
     .. math:: k(a, b) = \sum_g c_g \exp\Big(-\frac{\lVert \phi_g(a) - \phi_g(b) \rVert^2}{2 \ell_g^2}\Big)
               + \sigma^2 [a = b]
 
-    over groups ``g`` of features, each scaled to unit mean variance; on one-hot decisions this is
-    the exponential of the Hamming distance. The ``c``, the length scales and the noise maximise the
-    marginal likelihood. The predicted standard deviation includes the noise.
+    over groups ``g`` of features, scaled so that a group's mean squared distance is 2; on one-hot
+    decisions this is the exponential of the Hamming distance. The ``c``, the length scales and the
+    noise maximise the marginal likelihood times log-normal priors (medians ``1 / groups``, 1 and 0.1,
+    log-spreads 0.6, 0.4 and 0.7), which keeps fits to a handful of labels sane. The predicted standard
+    deviation is that of the noise-free value. Cost of a fit: tens of milliseconds for 100 labels.
 
     Args:
-        features: the groups.
+        groups: groups of features; a bare function stands for a :class:`Group` scaled by column.
+        iterations: most steps of the optimiser (L-BFGS).
 
     Example:
         >>> from gennas.spaces.nasbench201 import NASBench201
@@ -45,74 +65,125 @@ class GPSurrogate:
         ((10,), (10,))
     """
 
-    def __init__(self, features: Sequence[Features] = (live_one_hot, graph_statistics)) -> None:
-        self.features = tuple(features)
-        self._gp: GaussianProcessRegressor | None = None
+    def __init__(self, groups: Sequence[Group | Features] = DEFAULT_GROUPS, iterations: int = 30) -> None:
+        self.groups = tuple(g if isinstance(g, Group) else Group(g) for g in groups)
+        self.iterations = iterations
+        self.noise = _NOISE
+        self._theta: FloatArray | None = None
 
     def fit(self, archs: Population, y: FloatArray) -> None:
         """Fit the hyper-parameters and condition on ``y (b,)``, higher is better."""
         scores = normal_scores(y)
         if len(scores) != len(archs):
             raise ConfigError(f"Expected one value for each of {len(archs)} architectures, got {len(scores)}.")
-        groups = [f(archs) for f in self.features]
-        self._centre = [g.mean(0) for g in groups]
-        self._scale = [_scale(g) for g in groups]
-        ends = np.cumsum([0, *(g.shape[1] for g in groups)]).tolist()
-        share = 1 / len(groups)
-        terms = [
-            ConstantKernel(share, (1e-3, 1e2)) * _ColumnRBF(1.0, (0.05, 50.0), start, stop)
-            for start, stop in pairwise(ends)
-        ]
-        self._gp = GaussianProcessRegressor(reduce(add, terms) + WhiteKernel(0.1, (1e-3, 1.0)), alpha=1e-6)
-        with warnings.catch_warnings():
-            # A hyper-parameter at its bound is a fine answer: a group that explains nothing.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            self._gp.fit(self._columns(groups), scores)
+        raw = [g.features(archs) for g in self.groups]
+        self._centre = [f.mean(0) for f in raw]
+        self._scale = [_scale(f, g.scale) for f, g in zip(raw, self.groups, strict=True)]
+        self._train = self._standardise(raw)
+        self._offset = float(scores.mean())
+        residual = scores - self._offset
+        self._theta = _most_probable([_squared_distances(f, f) for f in self._train], residual, self.iterations)
+        self.noise = float(np.exp(self._theta[-1]))
+        K = self._kernel(self._train, self._train) + (self.noise + _JITTER) * np.eye(len(archs))
+        self._chol = cholesky(K, lower=True, check_finite=False)
+        self._alpha = cho_solve((self._chol, True), residual, check_finite=False)
 
     def predict(self, archs: Population) -> tuple[FloatArray, FloatArray]:
-        """Posterior mean and standard deviation in normal scores, each ``(b,)``."""
-        if self._gp is None:
-            raise ConfigError("Expected a fitted surrogate; call fit first.")
-        mean, std = self._gp.predict(self._columns([f(archs) for f in self.features]), return_std=True)
-        return np.asarray(mean), np.asarray(std)
+        """Posterior mean and standard deviation of the noise-free normal score, each ``(b,)``."""
+        amplitudes = self._amplitudes
+        k = self._kernel(self._columns(archs), self._train)
+        explained = solve_triangular(self._chol, k.T, lower=True, check_finite=False)
+        variance = amplitudes.sum() - (explained**2).sum(0)
+        return k @ self._alpha + self._offset, np.sqrt(np.maximum(variance, _JITTER))
+
+    def covariance(self, archs: Population) -> FloatArray:
+        """Posterior covariance of the noise-free normal scores, ``(b, b)``."""
+        columns = self._columns(archs)
+        explained = solve_triangular(self._chol, self._kernel(columns, self._train).T, lower=True, check_finite=False)
+        joint: FloatArray = self._kernel(columns, columns) - explained.T @ explained
+        return joint
 
     @property
     def hyperparameters(self) -> dict[str, float]:
-        """Fitted amplitudes, length scales and noise by their scikit-learn names, groups in order."""
-        if self._gp is None:
+        """Fitted ``amplitude.i`` and ``length.i`` of every group, in order, and ``noise``."""
+        values = np.exp(self._fitted).tolist()
+        count = len(self.groups)
+        names = [f"{name}.{i}" for name in ("amplitude", "length") for i in range(count)]
+        return dict(zip([*names, "noise"], values, strict=True))
+
+    @property
+    def _fitted(self) -> FloatArray:
+        if self._theta is None:
             raise ConfigError("Expected a fitted surrogate; call fit first.")
-        kernel = self._gp.kernel_
-        return {h.name: float(v) for h, v in zip(kernel.hyperparameters, np.exp(kernel.theta), strict=True)}
+        return self._theta
 
-    def _columns(self, groups: Sequence[FloatArray]) -> FloatArray:
-        scaled = [(g - c) / s for g, c, s in zip(groups, self._centre, self._scale, strict=True)]
-        columns: FloatArray = np.concatenate(scaled, axis=1)
-        return columns
+    @property
+    def _amplitudes(self) -> FloatArray:
+        amplitudes: FloatArray = np.exp(self._fitted[: len(self.groups)])
+        return amplitudes
+
+    def _columns(self, archs: Population) -> list[FloatArray]:
+        return self._standardise([g.features(archs) for g in self.groups])
+
+    def _standardise(self, raw: Sequence[FloatArray]) -> list[FloatArray]:
+        return [(f - c) / s for f, c, s in zip(raw, self._centre, self._scale, strict=True)]
+
+    def _kernel(self, a: Sequence[FloatArray], b: Sequence[FloatArray]) -> FloatArray:
+        lengths = np.exp(self._fitted[len(self.groups) : -1])
+        terms = zip(self._amplitudes, lengths, a, b, strict=True)
+        total: FloatArray = sum(
+            (c * np.exp(-0.5 / length**2 * _squared_distances(u, v)) for c, length, u, v in terms),
+            start=np.zeros((len(a[0]), len(b[0]))),
+        )
+        return total
 
 
-def _scale(group: FloatArray) -> FloatArray:
-    """What to divide the columns by: their own spread for counts, one common spread for indicators."""
-    spread = group.std(0)
-    live = max(1, int((spread > 0).sum()))
-    if np.isin(group, (0.0, 1.0)).all():
-        return np.full(len(spread), np.sqrt(max((spread**2).sum(), 1e-12)))
-    scale: FloatArray = np.where(spread > 0, spread, np.inf) * np.sqrt(live)
-    return scale
+def _scale(columns: FloatArray, scale: Literal["column", "common"]) -> FloatArray:
+    """What to divide the columns by so that the sum of their variances is 1; a constant column vanishes."""
+    spread = columns.std(0)
+    if scale == "common":
+        return np.full(len(spread), np.sqrt(max(float((spread**2).sum()), 1e-12)))
+    varies = spread > 1e-12
+    own: FloatArray = np.where(varies, spread, np.inf) * np.sqrt(max(1, int(varies.sum())))
+    return own
 
 
-class _ColumnRBF(RBF):  # type: ignore[misc]
-    """An RBF kernel that reads the columns from ``start`` to ``stop`` only."""
+def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
+    distances: FloatArray = np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T, 0.0)
+    return distances
 
-    def __init__(
-        self,
-        length_scale: float = 1.0,
-        length_scale_bounds: tuple[float, float] = (1e-5, 1e5),
-        start: int = 0,
-        stop: int | None = None,
-    ) -> None:
-        super().__init__(length_scale, length_scale_bounds)
-        self.start, self.stop = start, stop
 
-    def __call__(self, X: FloatArray, Y: FloatArray | None = None, eval_gradient: bool = False) -> Any:
-        columns = slice(self.start, self.stop)
-        return super().__call__(X[:, columns], None if Y is None else Y[:, columns], eval_gradient)
+def _most_probable(distances: Sequence[FloatArray], y: FloatArray, iterations: int) -> FloatArray:
+    """The log amplitudes, log lengths and log noise of the greatest posterior, ``(2 groups + 1,)``."""
+    groups = len(distances)
+    centre = np.concatenate([np.full(groups, -np.log(groups)), np.zeros(groups), [np.log(_NOISE)]])
+    spread = np.concatenate([np.full(groups, 0.6), np.full(groups, 0.4), [0.7]])
+
+    def loss(theta: FloatArray) -> tuple[float, FloatArray]:
+        value, gradient = _negative_log_likelihood(theta, distances, y)
+        deviation = (theta - centre) / spread
+        return value + 0.5 * float(deviation @ deviation), gradient + deviation / spread
+
+    bounds = [(-7.0, 4.0)] * (2 * groups) + [(-9.0, 0.0)]
+    found = minimize(loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
+    theta: FloatArray = found.x
+    return theta
+
+
+def _negative_log_likelihood(
+    theta: FloatArray, distances: Sequence[FloatArray], y: FloatArray
+) -> tuple[float, FloatArray]:
+    """Minus the log marginal likelihood (up to a constant) and its gradient."""
+    groups = len(distances)
+    scaled = [d * np.exp(-2 * t) for d, t in zip(distances, theta[groups:-1], strict=True)]
+    kernels = [np.exp(t - 0.5 * s) for t, s in zip(theta[:groups], scaled, strict=True)]
+    K = np.sum(kernels, axis=0)
+    K[np.diag_indices_from(K)] += np.exp(theta[-1]) + _JITTER
+    chol = cholesky(K, lower=True, check_finite=False)
+    alpha = cho_solve((chol, True), y, check_finite=False)
+    lower = np.tril(dpotri(chol, lower=1)[0])
+    weight = lower + np.tril(lower, -1).T - np.outer(alpha, alpha)  # dL/dK = weight / 2
+    gradient = [np.vdot(weight, k) for k in kernels]
+    gradient += [np.vdot(weight, k * s) for k, s in zip(kernels, scaled, strict=True)]
+    gradient.append(np.exp(theta[-1]) * np.trace(weight))
+    return float(0.5 * y @ alpha + np.log(np.diag(chol)).sum()), 0.5 * np.array(gradient)

@@ -1,45 +1,75 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from scipy.optimize import approx_fprime
 
 from gennas.graph import Population
-from gennas.models.surrogate import GPSurrogate, normal_scores
+from gennas.models.surrogate import GPSurrogate, Group, normal_scores
+from gennas.models.surrogate.gp import _negative_log_likelihood
 from gennas.testing.generators import toy_schema
 
+GROUPS = [Group(lambda a: a.decisions - 1.0), Group(lambda a: 2.0 * a.decisions[:, :3] + 5.0, "common")]
 
-def test_posterior_is_the_textbook_formula_with_the_fitted_kernel() -> None:
-    """mean = k K^-1 y and var = k(x, x) - k K^-1 k, with k = sum of RBFs over the two groups, plus noise."""
+
+def fitted() -> tuple[GPSurrogate, Population, Population, np.ndarray]:
     rng = np.random.default_rng(0)
     archs = Population.from_decisions(
         toy_schema(), toy_schema().decision_mask.argmax(1) + rng.integers(2, size=(40, 8))
     )
-    groups = [lambda a: a.decisions - 1.0, lambda a: 2.0 * a.decisions[:, :3] + 5.0]
     train, test = archs[:30], archs[30:]
     y = train.decisions.sum(1) + rng.standard_normal(30)
-    surrogate = GPSurrogate(groups)
+    surrogate = GPSurrogate(GROUPS)
     surrogate.fit(train, y)
+    return surrogate, train, test, y
 
-    amplitudes, lengths, noise = [], [], 0.0
-    for name, value in surrogate.hyperparameters.items():
-        if name.endswith("constant_value"):
-            amplitudes.append(value)
-        elif name.endswith("length_scale"):
-            lengths.append(value)
-        else:
-            noise = value
-    assert len(amplitudes) == len(lengths) == 2 and noise > 0
 
-    def kernel(a: Population, b: Population) -> np.ndarray:
-        total = np.zeros((len(a), len(b)))
-        for f, c, length in zip(groups, amplitudes, lengths, strict=True):
-            spread = f(train).std(0) * np.sqrt(f(train).shape[1])
-            difference = (f(a)[:, None] - f(b)[None]) / spread
-            total += c * np.exp(-(difference**2).sum(-1) / (2 * length**2))
-        return total
+def kernel(surrogate: GPSurrogate, train: Population, a: Population, b: Population) -> np.ndarray:
+    """Written out independently: sum of c exp(-d^2 / (2 l^2)) on columns of unit total variance."""
+    found, total = surrogate.hyperparameters, np.zeros((len(a), len(b)))
+    for i, group in enumerate(GROUPS):
+        shape = {"column": train.schema.num_decisions, "common": 1}[group.scale]
+        columns = group.features(train)
+        spread = columns.std(0) * np.sqrt(shape) if i == 0 else np.sqrt(columns.var(0).sum())
+        difference = (group.features(a)[:, None] - group.features(b)[None]) / spread
+        total += found[f"amplitude.{i}"] * np.exp(-(difference**2).sum(-1) / (2 * found[f"length.{i}"] ** 2))
+    return total
 
-    K = kernel(train, train) + (noise + 1e-6) * np.eye(30)
-    k = kernel(test, train)
+
+def test_posterior_is_the_textbook_formula_with_the_fitted_kernel() -> None:
+    """mean = k K^-1 y and covariance = k(x, x) - k K^-1 k, the noise in K only."""
+    surrogate, train, test, y = fitted()
+    K = kernel(surrogate, train, train, train) + (surrogate.noise + 1e-6) * np.eye(30)
+    k = kernel(surrogate, train, test, train)
     mean, std = surrogate.predict(test)
-    np.testing.assert_allclose(mean, k @ np.linalg.solve(K, normal_scores(y)), rtol=1e-5, atol=1e-7)
-    variance = np.diag(kernel(test, test)) + noise - np.einsum("ij,ji->i", k, np.linalg.solve(K, k.T))
-    np.testing.assert_allclose(std**2, variance, rtol=1e-4)
+    z = normal_scores(y)
+    np.testing.assert_allclose(mean, z.mean() + k @ np.linalg.solve(K, z - z.mean()), rtol=1e-5, atol=1e-7)
+    expected = kernel(surrogate, train, test, test) - k @ np.linalg.solve(K, k.T)
+    np.testing.assert_allclose(surrogate.covariance(test), expected, atol=1e-7)
+    np.testing.assert_allclose(std**2, np.diag(expected), atol=1e-6)
+
+
+def test_gradient_of_the_likelihood_is_that_of_finite_differences() -> None:
+    rng = np.random.default_rng(1)
+    points = [rng.normal(size=(12, 3)), rng.normal(size=(12, 2))]
+    distances = [((p[:, None] - p[None]) ** 2).sum(-1) for p in points]
+    y, theta = rng.normal(size=12), np.array([-0.5, 0.2, 0.1, -0.3, -1.5])
+    _, gradient = _negative_log_likelihood(theta, distances, y)
+    numeric = approx_fprime(theta, lambda t: _negative_log_likelihood(t, distances, y)[0], 1e-6)
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-3, atol=1e-4)
+
+
+def test_likelihood_is_that_of_a_normal_density() -> None:
+    distances, y = [np.array([[0.0, 1.0], [1.0, 0.0]])], np.array([0.3, -0.7])
+    value, _ = _negative_log_likelihood(np.log([2.0, 1.0, 0.5]), distances, y)
+    K = np.array([[2.5, 2 * np.exp(-0.5)], [2 * np.exp(-0.5), 2.5]])
+    assert value == pytest.approx(0.5 * y @ np.linalg.inv(K) @ y + 0.5 * np.log(np.linalg.det(K)), rel=1e-5)
+
+
+def test_a_group_that_explains_loses_no_amplitude_to_one_that_does_not() -> None:
+    _, train, _, _ = fitted()
+    noise = np.random.default_rng(2).normal(size=(2, len(train), 4))
+    surrogate = GPSurrogate([lambda a: a.decisions * 1.0, lambda a: noise[0][: len(a)]])
+    surrogate.fit(train, train.decisions.sum(1) * 1.0)
+    found = surrogate.hyperparameters
+    assert found["amplitude.0"] > 2 * found["amplitude.1"]

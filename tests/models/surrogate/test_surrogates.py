@@ -10,11 +10,16 @@ from scipy.stats import kendalltau
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
-from gennas.models.surrogate import ForestSurrogate, GPSurrogate, Surrogate
+from gennas.models.surrogate import ForestSurrogate, GPSurrogate, StackSurrogate, Surrogate
 from gennas.spaces.nasbench201 import NASBench201
 from gennas.testing.generators import toy_schema
 
-MAKERS = [ForestSurrogate, GPSurrogate]
+
+def make_stack() -> StackSurrogate:
+    return StackSurrogate([GPSurrogate(), ForestSurrogate(num_trees=30)])
+
+
+MAKERS = [ForestSurrogate, GPSurrogate, make_stack]
 
 
 def toy(n: int, seed: int) -> tuple[Population, np.ndarray]:

@@ -21,6 +21,7 @@ SMALL = {
     "unlabelled": 100,
     "pretrain_steps": 10,
     "refit_steps": 5,
+    "refit_every": 4,
 }
 
 
@@ -34,6 +35,11 @@ class TestGenerative(StrategyContract):
 class TestForest(TestGenerative):
     def make(self, space: Space, objectives: Objectives, seed: int) -> Strategy:
         return GenerativeSearch(space, objectives, seed, surrogate="forest", **SMALL)
+
+
+class TestBanditAndThompson(TestGenerative):
+    def make(self, space: Space, objectives: Objectives, seed: int) -> Strategy:
+        return GenerativeSearch(space, objectives, seed, bandit=True, acquisition="thompson", **SMALL)
 
 
 def run(budget: int = 32, seed: int = 0, **options) -> tuple[GenerativeSearch, Archive]:
@@ -54,7 +60,8 @@ def test_rounds_and_their_figures() -> None:
     for record in rounds:
         assert record["validity"] == 1.0
         assert 0 < record["uniqueness"] <= 1 and 0 <= record["novelty"] <= 1 and 0 <= record["hit_rate"] <= 1
-        assert -1 <= record["surrogate_tau"] <= 1 and record["fit_s"] > 0 and record["sample_s"] > 0
+        assert -1 <= record["surrogate_tau"] <= 1 and 0 <= record["coverage_90"] <= 1
+        assert record["fit_s"] > 0 and record["sample_s"] > 0 and record["rank_s"] > 0
 
 
 @pytest.mark.parametrize(
@@ -69,6 +76,23 @@ def test_each_source_alone(shares: tuple[float, ...], source: str) -> None:
 def test_surrogate_off() -> None:
     _, archive = run(20, surrogate="none")
     assert len(archive.trials()) == 20
+
+
+def test_without_its_share_the_generator_is_not_made() -> None:
+    strategy, archive = run(20, shares=(0, 0.5, 0.5))
+    assert strategy.generator is None
+    assert "validity" not in archive.rounds()[-1] and archive.rounds()[-1]["hit_rate"] >= 0
+
+
+def test_samples_serve_until_the_next_refit() -> None:
+    _, archive = run(24, refit_every=8, shares=(1, 0, 0), pool_size=300)
+    uniqueness = [r["uniqueness"] for r in archive.rounds()]
+    assert uniqueness[0::2] == uniqueness[1::2] and len(set(uniqueness)) == 2
+
+
+def test_stack_of_surrogates() -> None:
+    _, archive = run(16, surrogate="stack", round_size=2)
+    assert len(archive.trials()) == 16
 
 
 def test_the_generator_moves_towards_the_good() -> None:
@@ -99,7 +123,14 @@ def test_beats_random_search() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"warm_start": 0}, {"shares": (0.5, 0.5)}, {"shares": (0.9, 0.9, -0.8)}, {"surrogate": "oracle"}]
+    "options",
+    [
+        {"warm_start": 0},
+        {"shares": (0.5, 0.5)},
+        {"shares": (0.9, 0.9, -0.8)},
+        {"surrogate": "oracle"},
+        {"acquisition": "luck"},
+    ],
 )
 def test_bad_settings(options: dict) -> None:
     with pytest.raises(ConfigError, match="Expected"):

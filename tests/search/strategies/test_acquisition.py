@@ -1,0 +1,60 @@
+"""Acquisition functions against independent numbers, and batches that spread."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from gennas.errors import ConfigError
+from gennas.graph import Population
+from gennas.search.strategies._acquisition import choose_batch, log_expected_improvement
+from gennas.spaces import NASBench201
+
+POOL = NASBench201().sample(3, np.random.default_rng(0))
+
+
+class Fixed:
+    """Three candidates: the best, its twin, and another one that is a little worse."""
+
+    noise = 0.0
+
+    def fit(self, archs: Population, y: np.ndarray) -> None: ...
+
+    def predict(self, archs: Population) -> tuple[np.ndarray, np.ndarray]:
+        return np.array([1.0, 0.99, 0.9]), np.ones(3)
+
+    def covariance(self, archs: Population) -> np.ndarray:
+        return np.array([[1.0, 0.99, 0.0], [0.99, 1.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+@pytest.mark.parametrize(("mean", "std", "best"), [(0.3, 0.7, 0.5), (-1.0, 0.5, 1.0), (2.0, 0.1, 0.0)])
+def test_expected_improvement_is_the_integral(mean: float, std: float, best: float) -> None:
+    expected, _ = quad(lambda y: (y - best) * norm.pdf(y, mean, std), best, max(mean, best) + 12 * std)
+    found = log_expected_improvement(np.array([mean]), np.array([std]), best)[0]
+    assert found == pytest.approx(np.log(expected), rel=1e-5)
+
+
+def test_hopeless_candidates_keep_their_order() -> None:
+    mean = -np.array([4.9, 5.1, 10.0, 50.0, 99.0, 101.0, 500.0])
+    values = log_expected_improvement(mean, np.ones(7), 0.0)
+    assert np.isfinite(values).all() and (np.diff(values) < 0).all()
+    np.testing.assert_allclose(values[-1], -0.5 * 500**2 - 0.5 * np.log(2 * np.pi) - 2 * np.log(500), rtol=1e-6)
+
+
+def test_a_batch_avoids_the_twin_of_its_first() -> None:
+    chosen, mean, std = choose_batch(Fixed(), POOL, 1.0, 2, "ei", np.random.default_rng(0))
+    assert chosen.tolist() == [0, 2]
+    assert mean.tolist() == [1.0, 0.99, 0.9] and std.tolist() == [1, 1, 1]
+
+
+def test_upper_bound_and_thompson() -> None:
+    assert choose_batch(Fixed(), POOL, 1.0, 1, "ucb", np.random.default_rng(0))[0].tolist() == [0]
+    firsts = {choose_batch(Fixed(), POOL, 1.0, 1, "thompson", np.random.default_rng(s))[0][0] for s in range(20)}
+    assert firsts == {0, 1, 2}
+
+
+def test_unknown_kind() -> None:
+    with pytest.raises(ConfigError, match="Expected acquisition ei"):
+        choose_batch(Fixed(), POOL, 1.0, 1, "luck", np.random.default_rng(0))  # type: ignore[arg-type]
