@@ -116,7 +116,7 @@ def fit_latent_diffusion(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: warm_cosine(i, steps))
     losses = np.empty(steps)
     with one_thread():
-        z0 = pipeline.autoencoder.embed(archs).clone()
+        z0 = pipeline.autoencoder.embed(archs)
         for i in range(steps):
             rows = torch.multinomial(w, batch_size, replacement=True, generator=generator)
             known = c[rows].to(z0.device)

@@ -39,7 +39,7 @@ def test_nasbench201_cells_come_back_exactly() -> None:
     archs = space.sample(500, np.random.default_rng(0))
     torch.manual_seed(0)
     autoencoder = GraphAutoencoder.for_schema(space.schema)
-    losses = fit_autoencoder(autoencoder, archs, space.legal, steps=150)
+    losses = fit_autoencoder(autoencoder, archs, space.legal, steps=300)
     assert losses[0] == pytest.approx(math.log(5), rel=0.1)
     assert autoencoder.exactness(space.sample(3000, np.random.default_rng(1)), space.legal) >= 0.999
 
@@ -49,7 +49,7 @@ def test_autoencoder_is_not_blind_to_what_the_archive_lacks() -> None:
     archs = all_toy()
     torch.manual_seed(0)
     autoencoder = GraphAutoencoder.for_schema(toy_schema())
-    fit_autoencoder(autoencoder, archs[:1], at_most_two_edges, steps=80)
+    fit_autoencoder(autoencoder, archs[:1], at_most_two_edges, steps=150)
     few = archs[edge_share(archs) <= 2 / 6]
     assert autoencoder.exactness(few, at_most_two_edges) == 1
     with pytest.raises(ConfigError, match="none"):

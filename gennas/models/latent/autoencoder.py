@@ -100,7 +100,7 @@ class GraphAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         blur = torch.randn(z.shape, generator=generator).to(z)
         return self.logits(z + self.noise * blur)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def embed(self, archs: Population, batch_size: int = 1024) -> Tensor:
         """Latent vectors of a population, ``(b, Z)``.
 
