@@ -29,7 +29,7 @@ def fit_autoregressive(
     weights: FloatArray | None = None,
     steps: int = 100,
     batch_size: int = 64,
-    lr: float = 5e-3,
+    lr: float = 2e-3,
     cond_dropout: float = 0.15,
     seed: int = 0,
 ) -> FloatArray:
@@ -87,7 +87,7 @@ class AutoregressiveSettings:
     num_layers: int = 2
     num_bins: int = 10
     batch_size: int = 64
-    lr: float = 5e-3
+    lr: float = 2e-3
     cond_dropout: float = 0.15
     guidance_scale: float = 2.0
     chunk: int = 2048
