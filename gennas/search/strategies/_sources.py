@@ -45,7 +45,7 @@ class SourceCredit:
         >>> credit.offer([10, 10, 0])
         >>> credit.note(["mutation"], np.array([True]))
         >>> [round(share, 2) for share in credit.shares()]
-        [0.3, 0.7, 0.0]
+        [0.37, 0.63, 0.0]
     """
 
     def __init__(self, shares: Sequence[float], adaptive: bool = False, decay: float = 0.9, least: float = 0.1) -> None:
