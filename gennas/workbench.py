@@ -246,7 +246,7 @@ def open_run(directory: Path) -> tuple[Run, Archive]:
 
 @dataclass
 class _GeneratorSaver:
-    """Saves a strategy's generator, if it has one, after every round."""
+    """Saves a strategy's generator, if it has one, after every refit."""
 
     strategy: Strategy
     directory: Path
@@ -256,9 +256,9 @@ class _GeneratorSaver:
 
     def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
         generator = getattr(self.strategy, "generator", None)
-        if generator is None or record.get("round") != self.strategy.records().get("round"):
-            return  # no generator, or a restored round whose generator is gone
-        folder = self.directory / "generator" / f"round-{int(record['round']):03d}"
+        if generator is None or record.get("refits") != self.strategy.records().get("refits"):
+            return  # no generator, or a restored round whose weights are gone
+        folder = self.directory / "generator" / f"round-{int(record['refits']):03d}"
         if not folder.exists():
             generator.save_pretrained(folder)
 

@@ -264,7 +264,15 @@ def test_ctrl_c_saves_and_says_how_to_continue(tmp_path: Path) -> None:
 
 def test_a_generator_is_saved_sampled_and_refuses_another_space(tmp_path: Path, capsys) -> None:
     out = tmp_path / "run"
-    small = ["warm_start=6", "round_size=3", "pool_size=40", "unlabelled=50", "pretrain_steps=3", "refit_steps=2"]
+    small = [
+        "warm_start=6",
+        "round_size=3",
+        "pool_size=40",
+        "unlabelled=50",
+        "pretrain_steps=3",
+        "refit_every=3",
+        "refit_steps=2",
+    ]
     options = [arg for text in small for arg in ("--strategy-option", text)]
     assert run("search", *CORA, "--strategy", "generative", *options, "--budget", 12, "--out", out) == 0
     rounds = sorted(p.name for p in (out / "generator").iterdir())

@@ -251,6 +251,7 @@ class GenerativeSearch(Strategy):
         valid = drawn[self.space.is_valid(drawn)] if len(drawn) else drawn
         keys = set(self.space.canonical(valid).keys) if len(valid) else set()
         self._figures.record |= {
+            "refits": self._figures.record.get("refits", 0) + 1,
             "validity": len(valid) / max(1, len(drawn)),
             "uniqueness": len(keys) / max(1, len(valid)),
             "novelty": len(keys - self.seen) / max(1, len(keys)),
