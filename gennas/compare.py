@@ -97,7 +97,7 @@ def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | Non
 
 
 def _jobs(config: CompareConfig) -> Iterator[_Job]:
-    names = [name.strip() for name in config.strategies.split(",") if name.strip()]
+    names = config.strategy_names
     if not names or len(set(names)) != len(names) or config.seeds < 1 or config.workers < 1:
         raise ConfigError(
             f"Expected one or more different strategies, seeds and workers, got {config.strategies!r}, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,13 +132,18 @@ class CompareConfig(ProblemConfig):
     """Several strategies at an equal budget, over many seeds."""
 
     strategies: str = "random,local-search,regularized-evolution,generative"
-    """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments."""
+    """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments, such as generative@shares=[0,0.6,0.4]."""
     seeds: int = 10
     """Runs of each strategy, with seeds 0 to seeds - 1."""
     out: Path = Path("runs/compare")
     """Directory of the comparison; running again on the same one continues."""
     workers: int = 1
     """Processes that run whole searches side by side."""
+
+    @property
+    def strategy_names(self) -> list[str]:
+        """The strategies with their arguments, split at the commas that are outside of brackets."""
+        return [name.strip() for name in re.split(r",(?![^\[]*\])", self.strategies) if name.strip()]
 
 
 # Settings that do not change what a run finds.

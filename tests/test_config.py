@@ -53,3 +53,8 @@ def test_not_a_mapping(tmp_path: Path) -> None:
         load_yaml(tmp_path / "c.yaml")
     with pytest.raises(ConfigError, match="Cannot read"):
         load_yaml(tmp_path / "missing.yaml")
+
+
+def test_strategies_are_split_outside_of_brackets() -> None:
+    config = CompareConfig(strategies="random, generative@shares=[0,0.6,0.4]@round_size=3,local-search,")
+    assert config.strategy_names == ["random", "generative@shares=[0,0.6,0.4]@round_size=3", "local-search"]

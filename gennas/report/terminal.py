@@ -145,7 +145,7 @@ class CompareDisplay:
 
     def __init__(self, config: CompareConfig, console: Console | None = None) -> None:
         self.config, self.console = config, console or Console()
-        total = config.seeds * len([n for n in config.strategies.split(",") if n.strip()])
+        total = config.seeds * len(config.strategy_names)
         self._progress = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
