@@ -121,6 +121,14 @@ class Space(ABC):
         D = np.array([[self.schema.symbol(t, label) for t, label in enumerate(labels)]])
         return self.architecture(D[0])
 
+    def scaled(self, width: float) -> Space:
+        """The same space with ``width`` times the channels in its networks; architectures stay the same.
+
+        Raises:
+            ConfigError: the space has no width fidelity.
+        """
+        raise ConfigError(f"Space {self.name!r} has no width fidelity: it does not override scaled(width).")
+
     def for_task(self, task: str) -> Space:
         """The space to search for a named task: itself, unless tasks have variants of the space."""
         return self

@@ -11,7 +11,7 @@ from gennas.graph import GraphSchema, Population
 from gennas.models._schema import check_schema
 from gennas.models.encoder import GraphEncoder
 from gennas.models.generator import FloatArray
-from gennas.training._steps import one_thread, warm_cosine
+from gennas.training._fitting import steps_on_one_thread, warm_cosine
 
 __all__ = ["pretrain_encoder"]
 
@@ -45,7 +45,7 @@ def pretrain_encoder(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: warm_cosine(i, steps))
     losses = np.empty(steps)
     encoder.train()
-    for i in one_thread(range(steps)):
+    for i in steps_on_one_thread(steps):
         rows = torch.randint(len(X), (batch_size,), generator=generator).to(X.device)
         hidden = _hidden_slots(archs.schema, batch_size, mask_ratio, generator)
         loss = _reconstruction_loss(encoder, X[rows], E[rows], *(h.to(X.device) for h in hidden))

@@ -1,24 +1,33 @@
-"""What fitting the sequence and the latent generator have in common."""
+"""What fitting small generative models has in common."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gennas.errors import ConfigError
-from gennas.graph import Population
+from gennas.errors import CheckpointError, ConfigError
 from gennas.models.generator import FloatArray
+
+S = TypeVar("S")
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Run small networks on one CPU thread: quicker for them, and equal on every number of cores."""
+    """Run small networks on one CPU thread.
+
+    On batches this small more threads hardly help, and where the cores are shared they wait for
+    each other (a fit was seen to take 30 times as long); with one thread the weights do not depend
+    on the number of cores either.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -27,11 +36,17 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def steps_on_one_thread(steps: int) -> Iterator[int]:
+    """The numbers of ``steps`` steps, all computed by one CPU thread."""
+    with one_thread():
+        yield from range(steps)
+
+
 def training_tensors(
-    archs: Population, num_conditions: int, conditions: FloatArray | None, weights: FloatArray | None
+    decisions: NDArray[np.integer], num_conditions: int, conditions: FloatArray | None, weights: FloatArray | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Decisions ``(b, d)``, conditions ``(b, c)`` and weights ``(b,)`` as tensors, after checks."""
-    b = len(archs)
+    b = len(decisions)
     if b == 0:
         raise ConfigError("Expected at least one architecture to train the generator on, got none.")
     conditions = np.full((b, num_conditions), np.nan) if conditions is None else conditions
@@ -43,8 +58,26 @@ def training_tensors(
         )
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
         raise ConfigError("Expected weights that are finite, not negative and not all zero.")
-    D = torch.from_numpy(archs.decisions.astype(np.int64))
+    D = torch.from_numpy(decisions.astype(np.int64))
     return D, torch.from_numpy(conditions.astype(np.float32)), torch.from_numpy(weights.astype(np.float64))
+
+
+def save_settings(settings: Any, path: Path) -> None:
+    """Write a dataclass of settings as JSON."""
+    path.write_text(json.dumps(asdict(settings), indent=2) + "\n")
+
+
+def load_settings(kind: type[S], path: Path) -> S:
+    """Read what :func:`save_settings` wrote; lists become tuples.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or holds other settings.
+    """
+    try:
+        record = json.loads(path.read_text())
+        return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in record.items()})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"Expected a generator's settings in {path}: {error}.") from error
 
 
 def warm_cosine(i: int, steps: int) -> float:

@@ -15,7 +15,15 @@ from gennas.graph import GraphSchema, Population
 from gennas.models._schema import check_schema
 from gennas.models.autoregressive import DecisionLM, DecisionVocabulary
 from gennas.models.generator import FloatArray, Legality
-from gennas.training._fitting import chunks, drop_conditions, one_thread, training_tensors, warm_cosine
+from gennas.training._fitting import (
+    chunks,
+    drop_conditions,
+    load_settings,
+    one_thread,
+    save_settings,
+    training_tensors,
+    warm_cosine,
+)
 
 __all__ = ["AutoregressiveGenerator", "AutoregressiveSettings", "fit_autoregressive"]
 
@@ -46,7 +54,7 @@ def fit_autoregressive(
     Raises:
         ConfigError: no architectures, or shapes that do not fit.
     """
-    D, c, w = training_tensors(archs, model.vocabulary.num_conditions, conditions, weights)
+    D, c, w = training_tensors(archs.decisions, model.vocabulary.num_conditions, conditions, weights)
     generator = torch.Generator().manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: warm_cosine(i, steps))
@@ -196,7 +204,7 @@ class AutoregressiveGenerator:
     def save_pretrained(self, directory: str | Path) -> None:
         """Write weights, vocabulary and settings into a directory."""
         self.model.save_pretrained(directory)
-        (Path(directory) / _SETTINGS_FILE).write_text(json.dumps(asdict(self.settings), indent=2) + "\n")
+        save_settings(self.settings, Path(directory) / _SETTINGS_FILE)
 
     @classmethod
     def from_pretrained(
@@ -208,12 +216,7 @@ class AutoregressiveGenerator:
             CheckpointError: nothing readable is there, or it belongs to another schema.
         """
         model = DecisionLM.from_pretrained(directory, schema)
-        try:
-            settings = AutoregressiveSettings(**json.loads((Path(directory) / _SETTINGS_FILE).read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise CheckpointError(
-                f"Expected a generator's settings in {Path(directory) / _SETTINGS_FILE}: {error}."
-            ) from error
+        settings = load_settings(AutoregressiveSettings, Path(directory) / _SETTINGS_FILE)
         found = cls(schema, legal, model.vocabulary.num_conditions, settings)
         found.model = model
         return found

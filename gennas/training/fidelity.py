@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
 
 from gennas.errors import ConfigError
 from gennas.eval.base import Fidelity
 from gennas.spaces.base import Space, TaskSpec
 from gennas.training.data import TaskData, scaled_size, stratified_share
 
-__all__ = ["ScalableSpace", "apply_fidelity", "scale_spec", "scale_width"]
-
-
-@runtime_checkable
-class ScalableSpace(Protocol):
-    """A space whose networks can be built narrower."""
-
-    def scaled(self, width: float) -> Space:
-        """The same space with ``width`` times the channels; architectures stay the same."""
-        ...
+__all__ = ["apply_fidelity", "scale_spec", "scale_width"]
 
 
 def apply_fidelity(data: TaskData, fidelity: Fidelity, seed: int) -> TaskData:
@@ -63,8 +53,4 @@ def scale_width(space: Space, width: float) -> Space:
     """
     if width == 1:
         return space
-    if not isinstance(space, ScalableSpace):
-        raise ConfigError(
-            f"Space {space.name!r} has no width fidelity: it lacks a method scaled(width); leave fidelity.width at 1."
-        )
     return space.scaled(width)

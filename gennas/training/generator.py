@@ -20,7 +20,14 @@ from gennas.models.diffusion import ArchitectureDiffusionPipeline, CategoricalSc
 from gennas.models.generator import FloatArray, Legality
 from gennas.training._encoder_pretraining import pretrain_encoder
 from gennas.training._flat_adamw import FlatAdamW
-from gennas.training._steps import one_thread, warm_cosine
+from gennas.training._fitting import (
+    drop_conditions,
+    load_settings,
+    save_settings,
+    steps_on_one_thread,
+    training_tensors,
+    warm_cosine,
+)
 
 __all__ = ["DiffusionGenerator", "DiffusionSettings", "fit_diffusion", "pretrain_encoder"]
 
@@ -57,7 +64,7 @@ def fit_diffusion(
     batches = _batches(x0, c, w, scheduler, pi.cpu(), steps, batch_size, cond_dropout, seed)
     losses = []
     denoiser.train()
-    for i in one_thread(range(steps)):
+    for i in steps_on_one_thread(steps):
         clean, x_t, t, known = (part.to(pi.device) for part in next(batches))
         with torch.autocast(pi.device.type, torch.bfloat16, enabled=pi.device.type == "cuda"):
             logits = denoiser(x_t, t / scheduler.num_steps, known)
@@ -88,7 +95,7 @@ def _batches(
         rows = torch.multinomial(weights, k * batch_size, replacement=True, generator=generator)
         t = _stratified_times(k, batch_size, scheduler.num_steps, generator)
         x_t = scheduler.add_noise(x0[rows], t, pi, generator)
-        known = _drop(conditions[rows], cond_dropout, generator)
+        known = drop_conditions(conditions[rows], cond_dropout, generator)
         yield from zip(*(torch.split(part, batch_size) for part in (x0[rows], x_t, t, known)), strict=True)
 
 
@@ -103,28 +110,13 @@ def _training_tensors(
         raise ConfigError(
             f"Expected decisions (b, {denoiser.schema.num_decisions}) with b >= 1, got {decisions.shape}."
         )
-    conditions = np.full((b, c), np.nan) if conditions is None else conditions
-    weights = np.ones(b) if weights is None else weights
-    if conditions.shape != (b, c) or weights.shape != (b,):
-        raise ConfigError(
-            f"Expected conditions ({b}, {c}) and weights ({b},), got {conditions.shape} and {weights.shape}."
-        )
-    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
-        raise ConfigError("Expected weights that are finite, not negative and not all zero.")
-    x0, c32 = decisions.astype(np.int64), conditions.astype(np.float32)
-    return torch.from_numpy(x0), torch.from_numpy(c32), torch.from_numpy(weights)
+    return training_tensors(decisions, c, conditions, weights)
 
 
 def _stratified_times(k: int, b: int, T: int, generator: torch.Generator) -> Tensor:
     """Times in ``1 … T`` of ``k`` batches of ``b``, spread evenly over each: less noise than independent ones."""
     u = (torch.arange(b) + torch.rand(k, b, generator=generator)) / b
     return (u * T).long().clamp_max(T - 1).flatten() + 1
-
-
-def _drop(conditions: Tensor, probability: float, generator: torch.Generator) -> Tensor:
-    one = torch.rand(conditions.shape, generator=generator) < probability
-    every = torch.rand(len(conditions), 1, generator=generator) < probability
-    return conditions.masked_fill((one | every).to(conditions.device), torch.nan)
 
 
 def _denoising_loss(logits: Tensor, x0: Tensor, x_t: Tensor) -> Tensor:
@@ -294,7 +286,7 @@ class DiffusionGenerator:
     def save_pretrained(self, directory: str | Path) -> None:
         """Write weights, configuration and settings into a directory."""
         self.pipeline.save_pretrained(directory)
-        (Path(directory) / _SETTINGS_FILE).write_text(json.dumps(asdict(self.settings), indent=2) + "\n")
+        save_settings(self.settings, Path(directory) / _SETTINGS_FILE)
 
     @classmethod
     def from_pretrained(
@@ -306,12 +298,7 @@ class DiffusionGenerator:
             CheckpointError: nothing readable is there, or it belongs to another schema.
         """
         pipeline = ArchitectureDiffusionPipeline.from_pretrained(directory, schema)
-        try:
-            settings = _settings_from(json.loads((Path(directory) / _SETTINGS_FILE).read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise CheckpointError(
-                f"Expected a generator's settings in {Path(directory) / _SETTINGS_FILE}: {error}."
-            ) from error
+        settings = load_settings(DiffusionSettings, Path(directory) / _SETTINGS_FILE)
         found = cls(schema, legal, pipeline.denoiser.num_conditions, settings)
         found.pipeline = pipeline
         return found
@@ -319,14 +306,6 @@ class DiffusionGenerator:
 
 _STEPS_AT_ONCE = 64
 _SETTINGS_FILE = "generator.json"
-
-
-def _settings_from(record: dict[str, Any]) -> DiffusionSettings:
-    """Settings as JSON holds them, which knows no tuples."""
-    if "guidance_interval" in record:
-        low, high = record["guidance_interval"]
-        record = record | {"guidance_interval": (float(low), float(high))}
-    return DiffusionSettings(**record)
 
 
 def _rows_of(values: NDArray[Any] | None, rows: slice, n: int) -> NDArray[Any] | None:

@@ -22,7 +22,15 @@ from gennas.models.latent import (
     make_scheduler,
 )
 from gennas.models.latent.pipeline import SchedulerName
-from gennas.training._fitting import chunks, drop_conditions, one_thread, training_tensors, warm_cosine
+from gennas.training._fitting import (
+    chunks,
+    drop_conditions,
+    load_settings,
+    one_thread,
+    save_settings,
+    training_tensors,
+    warm_cosine,
+)
 
 __all__ = ["LatentDiffusionGenerator", "LatentSettings", "fit_autoencoder", "fit_latent_diffusion"]
 
@@ -109,7 +117,7 @@ def fit_latent_diffusion(
         ConfigError: no architectures, or shapes that do not fit.
     """
     denoiser, predictor = pipeline.denoiser, pipeline.predictor
-    _, c, w = training_tensors(archs, denoiser.num_conditions, conditions, weights)
+    _, c, w = training_tensors(archs.decisions, denoiser.num_conditions, conditions, weights)
     generator = torch.Generator().manual_seed(seed)
     parameters = [*denoiser.parameters(), *predictor.parameters()]
     optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
@@ -238,7 +246,7 @@ class LatentDiffusionGenerator:
         """
         check_schema(self.schema, archs.schema)
         s = self.settings
-        training_tensors(archs, self.num_conditions, conditions, weights)  # checked before the long part
+        training_tensors(archs.decisions, self.num_conditions, conditions, weights)  # checked before the long part
         if not bool(self.pipeline.autoencoder.trained):
             fit_autoencoder(self.pipeline.autoencoder, archs, self.legal, s.autoencoder_steps, seed=seed)
         return fit_latent_diffusion(
@@ -259,7 +267,7 @@ class LatentDiffusionGenerator:
     def save_pretrained(self, directory: str | Path) -> None:
         """Write weights, configuration and settings into a directory."""
         self.pipeline.save_pretrained(directory)
-        (Path(directory) / _SETTINGS_FILE).write_text(json.dumps(asdict(self.settings), indent=2) + "\n")
+        save_settings(self.settings, Path(directory) / _SETTINGS_FILE)
 
     @classmethod
     def from_pretrained(
@@ -271,12 +279,7 @@ class LatentDiffusionGenerator:
             CheckpointError: nothing readable is there, or it belongs to another schema.
         """
         pipeline = LatentDiffusionPipeline.from_pretrained(directory, schema)
-        try:
-            settings = LatentSettings(**json.loads((Path(directory) / _SETTINGS_FILE).read_text()))
-        except (OSError, ValueError, TypeError) as error:
-            raise CheckpointError(
-                f"Expected a generator's settings in {Path(directory) / _SETTINGS_FILE}: {error}."
-            ) from error
+        settings = load_settings(LatentSettings, Path(directory) / _SETTINGS_FILE)
         found = cls(schema, legal, pipeline.denoiser.num_conditions, settings)
         found.pipeline = pipeline
         return found

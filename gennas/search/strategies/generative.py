@@ -10,8 +10,7 @@ of a surrogate as filter (Jones et al. 1998), see :mod:`gennas.search.strategies
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -187,7 +186,9 @@ class GenerativeSearch(Strategy):
         """Refit the generator and draw anew, once enough labels are new."""
         if not self.shares[0] or len(archs) - self._drawn_at < self.refit_every:
             return
-        with _one_thread():
+        from gennas.training._fitting import one_thread
+
+        with one_thread():
             generator = self._generator()
             ranks = _ranks(utility)
             weights = np.asarray(1.0 / (0.05 * len(archs) + ranks.max() - ranks), dtype=np.float64)
@@ -314,16 +315,3 @@ def _ranks(values: FloatArray) -> FloatArray:
 
     ranks: FloatArray = rankdata(values) - 1
     return ranks
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Run small networks on one thread: faster for them, and equal on every number of cores."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
