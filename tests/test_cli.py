@@ -228,7 +228,8 @@ def test_report_is_rebuilt_from_the_archive(tmp_path: Path, capsys) -> None:
 
 
 _SLOW = """
-import time
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell may have told children to ignore it
 from gennas.testing import SyntheticEvaluator
 from gennas.spaces import NASBench201
 import gennas.problem as p
