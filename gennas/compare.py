@@ -15,6 +15,7 @@ import yaml
 
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.errors import ConfigError
+from gennas.execution._parent import exit_with_parent
 from gennas.problem import Problem, make_problem, make_strategy
 from gennas.search import STRATEGIES, Objectives, Trial
 from gennas.workbench import run_search
@@ -146,7 +147,7 @@ def _run_all(jobs: Sequence[_Job], workers: int) -> Iterable[tuple[_Job, list[Cu
         for job in jobs:
             yield job, *_run_job(job)
         return
-    with ProcessPoolExecutor(workers, mp_context=mp.get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=mp.get_context("spawn"), initializer=_start_worker) as pool:
         futures = {pool.submit(_run_job, job): job for job in jobs}
         try:
             for future in as_completed(futures):
@@ -155,9 +156,11 @@ def _run_all(jobs: Sequence[_Job], workers: int) -> Iterable[tuple[_Job, list[Cu
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _one_thread() -> None:
-    """Side-by-side searches share the cores: one thread each."""
+def _start_worker() -> None:
+    """Side-by-side searches share the cores, one thread each, and end with the process that started them."""
     import torch
+
+    exit_with_parent()
 
     torch.set_num_threads(1)
 

@@ -15,6 +15,7 @@ from pickle import PicklingError
 
 from gennas.errors import ConfigError
 from gennas.eval.base import Evaluator
+from gennas.execution._parent import exit_with_parent
 from gennas.execution.base import run_trial
 from gennas.search.trial import Proposal, Status, Trial
 
@@ -156,6 +157,7 @@ class _Worker:
 
 def _work(connection: Connection, evaluator: Evaluator, memory_limit_gb: float | None) -> None:
     """Body of a worker: answer proposals until the driver goes away."""
+    exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     if memory_limit_gb is not None and os.name == "posix":
         import resource

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,3 +96,45 @@ def test_a_search_gives_the_same_archive_as_serial() -> None:
 def test_workers_must_be_positive() -> None:
     with pytest.raises(ConfigError, match="at least one worker"):
         ProcessExecutor(INNER, workers=0)
+
+
+_DRIVER = """
+import os
+import numpy as np
+from gennas.execution import ProcessExecutor
+from gennas.search import Origin, Proposal
+from gennas.spaces import NASBench201
+from gennas.testing import FailingEvaluator, SyntheticEvaluator
+if __name__ == "__main__":
+    space = NASBench201()
+    executor = ProcessExecutor(FailingEvaluator(SyntheticEvaluator(space.schema), "hang", every=1), workers=1)
+    executor.submit(Proposal(space.sample(1, np.random.default_rng(0))[0], Origin("test")))
+    print(executor._workers[0].process.pid, flush=True)
+    executor.wait_any()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_end_when_the_driver_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "driver.py"
+    script.write_text(_DRIVER)
+    driver = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    worker = int(driver.stdout.readline())
+    time.sleep(3)  # let the worker start its trial
+    os.kill(worker, 0)  # alive
+    driver.kill()
+    driver.wait()
+    for _ in range(100):
+        if not is_running(worker):
+            return
+        time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    pytest.fail("the worker outlived its driver by ten seconds")
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process exists and is not a zombie that nobody waited for."""
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
