@@ -256,7 +256,7 @@ class _GeneratorSaver:
 
     def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
         generator = getattr(self.strategy, "generator", None)
-        if generator is None or record.get("refits") != self.strategy.records().get("refits"):
+        if generator is None or "refits" not in record or record["refits"] != self.strategy.records().get("refits"):
             return  # no generator, or a restored round whose weights are gone
         folder = self.directory / "generator" / f"round-{int(record['refits']):03d}"
         if not folder.exists():
