@@ -102,6 +102,7 @@ class Search:
     _incumbent: Trial | None = field(default=None, init=False)
     _asked: int = field(default=0, init=False)
     _failures: int = field(default=0, init=False)
+    _snapshot_at: int = field(default=0, init=False)  # trials told when the last snapshot was taken
 
     def __post_init__(self) -> None:
         if self.budget < 1:
@@ -114,6 +115,8 @@ class Search:
         try:
             self._restore()
             stopped = self._run_asynchronously() if self.asynchronous else self._run_in_batches()
+            if len(self._told) > self._snapshot_at and not self.asynchronous:
+                self._save_snapshot()  # running again is quick
         finally:
             self.archive.commit()
             wall_s = spent_before + time.perf_counter() - start
@@ -193,8 +196,16 @@ class Search:
             self.archive.add_round(len(self._told), record)
             self._announce_round(record)
         if time.perf_counter() - self._last_snapshot > self.snapshot_every_s:
-            self.archive.save_snapshot(len(self._told), self.strategy.state_dict())
-            self._last_snapshot = time.perf_counter()
+            self._save_snapshot()
+
+    def _save_snapshot(self) -> None:
+        self.archive.set_meta("snapshot_of", self._identity)
+        self.archive.save_snapshot(len(self._told), self.strategy.state_dict())
+        self._last_snapshot, self._snapshot_at = time.perf_counter(), len(self._told)
+
+    @property
+    def _identity(self) -> str:
+        return f"{type(self.strategy).__qualname__} seed {self.strategy.seed}"
 
     def _note(self, trial: Trial) -> None:
         self._told.append(trial)
@@ -232,9 +243,16 @@ class Search:
         n_told = 0
         if snapshot is not None:
             n_told, state = snapshot
+            owner = self.archive.meta("snapshot_of")
+            if owner not in (None, self._identity):
+                raise ArchiveError(
+                    f"{self.archive.path} holds a snapshot of {owner}, but this is {self._identity}: the archive "
+                    "belongs to another version or run. Use a new --out."
+                )
             if [t.proposal.id for t in found[:n_told]] != list(range(n_told)):
                 raise ArchiveError(f"{self.archive.path}: trials before the snapshot at {n_told} are missing.")
             self.strategy.load_state_dict(state)
+            self._snapshot_at = n_told
         rounds = {int(r["n_evals"]): {k: v for k, v in r.items() if k != "n_evals"} for r in self.archive.rounds()}
         for trial in found[:n_told]:
             self._note(trial)

@@ -5,14 +5,16 @@ from gennas.models.surrogate.base import (
     Surrogate,
     graph_statistics,
     live_one_hot,
+    live_subtrees,
     normal_scores,
     path_statistics,
 )
 from gennas.models.surrogate.forest import ForestSurrogate
-from gennas.models.surrogate.gp import GPSurrogate, Group
+from gennas.models.surrogate.gp import SUBTREE_GROUPS, GPSurrogate, Group
 from gennas.models.surrogate.stack import StackSurrogate
 
 __all__ = [
+    "SUBTREE_GROUPS",
     "Features",
     "ForestSurrogate",
     "GPSurrogate",
@@ -21,6 +23,7 @@ __all__ = [
     "Surrogate",
     "graph_statistics",
     "live_one_hot",
+    "live_subtrees",
     "normal_scores",
     "path_statistics",
 ]

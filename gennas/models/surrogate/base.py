@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,10 +13,10 @@ from scipy.stats import rankdata
 
 from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
-from gennas.graph.features import graph_features
+from gennas.graph.features import graph_features, subtree_bag
 from gennas.models.generator import FloatArray
 
-__all__ = ["Features", "Surrogate", "graph_statistics", "live_one_hot", "normal_scores", "path_statistics"]
+__all__ = ["Features", "Surrogate", "graph_statistics", "live_one_hot", "live_subtrees", "normal_scores", "path_statistics"]
 
 BoolArray = NDArray[np.bool_]
 
@@ -81,6 +82,16 @@ def live_one_hot(archs: Population) -> FloatArray:
     one_hot = np.eye(schema.num_symbols)[D] * on[..., None]
     kept: FloatArray = one_hot[:, schema.decision_mask]
     return kept
+
+
+def live_subtrees(archs: Population) -> FloatArray:
+    """Weisfeiler-Lehman neighbourhoods of every node, one edge deep, without edges on no path, ``(b, 256)``.
+
+    See :func:`gennas.graph.features.subtree_bag`; the order of the nodes does not matter.
+    """
+    _, through = _paths_through(archs)
+    E = np.where(through > 0, archs.E, 0).astype(archs.E.dtype)
+    return subtree_bag(replace(archs, E=E))
 
 
 def path_statistics(archs: Population) -> FloatArray:

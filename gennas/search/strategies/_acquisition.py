@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr
 
-from gennas.errors import ConfigError
 from gennas.graph import Population
 
 if TYPE_CHECKING:
     from gennas.models.surrogate import Surrogate
 
-__all__ = ["ACQUISITIONS", "Acquisition", "choose_batch", "log_expected_improvement"]
+__all__ = [
+    "ACQUISITIONS",
+    "Acquisition",
+    "choose_batch",
+    "expected_hypervolume_improvement",
+    "log_expected_improvement",
+]
 
 FloatArray = NDArray[np.float64]
 Acquisition = Literal["ei", "ucb", "thompson"]
+Value = Callable[[FloatArray, FloatArray, NDArray[np.intp]], FloatArray]
 ACQUISITIONS: tuple[Acquisition, ...] = ("ei", "ucb", "thompson")
 
 _SHORTLIST = 200  # candidates whose joint covariance is worth computing
-_UCB = 2.0
 
 
 @runtime_checkable
@@ -33,7 +39,7 @@ class _Joint(Protocol):
     def covariance(self, archs: Population) -> FloatArray: ...
 
 
-def log_expected_improvement(mean: FloatArray, std: FloatArray, best: float) -> FloatArray:
+def log_expected_improvement(mean: FloatArray, std: FloatArray, best: float | FloatArray) -> FloatArray:
     r"""Logarithm of the expected improvement over ``best``, ``(b,)``.
 
     .. math:: \log \sigma \, \big(\varphi(z) + z \, \Phi(z)\big), \quad z = (\mu - best) / \sigma
@@ -56,53 +62,65 @@ def log_expected_improvement(mean: FloatArray, std: FloatArray, best: float) -> 
     return value
 
 
-def choose_batch(
-    surrogate: Surrogate,
-    pool: Population,
-    best: float,
-    n: int,
-    kind: Acquisition,
-    rng: np.random.Generator,
-) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
-    """The ``n`` candidates to evaluate, in order, and the predicted mean and deviation of all.
+def expected_hypervolume_improvement(mean: FloatArray, std: FloatArray, found: FloatArray) -> FloatArray:
+    r"""Logarithm of the expected growth of the hypervolume of two objectives, ``(b,)``.
 
-    One after the other: after each choice the surrogate believes its own prediction there (kriging
+    Above the worst of ``found`` in each objective the plane is cut into strips at the front's points,
+    :math:`x_0 < \dots < x_k`, with the front's heights :math:`h_i`. Independent normal predictions give
+
+    .. math:: \sum_i \big(\psi_1(x_{i-1}) - \psi_1(x_i)\big) \, \psi_2(h_i), \quad
+              \psi(a) = \mathbb{E}[(y - a)^+],
+
+    (Emmerich et al. 2011, "Hypervolume-based expected improvement"). Shapes: ``mean (2, b)``,
+    ``std (2, b)``, ``found (k, 2)``, more is better.
+    """
+    worst = found.min(0) - 1e-3
+    points = found[np.lexsort((-found[:, 1], -found[:, 0]))]
+    height = np.maximum.accumulate(points[:, 1])
+    front = points[np.concatenate([[True], points[1:, 1] > height[:-1]])][::-1]
+    left = np.concatenate([[worst[0]], front[:, 0]])[:, None]
+    h = np.concatenate([front[:, 1], [worst[1]]])[:, None]
+    std = np.maximum(std, 1e-6)
+    inside = np.exp(log_expected_improvement(mean[0], std[0], left))
+    strips = inside - np.concatenate([inside[1:], np.zeros((1, mean.shape[1]))])
+    gain = (strips * np.exp(log_expected_improvement(mean[1], std[1], h))).sum(0)
+    value: FloatArray = np.log(np.maximum(gain, 1e-300))
+    return value
+
+
+def choose_batch(
+    surrogates: Sequence[Surrogate], pool: Population, n: int, value: Value
+) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
+    """The ``n`` candidates to evaluate, in order, and the predicted means and deviations of all, ``(m, b)``.
+
+    One after the other: after each choice the surrogates believe their own predictions there (kriging
     believer, Ginsbourger et al. 2010), which lowers the deviation of what is alike and spreads the
-    batch. Surrogates without a joint covariance give the first ``n``.
+    batch. Where one has no joint covariance, the first ``n`` are taken.
 
     Args:
-        surrogate: fitted.
+        surrogates: ``m`` fitted ones.
         pool: candidates, different ones.
-        best: normal score of the best architecture so far.
         n: how many.
-        kind: ``ei`` (expected improvement), ``ucb`` (mean plus two deviations), ``thompson`` (one
-            independent draw for each candidate).
-        rng: for ``thompson``.
-
-    Raises:
-        ConfigError: an unknown kind.
+        value: of candidates, from means ``(m, k)``, deviations ``(m, k)`` and their rows in the pool ``(k,)``.
     """
-    if kind not in ACQUISITIONS:
-        raise ConfigError(f"Expected acquisition {', '.join(ACQUISITIONS)}, got {kind!r}.")
-    mean, std = surrogate.predict(pool)
-    draw = rng.standard_normal(len(pool)) if kind == "thompson" else np.zeros(len(pool))
-
-    def score(mean: FloatArray, std: FloatArray, draw: FloatArray) -> FloatArray:
-        std = np.maximum(std, 1e-6)
-        if kind == "ei":
-            return log_expected_improvement(mean, std, best)
-        return mean + _UCB * std if kind == "ucb" else mean + draw * std
-
-    order = np.argsort(-score(mean, std, draw), kind="stable")
-    if n == 1 or not isinstance(surrogate, _Joint):
+    predicted = [surrogate.predict(pool) for surrogate in surrogates]
+    mean = np.stack([m for m, _ in predicted])
+    std = np.maximum(np.stack([s for _, s in predicted]), 1e-6)
+    order = np.argsort(-value(mean, std, np.arange(len(pool))), kind="stable")
+    joint = [surrogate for surrogate in surrogates if isinstance(surrogate, _Joint)]
+    if n == 1 or len(joint) < len(surrogates):
         return order[:n], mean, std
     few = order[: max(_SHORTLIST, n)]
-    covariance, left, chosen = surrogate.covariance(pool[few]), np.ones(len(few), dtype=bool), []
+    noise = np.array([surrogate.noise for surrogate in joint])
+    covariance = np.stack([surrogate.covariance(pool[few]) for surrogate in joint])  # (m, k, k)
+    left, chosen = np.ones(len(few), dtype=bool), []
     for _ in range(min(n, len(few))):
-        values = score(mean[few], np.sqrt(np.maximum(np.diag(covariance), 0.0)), draw[few])
+        variance = np.diagonal(covariance, axis1=1, axis2=2)
+        values = value(mean[:, few], np.sqrt(np.maximum(variance, 1e-12)), few)
         i = int(np.where(left, values, -np.inf).argmax())
         left[i] = False
         chosen.append(i)
-        column = covariance[:, i]
-        covariance = covariance - np.outer(column, column) / (column[i] + surrogate.noise + 1e-9)
+        column = covariance[:, :, i]
+        known = (column[:, i] + noise + 1e-9)[:, None, None]
+        covariance = covariance - column[:, :, None] * column[:, None, :] / known
     return few[chosen], mean, std

@@ -10,14 +10,11 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import kendalltau
 
-__all__ = ["SOURCES", "RoundFigures", "SourceCredit"]
+__all__ = ["RoundFigures", "SourceCredit"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-SOURCES = ("diffusion", "mutation", "random")
-
-_HIT = 0.9  # quantile of the archive above which an outcome is a hit
 _RECENT_ROUNDS = 3
 _REMEMBERED = 30  # outcomes over which coverage is taken
 _Z90 = 1.6448536269514722
@@ -35,43 +32,46 @@ class SourceCredit:
     least share ``f``. A source that starts with share 0 stays off.
 
     Args:
-        shares: at the start, one for each of :data:`SOURCES`.
+        shares: at the start, by source.
         adaptive: False keeps them.
         decay: of the memory, per round.
         least: least share of every source that is on.
 
     Example:
-        >>> credit = SourceCredit((0.5, 0.5, 0.0), adaptive=True)
-        >>> credit.offer([10, 10, 0])
+        >>> credit = SourceCredit({"diffusion": 0.5, "mutation": 0.5, "random": 0.0}, adaptive=True)
+        >>> credit.offer({"diffusion": 10, "mutation": 10})
         >>> credit.note(["mutation"], np.array([True]))
-        >>> [round(share, 2) for share in credit.shares()]
-        [0.37, 0.63, 0.0]
+        >>> {source: round(share, 2) for source, share in credit.shares().items()}
+        {'diffusion': 0.37, 'mutation': 0.63, 'random': 0.0}
     """
 
-    def __init__(self, shares: Sequence[float], adaptive: bool = False, decay: float = 0.9, least: float = 0.1) -> None:
-        self.start, self.adaptive, self.decay, self.least = np.array(shares, dtype=float), adaptive, decay, least
-        self._hits, self._offered = np.zeros(len(SOURCES)), np.zeros(len(SOURCES))
+    def __init__(
+        self, shares: Mapping[str, float], adaptive: bool = False, decay: float = 0.9, least: float = 0.1
+    ) -> None:
+        self.sources, self.start = tuple(shares), np.array(list(shares.values()), dtype=float)
+        self.adaptive, self.decay, self.least = adaptive, decay, least
+        self._hits, self._offered = np.zeros(len(shares)), np.zeros(len(shares))
 
-    def offer(self, counts: Sequence[int]) -> None:
+    def offer(self, counts: Mapping[str, int]) -> None:
         """A round begins with that many candidates from each source."""
         self._hits *= self.decay
-        self._offered = self._offered * self.decay + np.array(counts, dtype=float)
+        self._offered = self._offered * self.decay + np.array([counts.get(s, 0) for s in self.sources], dtype=float)
 
     def note(self, sources: Sequence[str], hits: BoolArray) -> None:
         """Credit the sources of evaluated proposals with their hits."""
         for source, hit in zip(sources, hits, strict=True):
-            if source in SOURCES:
-                self._hits[SOURCES.index(source)] += hit
+            if source in self.sources:
+                self._hits[self.sources.index(source)] += hit
 
-    def shares(self) -> tuple[float, ...]:
+    def shares(self) -> dict[str, float]:
         """Parts of the pool, which sum to 1."""
         if not self.adaptive:
-            return tuple(self.start.tolist())
+            return dict(zip(self.sources, self.start.tolist(), strict=True))
         offered = self._offered / max(self._offered.sum(), 1.0)
         gain = self.start * (1 + self._hits) / (1 + self._hits.sum() * offered)
         on = self.start > 0
         shares = np.where(on, self.least + (1 - self.least * on.sum()) * gain / gain.sum(), 0.0)
-        return tuple(shares.tolist())
+        return dict(zip(self.sources, shares.tolist(), strict=True))
 
     def state_dict(self) -> dict[str, Any]:
         """The memory."""
@@ -102,9 +102,8 @@ class RoundFigures:
         self.expected = dict(expected)
         self._round += 1
 
-    def note(self, keys: Sequence[str], before: FloatArray, after: FloatArray) -> BoolArray:
-        """Compare outcomes ``after (k,)`` of expected keys with the utilities ``before (b,)``; which are hits?"""
-        hits: BoolArray = after > np.quantile(before, _HIT)
+    def note(self, keys: Sequence[str], before: FloatArray, after: FloatArray, hits: BoolArray) -> None:
+        """Compare outcomes ``after (k,)`` of expected keys, some of them ``hits (k,)``, with those ``before (b,)``."""
         rank = (before[None] < after[:, None]).sum(1) + 0.5 * (before[None] == after[:, None]).sum(1)
         scores = ndtri((rank + 0.5) / (len(before) + 1))
         for key, outcome, score in zip(keys, after, scores, strict=True):
@@ -117,7 +116,6 @@ class RoundFigures:
         if len(recent) > 2:
             tau = kendalltau(recent[:, 1], recent[:, 2]).statistic
             self.record["surrogate_tau"] = float(tau) if np.isfinite(tau) else 0.0
-        return hits
 
     def state_dict(self) -> dict[str, Any]:
         """Everything noted."""

@@ -1,47 +1,55 @@
-"""Generative search: a graph diffusion model learns the good architectures and proposes new ones.
+"""Generative search: generators learn the good architectures and propose new ones.
 
 The loop is DESIGN's: represent, learn, propose, evaluate, refit. What it absorbs: discrete graph
 diffusion (Vignac et al. 2023, DiGress, arXiv 2209.14734) with classifier-free guidance (Ho and
-Salimans 2022, arXiv 2207.12598) on quantiles of the objective, rank-weighted retraining (Tripp et
-al. 2020, arXiv 2006.09191; Lukasik et al. 2022, AG-Net, arXiv 2203.08734), and expected improvement
-of a surrogate as filter (Jones et al. 1998), see :mod:`gennas.search.strategies._acquisition`.
+Salimans 2022, arXiv 2207.12598) on quantiles of objectives and constraints, rank-weighted retraining
+(Tripp et al. 2020, arXiv 2006.09191; Lukasik et al. 2022, AG-Net, arXiv 2203.08734), and expected
+improvement of surrogates as filter (Jones et al. 1998), see :mod:`gennas.search.strategies._beliefs`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
-from gennas.graph import Architecture, Population
-from gennas.search.strategies._acquisition import ACQUISITIONS, Acquisition, choose_batch
-from gennas.search.strategies._sources import SOURCES, RoundFigures, SourceCredit
+from gennas.graph import Population
+from gennas.search.strategies._acquisition import ACQUISITIONS, Acquisition
+from gennas.search.strategies._beliefs import Beliefs, Outcomes
+from gennas.search.strategies._generators import GENERATORS, GeneratorSource
+from gennas.search.strategies._sources import RoundFigures, SourceCredit
+from gennas.search.strategies._trials import pack_proposals, pack_trials, unpack_proposals, unpack_trials
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 
 if TYPE_CHECKING:
+    from gennas.models.generator import Generator
     from gennas.models.surrogate import Surrogate
-    from gennas.training.generator import DiffusionGenerator
 
 __all__ = ["GenerativeSearch"]
 
 FloatArray = NDArray[np.float64]
+SurrogateName = Literal["gp", "forest", "stack", "none"]
+
+DEFAULT_SHARES = {"diffusion": 0.2, "mutation": 0.5, "random": 0.3}
 
 
 @STRATEGIES.register("generative")
 class GenerativeSearch(Strategy):
-    """Samples candidates from a diffusion model fitted to the archive, filters them, evaluates the best.
+    """Samples candidates from generators fitted to the archive, filters them, evaluates the best.
 
-    A round: (1) fit the surrogate to the archive; (2) once ``refit_every`` labels are new, refit the
-    generator, better architectures more often, from the weights it has, and draw from it under a high
-    quantile; (3) join its samples, mutations of the best and random architectures to a pool; (4) drop
-    what is known; (5) rank by the acquisition function; (6) propose ``round_size``, one after the
-    other, each as if the ones before had come out as predicted. Before the first round
-    ``warm_start`` random architectures are evaluated, and the generator sees ``unlabelled`` random
+    A round: (1) fit a surrogate of every objective and constraint to the archive; (2) once
+    ``refit_every`` labels are new, refit the generators, better architectures more often, from the
+    weights they have, and draw from them under high quantiles of the objectives and what the
+    constraints ask for; (3) join their samples, mutations of the best and random architectures to a
+    pool; (4) drop what is known; (5) rank by the acquisition function; (6) propose ``round_size``, one
+    after the other, each as if the ones before had come out as predicted. Before the first round
+    ``warm_start`` random architectures are evaluated, and generators see ``unlabelled`` random
     architectures of the space, which costs no label. Every evaluation counts towards the budget.
 
     Args:
@@ -49,20 +57,26 @@ class GenerativeSearch(Strategy):
         objectives: what is better.
         seed: seed of every random decision.
         warm_start: random architectures evaluated before the first round.
+        design: ``random``, or ``spread`` for a warm start of architectures far from one another.
         round_size: proposals per round.
         pool_size: candidates that are ranked in each round.
-        shares: parts of the pool drawn from the generator, mutations of the best, and the space; a
-            source with share 0 is off, and the generator is then not even trained.
+        shares: parts of the pool by source: generators by their name in ``GENERATORS`` (``diffusion``,
+            ``autoregressive``, ``latent``), ``mutation`` (of the best) and ``random`` (the space). A source
+            that is not named is off; a generator that is off is never trained.
         elites: how many of the best are mutated (a third of the mutants is mutated twice).
-        quantile: quality asked of the generator, in [0, 1].
-        unlabelled: random architectures that the generator is pre-trained on.
-        pretrain_steps: optimiser steps of this pre-training.
-        refit_steps: optimiser steps of each refit.
-        refit_every: new labels between two refits of the generator; its samples serve until the next.
-        surrogate: ``gp``, ``forest``, ``stack`` (both), or ``none`` (the pool's own order decides).
+        quantile: quality asked of the generators, in [0, 1].
+        conditions: False trains generators on the weighted archive without conditions.
+        unlabelled: random architectures that generators are pre-trained on.
+        pretrain_steps: optimiser steps of this pre-training; 0 does without.
+        refit_steps: optimiser steps of each refit; 0 leaves generators as they are.
+        refit_every: new labels between two refits; samples serve until the next.
+        surrogate: ``gp`` (the mixture of two Gaussian processes, one on decisions, one on labelled
+            neighbourhoods, both with graph statistics), ``forest``, ``stack`` (all three), or ``none`` (the
+            order of the pool decides, which is then shuffled).
         acquisition: ``ei``, ``ucb`` or ``thompson``.
         bandit: shift the shares towards sources whose candidates turned out well.
-        guidance_scale: strength of the condition.
+        guidance_scale: strength of the conditions.
+        pretrained: a directory with weights of the diffusion model to begin with, instead of pre-training.
 
     Raises:
         ConfigError: a size is not positive, the shares do not sum to 1, or a name is not known.
@@ -72,47 +86,61 @@ class GenerativeSearch(Strategy):
         self,
         *args: Any,
         warm_start: int = 8,
+        design: Literal["random", "spread"] = "random",
         round_size: int = 2,
         pool_size: int = 1000,
-        shares: Sequence[float] = (0.2, 0.5, 0.3),
+        shares: Mapping[str, float] | None = None,
         elites: int = 10,
         quantile: float = 0.99,
+        conditions: bool = True,
         unlabelled: int = 2000,
         pretrain_steps: int = 100,
         refit_steps: int = 20,
         refit_every: int = 8,
-        surrogate: Literal["gp", "forest", "stack", "none"] = "gp",
+        surrogate: SurrogateName = "gp",
         acquisition: Acquisition = "ei",
         bandit: bool = False,
         guidance_scale: float = 2.0,
+        pretrained: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.shares = {name: float(share) for name, share in (shares or DEFAULT_SHARES).items()}
+        _check(self.shares, surrogate, acquisition, design)
         if min(warm_start, round_size, pool_size, elites, unlabelled, refit_every) < 1:
             raise ConfigError(
                 "Expected positive sizes: warm_start, round_size, pool_size, elites, unlabelled, refit_every."
             )
-        if len(shares) != 3 or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
-            raise ConfigError(f"Expected three shares that sum to 1 (generator, mutation, random), got {shares}.")
-        if surrogate not in ("gp", "forest", "stack", "none"):
-            raise ConfigError(f"Expected surrogate gp, forest, stack or none, got {surrogate!r}.")
-        if acquisition not in ACQUISITIONS:
-            raise ConfigError(f"Expected acquisition {', '.join(ACQUISITIONS)}, got {acquisition!r}.")
-        self.warm_start, self.round_size, self.pool_size = warm_start, round_size, pool_size
-        self.shares, self.elites, self.quantile = tuple(shares), elites, quantile
-        self.unlabelled, self.pretrain_steps = unlabelled, pretrain_steps
-        self.refit_steps, self.refit_every = refit_steps, refit_every
-        self.surrogate_kind, self.acquisition, self.guidance_scale = surrogate, acquisition, guidance_scale
-        self.generator: DiffusionGenerator | None = None
+        self.warm_start, self.design, self.round_size, self.pool_size = warm_start, design, round_size, pool_size
+        self.elites, self.quantile, self.conditions = elites, quantile, conditions
+        self.unlabelled, self.refit_every = unlabelled, refit_every
+        self.surrogate_kind, self.acquisition, self.pretrained = surrogate, acquisition, pretrained
+        num_conditions = len(self.objectives.objectives) + len(self.objectives.constraints)
+        self.sources = {
+            name: GeneratorSource(
+                name,
+                self.space,
+                partial(GENERATORS.get(name), self.space, num_conditions, self.seed, guidance_scale),
+                pretrain_steps,
+                refit_steps,
+                pretrained if name == "diffusion" else None,
+            )
+            for name, share in self.shares.items()
+            if name in GENERATORS and share > 0
+        }
         self._trials: list[Trial] = []
         self._round = 0
         self._queue: list[Proposal] = []  # ranked proposals of this round that were not asked for yet
         self._new = 0  # trials told since the round began
         self._asked_warm = 0
-        self._drawn = Population.of(self.space.schema, [])  # the generator's samples since its last refit
-        self._drawn_at = -refit_every  # labels when these were drawn
+        self._drawn_at = -refit_every  # labels when generators were drawn from last
         self._credit = SourceCredit(self.shares, adaptive=bandit)
         self._figures = RoundFigures()
+
+    @property
+    def generator(self) -> Generator | None:
+        """The first generator that is on, once it was made."""
+        return next((source.generator for source in self.sources.values()), None)
 
     @property
     def batch_size(self) -> int:
@@ -120,10 +148,10 @@ class GenerativeSearch(Strategy):
         return self.warm_start - self._asked_warm if self._asked_warm < self.warm_start else self.round_size
 
     def ask(self, n: int) -> list[Proposal]:
-        """Random architectures during the warm start, then the best of this round's pool."""
+        """The warm start's architectures, then the best of this round's pool."""
         missing = self.warm_start - self._asked_warm
         if missing > 0 or sum(t.ok for t in self._trials) < 2:
-            starts = self._random_unseen(min(n, max(missing, 1)))
+            starts = self._starts(min(n, max(missing, 1)))
             self._asked_warm += len(starts)
             return [Proposal(arch, Origin("random")) for arch in starts]
         if not self._queue or self._new >= self.round_size:
@@ -141,87 +169,89 @@ class GenerativeSearch(Strategy):
         known = [t for t in trials if t.ok and t.arch.key in self._figures.expected]
         if known and np.isfinite(before).any():
             utility = self.objectives.utilities([*self._trials[: len(before)], *known])
-            hits = self._figures.note([t.arch.key for t in known], utility[: len(before)], utility[len(before) :])
+            hits = utility[len(before) :] > np.quantile(utility[: len(before)], 0.9)
+            goal = self.objectives.primary
+            values = [[goal.signed(t.metrics[goal.metric]) for t in part if t.ok] for part in (self._trials, known)]
+            past = np.array(values[0][: -len(known)])
+            self._figures.note([t.arch.key for t in known], past, np.array(values[1]), hits)
             self._credit.note([t.proposal.origin.source for t in known], hits)
 
     # ------------------------------------------------------------------ the algorithm
 
     def _begin_round(self) -> list[Proposal]:
-        start = time.perf_counter()
-        archs, utility = self._archive()
-        surrogate = self._fit_surrogate(archs, utility)  # 1. what is good?
-        fitted = time.perf_counter()
-        self._refresh_samples(archs, utility)  # 2. what do good ones look like?
-        sampled = time.perf_counter()
-        pool, sources = self._draw_pool(archs, utility)  # 3. candidates
+        clock = [time.perf_counter()]
+        archs, outcomes = self._archive()
+        beliefs = self._fit_surrogates(archs, outcomes)  # 1. what is good?
+        clock.append(time.perf_counter())
+        self._refresh_samples(archs, outcomes)  # 2. what do good ones look like?
+        clock.append(time.perf_counter())
+        pool, sources = self._draw_pool(archs, outcomes)  # 3. candidates
         pool, sources = self._drop_known(pool, sources)  # 4. new ones
-        order = self._rank(surrogate, pool, utility)  # 5. rank
+        order = self._rank(beliefs, pool)  # 5. rank
         self._round, self._new = self._round + 1, 0
-        seconds = {"fit_s": fitted - start, "sample_s": sampled - fitted, "rank_s": time.perf_counter() - sampled}
+        clock.append(time.perf_counter())
+        seconds = dict(zip(("fit_s", "sample_s", "rank_s"), np.diff(clock).tolist(), strict=True))
         self._figures.record |= {"round": self._round, **seconds}
         return [Proposal(pool[int(i)], Origin(sources[int(i)], (), self._round)) for i in order]  # 6. propose
 
-    def _archive(self) -> tuple[Population, FloatArray]:
-        """Evaluated architectures and their utility, higher is better."""
+    def _starts(self, n: int) -> list[Any]:
+        """Architectures to begin with, not seen before."""
+        if self.design == "random" or self._asked_warm:
+            return self._random_unseen(n)
+        candidates = Population.of(self.space.schema, self._random_unseen(50 * n))
+        self.seen.difference_update(candidates.keys)
+        chosen = [candidates[int(i)] for i in _far_apart(candidates, n)]
+        self.seen.update(arch.key for arch in chosen)
+        return chosen
+
+    def _archive(self) -> tuple[Population, Outcomes]:
         kept = [t for t in self._trials if t.ok]
-        return Population.of(self.space.schema, [t.arch for t in kept]), self.objectives.utilities(kept)
+        return Population.of(self.space.schema, [t.arch for t in kept]), Outcomes(self.objectives, kept)
 
-    def _fit_surrogate(self, archs: Population, utility: FloatArray) -> Surrogate | None:
-        if self.surrogate_kind == "none":
-            return None
-        from gennas.models.surrogate import ForestSurrogate, GPSurrogate, StackSurrogate
+    def _fit_surrogates(self, archs: Population, outcomes: Outcomes) -> Beliefs | None:
+        return None if self.surrogate_kind == "none" else Beliefs(self._surrogate, archs, outcomes)
 
-        surrogate: Surrogate
+    def _surrogate(self) -> Surrogate:
+        from gennas.models.surrogate import SUBTREE_GROUPS, ForestSurrogate, GPSurrogate, StackSurrogate
+
         match self.surrogate_kind:
-            case "gp":
-                surrogate = GPSurrogate()
             case "forest":
-                surrogate = ForestSurrogate(seed=self._seed())
+                return ForestSurrogate(seed=self._seed())
             case "stack":
-                surrogate = StackSurrogate([GPSurrogate(), ForestSurrogate(seed=self._seed())])
-        surrogate.fit(archs, utility)
-        return surrogate
+                return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS), ForestSurrogate(seed=self._seed())])
+            case _:
+                return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS)])
 
-    def _refresh_samples(self, archs: Population, utility: FloatArray) -> None:
-        """Refit the generator and draw anew, once enough labels are new."""
-        if not self.shares[0] or len(archs) - self._drawn_at < self.refit_every:
+    def _refresh_samples(self, archs: Population, outcomes: Outcomes) -> None:
+        """Refit the generators and draw anew, once enough labels are new."""
+        if not self.sources or len(archs) - self._drawn_at < self.refit_every:
             return
         from gennas.training._fitting import one_thread
 
+        ranks = _ranks(outcomes.utility)
+        weights = np.asarray(1.0 / (0.05 * len(archs) + ranks.max() - ranks), dtype=np.float64)
+        quantiles = outcomes.quantiles() if self.conditions else None
         with one_thread():
-            generator = self._generator()
-            ranks = _ranks(utility)
-            weights = np.asarray(1.0 / (0.05 * len(archs) + ranks.max() - ranks), dtype=np.float64)
-            quality = (ranks + 0.5) / len(archs)
-            generator.fit(archs, quality[:, None], weights, self.refit_steps, self._seed())
-            count = round(self._credit.shares()[0] * self.pool_size)
-            drawn = generator.sample(count, np.full((1, 1), self.quantile), seed=self._seed())
-        self._note_samples(drawn)
-        self._drawn, self._drawn_at = self.space.canonical(drawn), len(archs)
+            for name, source in self.sources.items():
+                source.prepare(lambda: self.space.sample(self.unlabelled, self.rng), self.rng)
+                source.refit(archs, quantiles, weights, self.rng)
+                count = round(self._credit.shares()[name] * self.pool_size)
+                asked = outcomes.wanted(count, self.quantile, self.rng) if self.conditions else None
+                self._note_samples(source.draw(count, asked, self.rng), refits=name == next(iter(self.sources)))
+        self._drawn_at = len(archs)
 
-    def _generator(self) -> DiffusionGenerator:
-        """The generator, made and pre-trained on unlabelled architectures when it is first needed."""
-        if self.generator is None:
-            self.generator = self._untrained()
-            unlabelled = self.space.sample(self.unlabelled, self.rng)
-            self.generator.fit(unlabelled, steps=self.pretrain_steps, seed=self._seed())
-        return self.generator
-
-    def _untrained(self) -> DiffusionGenerator:
-        from gennas.training.generator import DiffusionGenerator, DiffusionSettings
-
-        settings = DiffusionSettings(guidance_scale=self.guidance_scale)
-        return DiffusionGenerator(self.space.schema, self.space.legal, 1, settings, self.seed)
-
-    def _draw_pool(self, archs: Population, utility: FloatArray) -> tuple[Population, list[str]]:
-        _, mutated, drawn = (round(share * self.pool_size) for share in self._credit.shares())
-        best = np.argsort(-utility, kind="stable")[: self.elites]
-        mutants = self.space.mutate(archs[self.rng.choice(best, size=mutated)], self.rng)
-        once = mutated - mutated // 3
-        twice = self.space.mutate(mutants[once:], self.rng)
-        parts = [self._drawn, Population.concat([mutants[:once], twice]), self.space.sample(drawn, self.rng)]
-        self._credit.offer([len(part) for part in parts])
-        return Population.concat(parts), [n for n, part in zip(SOURCES, parts, strict=True) for _ in range(len(part))]
+    def _draw_pool(self, archs: Population, outcomes: Outcomes) -> tuple[Population, list[str]]:
+        count = {source: round(share * self.pool_size) for source, share in self._credit.shares().items()}
+        parts = {name: source.drawn for name, source in self.sources.items()}
+        if count.get("mutation"):
+            best = np.argsort(-outcomes.utility, kind="stable")[: self.elites]
+            mutants = self.space.mutate(archs[self.rng.choice(best, size=count["mutation"])], self.rng)
+            once = len(mutants) - len(mutants) // 3
+            parts["mutation"] = Population.concat([mutants[:once], self.space.mutate(mutants[once:], self.rng)])
+        if count.get("random"):
+            parts["random"] = self.space.sample(count["random"], self.rng)
+        self._credit.offer({name: len(part) for name, part in parts.items()})
+        return Population.concat(list(parts.values())), [name for name, part in parts.items() for _ in range(len(part))]
 
     def _drop_known(self, pool: Population, sources: list[str]) -> tuple[Population, list[str]]:
         _, first = np.unique(np.array(pool.keys), return_index=True)
@@ -232,23 +262,22 @@ class GenerativeSearch(Strategy):
             return Population.of(self.space.schema, rest), ["random"] * len(rest)
         return pool[np.array(fresh)], [sources[i] for i in fresh]
 
-    def _rank(self, surrogate: Surrogate | None, pool: Population, utility: FloatArray) -> NDArray[np.intp]:
+    def _rank(self, beliefs: Beliefs | None, pool: Population) -> NDArray[np.intp]:
         """Candidates to propose, in order, with what is expected of them kept for the figures."""
-        if surrogate is None or not len(pool):
+        if beliefs is None or not len(pool):
             self._figures.expect({})
-            return np.arange(min(self.round_size, len(pool)))
-        from gennas.models.surrogate import normal_scores
-
-        best = float(normal_scores(utility).max())
-        order, mean, std = choose_batch(surrogate, pool, best, self.round_size, self.acquisition, self.rng)
-        spread = np.sqrt(std**2 + surrogate.noise)
+            return self.rng.permutation(len(pool))[: self.round_size]
+        order, mean, std = beliefs.choose(pool, self.round_size, self.acquisition, self.rng)
+        spread = np.sqrt(std**2 + beliefs.noise)
         self._figures.expect({pool.keys[i]: (float(mean[i]), float(spread[i])) for i in order})
         return order
 
     # ------------------------------------------------------------------ figures, seeds, state
 
-    def _note_samples(self, drawn: Population) -> None:
-        """Validity, uniqueness among valid, novelty among unique ones of what the generator drew."""
+    def _note_samples(self, drawn: Population, refits: bool) -> None:
+        """Validity, uniqueness among valid, novelty among unique ones of what the first generator drew."""
+        if not refits:
+            return
         valid = drawn[self.space.is_valid(drawn)] if len(drawn) else drawn
         keys = set(self.space.canonical(valid).keys) if len(valid) else set()
         self._figures.record |= {
@@ -266,47 +295,48 @@ class GenerativeSearch(Strategy):
         return int(self.rng.integers(2**31))
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything told, the generator's weights and samples, remaining proposals, the random state."""
-        state = super().state_dict()
-        state["trials"] = [_pack_trial(t) for t in self._trials]
-        state["queue"] = [
-            {"arch": p.arch.decisions.tolist(), "source": p.origin.source, "round": p.origin.round} for p in self._queue
-        ]
-        state["counters"] = [self._round, self._new, self._asked_warm, self._drawn_at]
-        state["drawn"] = self._drawn.decisions
-        state["credit"], state["figures"] = self._credit.state_dict(), self._figures.state_dict()
-        if self.generator is not None:
-            weights = self.generator.pipeline.denoiser.state_dict()
-            state["generator"] = {name: tensor.cpu().numpy() for name, tensor in weights.items()}
-        return state
+        """Everything told, the generators' weights and samples, remaining proposals, the random state."""
+        return super().state_dict() | {
+            "trials": pack_trials(self._trials),
+            "queue": pack_proposals(self._queue),
+            "counters": [self._round, self._new, self._asked_warm, self._drawn_at],
+            "sources": {name: source.state_dict() for name, source in self.sources.items()},
+            "credit": self._credit.state_dict(),
+            "figures": self._figures.state_dict(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore everything, so that the search goes on as if it had not stopped."""
         super().load_state_dict(state)
-        self._trials = [self._unpack_trial(record) for record in state["trials"]]
-        self._queue = [
-            Proposal(self._arch(record), Origin(record["source"], (), record["round"])) for record in state["queue"]
-        ]
+        self._trials = unpack_trials(self.space, state["trials"])
+        self._queue = unpack_proposals(self.space, state["queue"])
         self._round, self._new, self._asked_warm, self._drawn_at = state["counters"]
-        self._drawn = Population.from_decisions(self.space.schema, state["drawn"])
+        for name, source in self.sources.items():
+            source.load_state_dict(state["sources"][name])
         self._credit.load_state_dict(state["credit"])
         self._figures.load_state_dict(state["figures"])
-        if "generator" in state:
-            import torch
-
-            self.generator = self._untrained()
-            weights = {name: torch.from_numpy(array.copy()) for name, array in state["generator"].items()}
-            self.generator.pipeline.denoiser.load_state_dict(weights)
-
-    def _arch(self, record: Mapping[str, Any]) -> Architecture:
-        return self.space.architecture(np.array(record["arch"]))
-
-    def _unpack_trial(self, record: Mapping[str, Any]) -> Trial:
-        return Trial(Proposal(self._arch(record), Origin("restored")), record["status"], record["metrics"])
 
 
-def _pack_trial(trial: Trial) -> dict[str, Any]:
-    return {"arch": trial.arch.decisions.tolist(), "metrics": dict(trial.metrics), "status": trial.status}
+def _check(shares: Mapping[str, float], surrogate: str, acquisition: str, design: str) -> None:
+    known = (*GENERATORS, "mutation", "random")
+    if not set(shares) <= set(known) or min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        raise ConfigError(f"Expected shares of {', '.join(known)} that sum to 1, got {dict(shares)}.")
+    if surrogate not in ("gp", "forest", "stack", "none"):
+        raise ConfigError(f"Expected surrogate gp, forest, stack or none, got {surrogate!r}.")
+    if acquisition not in ACQUISITIONS:
+        raise ConfigError(f"Expected acquisition {', '.join(ACQUISITIONS)}, got {acquisition!r}.")
+    if design not in ("random", "spread"):
+        raise ConfigError(f"Expected design random or spread, got {design!r}.")
+
+
+def _far_apart(candidates: Population, n: int) -> list[int]:
+    """The first candidate, then always the one farthest from those chosen, in edits (Gonzalez 1985)."""
+    D, chosen = candidates.decisions, [0]
+    distance = (D != D[0]).sum(1)
+    while len(chosen) < min(n, len(D)):
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, (D != D[chosen[-1]]).sum(1))
+    return chosen
 
 
 def _ranks(values: FloatArray) -> FloatArray:

@@ -64,11 +64,9 @@ def test_rounds_and_their_figures() -> None:
         assert record["fit_s"] > 0 and record["sample_s"] > 0 and record["rank_s"] > 0
 
 
-@pytest.mark.parametrize(
-    ("shares", "source"), [((1, 0, 0), "diffusion"), ((0, 1, 0), "mutation"), ((0, 0, 1), "random")]
-)
-def test_each_source_alone(shares: tuple[float, ...], source: str) -> None:
-    _, archive = run(24, shares=shares)
+@pytest.mark.parametrize("source", ["diffusion", "autoregressive", "mutation", "random"])
+def test_each_source_alone(source: str) -> None:
+    _, archive = run(24, shares={source: 1})
     assert {t.proposal.origin.source for t in archive.trials()[8:]} <= {source, "random"}
     assert any(t.proposal.origin.source == source for t in archive.trials()[8:])
 
@@ -79,13 +77,13 @@ def test_surrogate_off() -> None:
 
 
 def test_without_its_share_the_generator_is_not_made() -> None:
-    strategy, archive = run(20, shares=(0, 0.5, 0.5))
+    strategy, archive = run(20, shares={"mutation": 0.5, "random": 0.5})
     assert strategy.generator is None
     assert "validity" not in archive.rounds()[-1] and archive.rounds()[-1]["hit_rate"] >= 0
 
 
 def test_samples_serve_until_the_next_refit() -> None:
-    _, archive = run(24, refit_every=8, shares=(1, 0, 0), pool_size=300)
+    _, archive = run(24, refit_every=8, shares={"diffusion": 1}, pool_size=300)
     uniqueness = [r["uniqueness"] for r in archive.rounds()]
     assert uniqueness[0::2] == uniqueness[1::2] and len(set(uniqueness)) == 2
 
@@ -126,8 +124,10 @@ def test_beats_random_search() -> None:
     "options",
     [
         {"warm_start": 0},
-        {"shares": (0.5, 0.5)},
-        {"shares": (0.9, 0.9, -0.8)},
+        {"shares": {"diffusion": 0.5}},
+        {"shares": {"diffusion": 0.9, "mutation": 0.9, "random": -0.8}},
+        {"shares": {"magic": 1.0}},
+        {"design": "none"},
         {"surrogate": "oracle"},
         {"acquisition": "luck"},
     ],

@@ -1,0 +1,136 @@
+"""Generators as sources of candidates: made when first needed, refitted now and then, drawn from in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.graph import Population
+from gennas.registry import Registry
+from gennas.spaces.base import Space
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gennas.models.generator import Generator
+
+__all__ = ["GENERATORS", "GeneratorSource"]
+
+FloatArray = NDArray[np.float64]
+
+GENERATORS: Registry[Callable[[Space, int, int, float], Generator]] = Registry("generator")
+"""Makers of generators: ``make(space, num_conditions, seed, guidance_scale)``; the names are sources."""
+
+
+@GENERATORS.register("diffusion")
+def _diffusion(space: Space, num_conditions: int, seed: int, guidance_scale: float) -> Generator:
+    from gennas.training.generator import DiffusionGenerator, DiffusionSettings
+
+    settings = DiffusionSettings(guidance_scale=guidance_scale)
+    return DiffusionGenerator(space.schema, space.legal, num_conditions, settings, seed)
+
+
+@GENERATORS.register("autoregressive")
+def _autoregressive(space: Space, num_conditions: int, seed: int, guidance_scale: float) -> Generator:
+    from gennas.training.autoregressive import AutoregressiveGenerator, AutoregressiveSettings
+
+    settings = AutoregressiveSettings(guidance_scale=guidance_scale)
+    return AutoregressiveGenerator(space.schema, space.legal, num_conditions, settings, seed)
+
+
+@GENERATORS.register("latent")
+def _latent(space: Space, num_conditions: int, seed: int, guidance_scale: float) -> Generator:
+    from gennas.training.latent import LatentDiffusionGenerator, LatentSettings
+
+    settings = LatentSettings(guidance_scale=guidance_scale)
+    return LatentDiffusionGenerator(space.schema, space.legal, num_conditions, settings, seed)
+
+
+class GeneratorSource:
+    """A generator with what it drew last.
+
+    Args:
+        name: in :data:`GENERATORS`.
+        space: of the architectures.
+        make: a new generator, not trained.
+        first_steps: optimiser steps of the label-free pre-training.
+        steps: optimiser steps of each refit.
+        pretrained: a directory with weights to begin with, instead of pre-training.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        space: Space,
+        make: Callable[[], Generator],
+        first_steps: int = 100,
+        steps: int = 20,
+        pretrained: str | None = None,
+    ) -> None:
+        self.name, self.space, self.make = name, space, make
+        self.first_steps, self.steps, self.pretrained = first_steps, steps, pretrained
+        self.generator: Generator | None = None
+        self.drawn = Population.of(space.schema, [])
+
+    def prepare(self, unlabelled: Callable[[], Population], rng: np.random.Generator) -> None:
+        """Make the generator, if that was not done, and pre-train it on unlabelled architectures."""
+        if self.generator is not None:
+            return
+        self.generator = self.make()
+        if self.pretrained is not None:
+            self.generator = self.generator.from_pretrained(self.pretrained, self.space.schema, self.space.legal)
+        elif self.first_steps:
+            self.generator.fit(unlabelled(), steps=self.first_steps, seed=_seed(rng))
+
+    def refit(
+        self, archs: Population, conditions: FloatArray | None, weights: FloatArray, rng: np.random.Generator
+    ) -> None:
+        """Train further on what was evaluated, from the weights there are."""
+        assert self.generator is not None
+        if self.steps:
+            self.generator.fit(archs, conditions, weights, self.steps, _seed(rng))
+
+    def draw(self, n: int, conditions: FloatArray | None, rng: np.random.Generator) -> Population:
+        """Draw ``n`` samples under ``conditions``, keep their canonical forms, and return them as they came."""
+        assert self.generator is not None
+        raw = self.generator.sample(n, conditions, seed=_seed(rng))
+        self.drawn = self.space.canonical(raw[self.space.is_valid(raw)]) if len(raw) else raw
+        return raw
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights and samples."""
+        state: dict[str, Any] = {"drawn": self.drawn.decisions}
+        if self.generator is not None:
+            state["weights"] = {
+                f"{i}.{name}": tensor.cpu().numpy()
+                for i, module in enumerate(self._modules())
+                for name, tensor in module.state_dict().items()
+            }
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore both."""
+        self.drawn = Population.from_decisions(self.space.schema, state["drawn"])
+        if "weights" in state:
+            import torch
+
+            self.generator = self.make()
+            for i, module in enumerate(self._modules()):
+                own = {k.split(".", 1)[1]: v for k, v in state["weights"].items() if k.startswith(f"{i}.")}
+                module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in own.items()})
+
+    def _modules(self) -> list[nn.Module]:
+        """The networks that the generator, or a pipeline in it, holds."""
+        from torch import nn
+
+        parts = list(vars(self.generator).values())
+        for part in vars(self.generator).values():
+            parts.extend(getattr(part, "components", {}).values())
+        return [part for part in parts if isinstance(part, nn.Module)]
+
+
+def _seed(rng: np.random.Generator) -> int:
+    return int(rng.integers(2**31))
