@@ -180,16 +180,19 @@ def _run_job(job: _Job) -> tuple[list[CurvePoint], float]:
 def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int], float]) -> pd.DataFrame:
     """One row per strategy: final values over seeds, and how often and when the optimum was found.
 
-    Columns: ``strategy, seeds, objective_mean, objective_std, objective_median, report_mean,
-    report_std, report_median, optimum_share, evals_to_optimum_mean, evals_to_optimum_median, wall_s``.
-    The evaluations to the optimum are taken over the seeds that found it (see ``optimum_share``).
+    Columns: ``strategy, seeds, feasible_share, objective_mean, objective_std, objective_median,
+    report_mean, report_std, report_median, optimum_share, evals_to_optimum_mean,
+    evals_to_optimum_median, wall_s``. Values are taken over the seeds that found anything feasible
+    (see ``feasible_share``), evaluations to the optimum over those that found it (``optimum_share``).
     """
     import pandas as pd
 
     rows = []
-    for strategy, group in curves.groupby("strategy", sort=False, observed=True):
+    for strategy in dict.fromkeys(name for name, _ in walls):
+        group = curves[curves["strategy"] == strategy]
         last = group.groupby("seed").last()
-        row: dict[str, Any] = {"strategy": strategy, "seeds": len(last)}
+        runs = sum(name == strategy for name, _ in walls)
+        row: dict[str, Any] = {"strategy": strategy, "seeds": runs, "feasible_share": len(last) / runs}
         for column in ("objective", "report"):
             row[f"{column}_mean"] = last[column].mean()
             row[f"{column}_std"] = last[column].std(ddof=1) if len(last) > 1 else 0.0
@@ -197,7 +200,7 @@ def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int
         if problem.optimum is not None:
             at_optimum = group[np.isclose(group["objective"], problem.optimum, rtol=0, atol=1e-12)]
             first = at_optimum.groupby("seed")["n_evals"].first()
-            row["optimum_share"] = len(first) / len(last)
+            row["optimum_share"] = len(first) / runs
             row["evals_to_optimum_mean"] = first.mean()
             row["evals_to_optimum_median"] = first.median()
         row["wall_s"] = float(np.mean([wall for (name, _), wall in walls.items() if name == strategy]))

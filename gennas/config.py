@@ -132,7 +132,7 @@ class CompareConfig(ProblemConfig):
     """Several strategies at an equal budget, over many seeds."""
 
     strategies: str = "random,local-search,regularized-evolution,generative"
-    """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments, such as generative@shares=[0,0.6,0.4]."""
+    """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments, such as generative@shares={mutation: 0.6, random: 0.4}."""
     seeds: int = 10
     """Runs of each strategy, with seeds 0 to seeds - 1."""
     out: Path = Path("runs/compare")
@@ -143,7 +143,7 @@ class CompareConfig(ProblemConfig):
     @property
     def strategy_names(self) -> list[str]:
         """The strategies with their arguments, split at the commas that are outside of brackets."""
-        return [name.strip() for name in re.split(r",(?![^\[]*\])", self.strategies) if name.strip()]
+        return [name.strip() for name in re.split(r",(?![^\[]*\]|[^{]*\})", self.strategies) if name.strip()]
 
 
 # Settings that do not change what a run finds.

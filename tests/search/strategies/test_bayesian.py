@@ -1,0 +1,24 @@
+"""Bayesian optimisation: its contract, and that nothing is generated."""
+
+from __future__ import annotations
+
+from gennas.execution import SerialExecutor
+from gennas.search import Archive, Objective, Objectives, Search, Strategy
+from gennas.search.strategies import BayesianSearch
+from gennas.spaces import NASBench201, Space
+from gennas.testing import StrategyContract, SyntheticEvaluator
+
+SMALL = {"warm_start": 8, "round_size": 4, "pool_size": 60}
+
+
+class TestBayesian(StrategyContract):
+    def make(self, space: Space, objectives: Objectives, seed: int) -> Strategy:
+        return BayesianSearch(space, objectives, seed, **SMALL)
+
+
+def test_pools_are_random() -> None:
+    space, goals = NASBench201(), Objectives((Objective("score"),))
+    strategy, archive = BayesianSearch(space, goals, 0, **SMALL), Archive(":memory:", space)
+    Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema, 0)), archive, goals, 20, 0).run()
+    assert {t.proposal.origin.source for t in archive.trials()} == {"random"}
+    assert strategy.generator is None
