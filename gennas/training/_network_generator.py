@@ -14,9 +14,9 @@ from gennas.graph import GraphSchema, Population
 from gennas.models.generator import FloatArray, Legality
 from gennas.training._fitting import chunks, load_settings, one_thread, save_settings
 
-__all__ = ["NetworkGenerator"]
+__all__ = ["SETTINGS_FILE", "NetworkGenerator"]
 
-_SETTINGS_FILE = "generator.json"
+SETTINGS_FILE = "generator.json"
 
 
 class _Network(Protocol):
@@ -46,6 +46,7 @@ class NetworkGenerator(ABC, Generic[N, S]):
         seed: seed of the initial weights.
     """
 
+    kind: ClassVar[str]
     network_type: ClassVar[Any]
     settings_type: ClassVar[Any]
 
@@ -134,7 +135,7 @@ class NetworkGenerator(ABC, Generic[N, S]):
     def save_pretrained(self, directory: str | Path) -> None:
         """Write weights, configuration and settings into a directory."""
         self.network.save_pretrained(directory)
-        save_settings(self.settings, Path(directory) / _SETTINGS_FILE)
+        save_settings(self.settings, Path(directory) / SETTINGS_FILE)
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, schema: GraphSchema, legal: Legality | None = None) -> Self:
@@ -145,6 +146,6 @@ class NetworkGenerator(ABC, Generic[N, S]):
         """
         found = cls.__new__(cls)
         found.network = cls.network_type.from_pretrained(directory, schema)
-        found.settings = load_settings(cls.settings_type, Path(directory) / _SETTINGS_FILE)
+        found.settings = load_settings(cls.settings_type, Path(directory) / SETTINGS_FILE)
         found.schema, found.legal = schema, legal
         return found

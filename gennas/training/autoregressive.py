@@ -119,6 +119,7 @@ class AutoregressiveGenerator(NetworkGenerator[DecisionLM, AutoregressiveSetting
         (200,)
     """
 
+    kind = "autoregressive"
     network_type = DecisionLM
     settings_type = AutoregressiveSettings
 

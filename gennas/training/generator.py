@@ -178,6 +178,7 @@ class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, Diffusi
         10
     """
 
+    kind = "diffusion"
     network_type = ArchitectureDiffusionPipeline
     settings_type = DiffusionSettings
 

@@ -199,6 +199,7 @@ class LatentDiffusionGenerator(NetworkGenerator[LatentDiffusionPipeline, LatentS
         10
     """
 
+    kind = "latent"
     network_type = LatentDiffusionPipeline
     settings_type = LatentSettings
 
