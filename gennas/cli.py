@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -238,7 +239,7 @@ def _parse(name: str, verb: _Verb, args: list[str]) -> Any:
     return tyro.cli(
         verb.settings,
         prog=f"gennas {name}",
-        description=f"{verb.settings.__doc__}\n\nExample:\n  {verb.example}",
+        description=f"{inspect.getdoc(verb.settings)}\n\nExample:\n  {verb.example}",
         args=args,
         default=default,
         config=(tyro.conf.UseAppendAction,),

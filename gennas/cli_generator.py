@@ -36,8 +36,7 @@ class SampleConfig:
     """
 
     space: str | None = None
-    """Search space: a name from `gennas list spaces`, or `module:Class` / `file.py:Class`; default: the generator's
-    own, or nasbench201."""
+    """Search space, as for `gennas search`; default: the generator's own, or nasbench201."""
     space_option: tuple[str, ...] = ()
     """Arguments of the space, as KEY=VALUE."""
     n: int = 5
@@ -47,8 +46,7 @@ class SampleConfig:
     generator: Path | None = None
     """Folder of a saved generator; without it, the space's own uniform sampling."""
     condition: str = ""
-    """What is wished for, as METRIC>=NUMBER or METRIC<=NUMBER separated by commas; a number with q is a quantile of
-    the training archive's values. Default: whatever the generator finds likely."""
+    """Wishes such as "accuracy>=0.9q, latency_ms<=5"; q: a quantile of the training archive's values. Default: none."""
     unique: bool = False
     """Print each architecture once, and draw on until there are enough."""
     out: Path | None = None
@@ -66,7 +64,7 @@ def run_sample(config: SampleConfig) -> int:
     from gennas.generators import draw_architectures
 
     console = Console(stderr=True)
-    trained = _load(config)
+    trained = _load(config.generator, config)
     with console.status(f"Drawing {config.n:,} architectures"):
         drawn = draw_architectures(trained, config.n, config.condition, config.seed, config.unique)
     _write(_lines(config, trained, drawn), config.out)
@@ -94,14 +92,13 @@ def _sample_space(config: SampleConfig) -> int:
     return 0
 
 
-def _load(config: SampleConfig) -> TrainedGenerator:
+def _load(folder: Path, config: SampleConfig) -> TrainedGenerator:
     from gennas.config import parse_options
     from gennas.spaces import make_space
     from gennas.training.trained_generator import TrainedGenerator
 
-    assert config.generator is not None
     space = None if config.space is None else make_space(config.space, **parse_options(config.space_option))
-    return TrainedGenerator.from_pretrained(config.generator, space)
+    return TrainedGenerator.from_pretrained(folder, space)
 
 
 def _lines(config: SampleConfig, trained: TrainedGenerator, drawn: Drawn) -> list[str]:

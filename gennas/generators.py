@@ -50,8 +50,7 @@ class TrainGeneratorConfig:
     """
 
     space: str | None = None
-    """Search space: a name from `gennas list spaces`, or `module:Class` / `file.py:Class`; default: that of the archives
-    or of --init."""
+    """Search space: a name from `gennas list spaces`, or `module:Class` / `file.py:Class`; default: the archives'."""
     space_option: tuple[str, ...] = ()
     """Arguments of the space, as KEY=VALUE."""
     task: str = ""
@@ -59,8 +58,7 @@ class TrainGeneratorConfig:
     archive: tuple[Path, ...] = ()
     """Run directory to learn from; may be given several times, for runs that measured the same."""
     conditions: str = ""
-    """Metrics of the archive that can be asked for, as METRIC or METRIC:max / METRIC:min, separated by commas; the
-    default is the runs' objectives and constraints."""
+    """Metrics to be asked for, as METRIC or METRIC:min, joined by commas; default: objectives and constraints."""
     out: Path = Path("runs/generator")
     """Folder of the generator; must be new."""
     kind: Literal["diffusion", "autoregressive", "latent"] | None = None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from gennas.errors import CheckpointError
-from gennas.spaces import Space, make_space
+from gennas.spaces import SPACES, Space, make_space
 from gennas.training._network_generator import SETTINGS_FILE, NetworkGenerator
 from gennas.training.conditions import ConditionScale
 
@@ -116,10 +116,10 @@ class TrainedGenerator:
 
         Args:
             directory: the folder, or a run directory, whose last generator is taken.
-            space: where architectures belong; default: the space that the folder names.
+            space: where architectures belong; default: the space that the folder names, if it is one of gennas's own.
 
         Raises:
-            CheckpointError: nothing readable is there, or it belongs to another space.
+            CheckpointError: nothing readable is there, it belongs to another space, or the space must be given.
         """
         folder = _generator_folder(Path(directory))
         record = _read_record(folder)
@@ -129,9 +129,7 @@ class TrainedGenerator:
             kind, known, history = record["kind"], frozenset(record["known"]), tuple(record["history"])
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{folder / _FILE} cannot be read ({error!r}); train the generator again.") from error
-        home = space if space is not None or source is None else source.make()
-        if home is None:
-            raise CheckpointError(f"{folder} does not name its space: say which one it belongs to (--space).")
+        home = space or _own_space(source, folder)
         generator = generator_class(kind).from_pretrained(folder, home.schema, home.legal)
         return cls(generator, home, source, _complete(scales, generator.num_conditions, folder), known, history)
 
@@ -155,6 +153,17 @@ def _generator_folder(folder: Path) -> Path:
     if not (found / SETTINGS_FILE).exists():
         raise CheckpointError(f"Expected a saved generator, or a run that has one, in {folder}; found none there.")
     return found
+
+
+def _own_space(source: SpaceSource | None, folder: Path) -> Space:
+    if source is None:
+        raise CheckpointError(f"{folder} does not name its space: say which one it belongs to (--space).")
+    if source.name not in SPACES:  # weights must not bring code with them
+        raise CheckpointError(
+            f"{folder} belongs to the space {source.name!r}, which is not one of gennas's own; name it yourself "
+            "(--space) if you trust its code."
+        )
+    return source.make()
 
 
 def _read_record(folder: Path) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def adopt(self, other: GraphDenoiser, kept: Sequence[int | None]) -> None:
         """Take the weights of a model of other conditions; condition ``i`` was its ``kept[i]``, None: it is new.
 
-        A condition that is new changes nothing as long as it is unknown.
+        A condition that is new changes nothing as long as it is unknown; one that goes counts as unknown.
 
         Raises:
             CheckpointError: the models differ in more than their conditions.

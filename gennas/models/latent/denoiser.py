@@ -52,7 +52,7 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def adopt(self, other: LatentDenoiser, kept: Sequence[int | None]) -> None:
         """Take the weights of a model of other conditions; condition ``i`` was its ``kept[i]``, None: it is new.
 
-        A condition that is new changes nothing as long as it is unknown.
+        A condition that is new changes nothing as long as it is unknown; one that goes counts as unknown.
 
         Raises:
             CheckpointError: the models differ in more than their conditions.
@@ -61,6 +61,9 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         for embed, j in zip(self.conditions, kept, strict=True):
             if j is not None:
                 copy_weights(embed, other.conditions[j])
+        gone = [j for j in range(other.num_conditions) if j not in kept]
+        with torch.no_grad():
+            self.time[-1].bias += other.null[gone].sum(0)
 
     def forward(self, z: Tensor, time: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Velocities, ``(b, Z)``."""
