@@ -76,6 +76,11 @@ class TrainGeneratorConfig:
     seed: int = 0
     """Seed of weights, samples and batches."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "out", Path(self.out))
+        object.__setattr__(self, "init", None if self.init is None else Path(self.init))
+        object.__setattr__(self, "archive", tuple(Path(folder) for folder in self.archive))
+
     def check(self) -> None:
         """Refuse settings that make no sense.
 
