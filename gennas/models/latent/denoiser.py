@@ -63,7 +63,7 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
                 copy_weights(embed, other.conditions[j])
         gone = [j for j in range(other.num_conditions) if j not in kept]
         with torch.no_grad():
-            self.time[-1].bias += other.null[gone].sum(0)
+            cast(nn.Linear, self.time[-1]).bias.add_(other.null[gone].sum(0))
 
     def forward(self, z: Tensor, time: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Velocities, ``(b, Z)``."""
