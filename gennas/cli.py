@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -9,28 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gennas.cli_generator import SampleConfig, run_sample, run_train_generator
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.errors import ConfigError, GennasError, UnknownNameError
+from gennas.generators import TrainGeneratorConfig
 
 __all__ = ["main"]
-
-
-@dataclass(frozen=True)
-class SampleConfig:
-    """Draw architectures from a space, or from a trained generator, and print their text form."""
-
-    space: str = "nasbench201"
-    """Search space: a name from `gennas list spaces`, or `module:Class` / `file.py:Class`."""
-    space_option: tuple[str, ...] = ()
-    """Arguments of the space, as KEY=VALUE."""
-    n: int = 5
-    """How many."""
-    seed: int = 0
-    """Seed of the draw."""
-    generator: Path | None = None
-    """Folder of a saved generator (RUN/generator/round-…); without it, the space's own uniform sampling."""
-    quantile: float = 0.98
-    """Quality asked of the generator: the quantile of the objective among what it was trained on."""
 
 
 @dataclass(frozen=True)
@@ -124,28 +109,6 @@ def _compare(config: CompareConfig) -> int:
     return 0
 
 
-def _sample(config: SampleConfig) -> int:
-    import numpy as np
-
-    from gennas.config import parse_options
-    from gennas.spaces import make_space
-
-    if config.n < 1:
-        raise ConfigError(f"Expected a positive number of architectures, got {config.n}.")
-    space = make_space(config.space, **parse_options(config.space_option))
-    if config.generator is None:
-        population = space.sample(config.n, np.random.default_rng(config.seed))
-    else:
-        from gennas.training.generator import DiffusionGenerator
-
-        generator = DiffusionGenerator.from_pretrained(config.generator, space.schema, space.legal)
-        conditions = np.full((1, generator.pipeline.denoiser.num_conditions), config.quantile)
-        population = space.canonical(generator.sample(config.n, conditions, seed=config.seed))
-    for arch in population:
-        print(space.to_text(arch))
-    return 0
-
-
 def _train(config: TrainVerbConfig) -> int:
     from gennas.config import parse_options
     from gennas.eval.base import Fidelity
@@ -215,9 +178,15 @@ VERBS = {
     ),
     "sample": _Verb(
         SampleConfig,
-        _sample,
+        run_sample,
         "draw architectures from a space or a generator",
         "gennas sample --space nasbench101 --n 3",
+    ),
+    "train-generator": _Verb(
+        TrainGeneratorConfig,
+        run_train_generator,
+        "train a generator on a space, or on finished runs",
+        "gennas train-generator --archive runs/cora --out runs/generator",
     ),
     "train": _Verb(
         TrainVerbConfig, _train, "train one architecture", "gennas train runs/digits/summary.json --task digits", "arch"
@@ -270,7 +239,7 @@ def _parse(name: str, verb: _Verb, args: list[str]) -> Any:
     return tyro.cli(
         verb.settings,
         prog=f"gennas {name}",
-        description=f"{verb.settings.__doc__}\n\nExample:\n  {verb.example}",
+        description=f"{inspect.getdoc(verb.settings)}\n\nExample:\n  {verb.example}",
         args=args,
         default=default,
         config=(tyro.conf.UseAppendAction,),

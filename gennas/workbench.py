@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import yaml
 
 import gennas
-from gennas.config import SearchConfig, load_yaml
+from gennas.config import SearchConfig, load_yaml, parse_options
 from gennas.errors import ConfigError, GennasError
 from gennas.eval.base import Evaluator
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor
@@ -25,6 +26,7 @@ from gennas.tracking import NullTracker, RunInfo, SafeTracker, Tracker
 if TYPE_CHECKING:
     from torch import nn
 
+    from gennas.models.generator import Generator
     from gennas.report import RunData
 
 __all__ = ["Run", "open_run", "replay_run", "run_data", "run_search"]
@@ -150,7 +152,7 @@ def run_search(
         config.budget,
         config.seed,
         problem.fidelity,
-        [*listeners, tracker, _GeneratorSaver(strategy, config.out)],
+        [*listeners, tracker, _GeneratorSaver(strategy, config, problem)],
         config.asynchronous,
     )
     try:
@@ -246,21 +248,47 @@ def open_run(directory: Path) -> tuple[Run, Archive]:
 
 @dataclass
 class _GeneratorSaver:
-    """Saves a strategy's generator, if it has one, after every refit."""
+    """Saves a strategy's generator, if it has one, after every refit, with what it was trained on."""
 
     strategy: Strategy
-    directory: Path
+    config: SearchConfig
+    problem: Problem
+    trials: list[Trial] = field(default_factory=list)
 
     def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
-        """Nothing to save."""
+        """Remember what the generator may have learned from."""
+        if trial.ok:
+            self.trials.append(trial)
 
     def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
         generator = getattr(self.strategy, "generator", None)
         if generator is None or "refits" not in record or record["refits"] != self.strategy.records().get("refits"):
             return  # no generator, or a restored round whose weights are gone
-        folder = self.directory / "generator" / f"round-{int(record['refits']):03d}"
+        folder = self.config.out / "generator" / f"round-{int(record['refits']):03d}"
         if not folder.exists():
+            self._save(generator, folder, n_evals)
+
+    def _save(self, generator: Generator, folder: Path, n_evals: int) -> None:
+        from gennas.training._network_generator import NetworkGenerator
+        from gennas.training.conditions import ConditionScale
+        from gennas.training.trained_generator import SpaceSource, TrainedGenerator
+
+        if not isinstance(generator, NetworkGenerator):
             generator.save_pretrained(folder)
+            return
+        goals = self.problem.objectives
+        scale = ConditionScale("utility", "max")  # several objectives, or constraints: ranks alone have a meaning
+        if len(goals.objectives) == 1 and not goals.constraints:
+            values = np.array([t.metrics[goals.primary.metric] for t in self.trials])
+            scale = ConditionScale.of(goals.primary.metric, goals.primary.direction, values)
+        TrainedGenerator(
+            generator,
+            self.problem.space,
+            SpaceSource(self.config.space, parse_options(self.config.space_option), self.config.task or ""),
+            (scale,) if generator.num_conditions == 1 else (),
+            frozenset(t.arch.key for t in self.trials),
+            ({"run": self.config.config_hash, "n_evals": n_evals, "seed": self.config.seed},),
+        ).save_pretrained(folder)
 
 
 def replay_run(run: Run, archive: Archive) -> None:

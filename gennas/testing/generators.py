@@ -54,16 +54,18 @@ class GeneratorContract:
         raise NotImplementedError
 
     @pytest.fixture(scope="class")
-    def archs(self) -> Population:
+    @classmethod
+    def archs(cls) -> Population:
         """Random graphs of the toy schema, up to six edges."""
         D = toy_schema().decision_mask.argmax(1) + np.random.default_rng(0).integers(2, size=(400, 8))
         return Population.from_decisions(toy_schema(), D)
 
     @pytest.fixture(scope="class")
-    def fitted(self, archs: Population) -> Generator:
+    @classmethod
+    def fitted(cls, archs: Population) -> Generator:
         """Trained on all of them, conditioned on their share of edges."""
-        generator = self.make(toy_schema(), None, 1, seed=0)
-        generator.fit(archs, edge_share(archs)[:, None], steps=self.steps, seed=0)
+        generator = cls().make(toy_schema(), None, 1, seed=0)
+        generator.fit(archs, edge_share(archs)[:, None], steps=cls.steps, seed=0)
         return generator
 
     def test_is_a_generator(self, fitted: Generator) -> None:

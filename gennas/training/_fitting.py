@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,8 @@ from gennas.errors import CheckpointError, ConfigError
 from gennas.models.generator import FloatArray
 
 S = TypeVar("S")
+
+_watcher: ContextVar[Callable[[int, int], None] | None] = ContextVar("watcher", default=None)
 
 
 @contextmanager
@@ -37,9 +40,23 @@ def one_thread() -> Iterator[None]:
 
 
 def steps_on_one_thread(steps: int) -> Iterator[int]:
-    """The numbers of ``steps`` steps, all computed by one CPU thread."""
+    """The numbers of ``steps`` steps, all computed by one CPU thread; :func:`watch_steps` hears of each."""
+    tell = _watcher.get()
     with one_thread():
-        yield from range(steps)
+        for i in range(steps):
+            yield i
+            if tell is not None:
+                tell(i + 1, steps)
+
+
+@contextmanager
+def watch_steps(tell: Callable[[int, int], None]) -> Iterator[None]:
+    """Call ``tell(done, steps)`` after every step of whatever is fitted inside: progress bars."""
+    token = _watcher.set(tell)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
 
 
 def training_tensors(
@@ -93,9 +110,12 @@ def drop_conditions(conditions: Tensor, probability: float, generator: torch.Gen
     return conditions.masked_fill((one | every).to(conditions.device), torch.nan)
 
 
-def chunks(n: int, size: int, values: NDArray[Any] | None) -> Iterator[tuple[int, NDArray[Any] | None]]:
-    """Sizes of consecutive parts of ``n`` rows with the rows of a per-row array; one row for all stays as it is."""
-    per_row = values is not None and np.ndim(values) == 2 and len(values) == n
+def chunks(n: int, size: int, *values: NDArray[Any] | None) -> Iterator[tuple[int, list[NDArray[Any] | None]]]:
+    """Sizes of consecutive parts of ``n`` rows, with the rows of per-row arrays; one row for all stays as it is."""
+    per_row = [v is not None and np.ndim(v) == 2 and len(v) == n for v in values]
     for start in range(0, n, size):
         stop = min(start + size, n)
-        yield stop - start, values[start:stop] if values is not None and per_row else values
+        yield (
+            stop - start,
+            [v[start:stop] if v is not None and rows else v for v, rows in zip(values, per_row, strict=True)],
+        )

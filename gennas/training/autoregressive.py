@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from gennas.errors import CheckpointError
-from gennas.graph import GraphSchema, Population
+from gennas.graph import Population
 from gennas.models._schema import check_schema
 from gennas.models.autoregressive import DecisionLM, DecisionVocabulary
-from gennas.models.generator import FloatArray, Legality
+from gennas.models.generator import FloatArray
 from gennas.training._fitting import (
     chunks,
     drop_conditions,
-    load_settings,
     one_thread,
-    save_settings,
+    steps_on_one_thread,
     training_tensors,
     warm_cosine,
 )
+from gennas.training._network_generator import NetworkGenerator
 
 __all__ = ["AutoregressiveGenerator", "AutoregressiveSettings", "fit_autoregressive"]
-
-_SETTINGS_FILE = "generator.json"
 
 
 def fit_autoregressive(
@@ -60,18 +56,17 @@ def fit_autoregressive(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: warm_cosine(i, steps))
     losses = np.empty(steps)
     model.train()
-    with one_thread():
-        for i in range(steps):
-            rows = torch.multinomial(w, batch_size, replacement=True, generator=generator)
-            x = D[rows].to(model.device)
-            logits = model(x, drop_conditions(c[rows], cond_dropout, generator))
-            loss = nn.functional.cross_entropy(logits.flatten(0, 1), x.flatten())
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            schedule.step()
-            losses[i] = loss.item()
+    for i in steps_on_one_thread(steps):
+        rows = torch.multinomial(w, batch_size, replacement=True, generator=generator)
+        x = D[rows].to(model.device)
+        logits = model(x, drop_conditions(c[rows], cond_dropout, generator))
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), x.flatten())
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        losses[i] = loss.item()
     model.eval()
     return losses
 
@@ -101,7 +96,7 @@ class AutoregressiveSettings:
     chunk: int = 2048
 
 
-class AutoregressiveGenerator:
+class AutoregressiveGenerator(NetworkGenerator[DecisionLM, AutoregressiveSettings]):
     """A causal language model over decisions as a :class:`gennas.models.generator.Generator`.
 
     Besides sampling it gives exact likelihoods (:meth:`log_prob`), and it ranks candidates such as
@@ -124,19 +119,21 @@ class AutoregressiveGenerator:
         (200,)
     """
 
-    def __init__(
-        self,
-        schema: GraphSchema,
-        legal: Legality | None = None,
-        num_conditions: int = 1,
-        settings: AutoregressiveSettings | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.schema, self.legal, self.settings = schema, legal, settings or AutoregressiveSettings()
-        vocabulary = DecisionVocabulary(schema, num_conditions, self.settings.num_bins)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            self.model = DecisionLM(vocabulary, self.settings.dim, self.settings.num_layers).eval()
+    kind = "autoregressive"
+    network_type = DecisionLM
+    settings_type = AutoregressiveSettings
+
+    def _untrained(self, num_conditions: int) -> DecisionLM:
+        vocabulary = DecisionVocabulary(self.schema, num_conditions, self.settings.num_bins)
+        return DecisionLM(vocabulary, self.settings.dim, self.settings.num_layers).eval()
+
+    def _adopt(self, network: DecisionLM, kept: Sequence[int | None]) -> None:
+        self.model.adopt(network, kept)
+
+    @property
+    def model(self) -> DecisionLM:
+        """The language model."""
+        return self.network
 
     @property
     def num_conditions(self) -> int:
@@ -158,16 +155,8 @@ class AutoregressiveGenerator:
             self.model, archs, conditions, weights, steps, s.batch_size, s.lr, s.cond_dropout, seed
         )
 
-    def sample(self, n: int, conditions: FloatArray | None = None, seed: int = 0) -> Population:
-        """Draw ``n`` architectures, each legal, under ``conditions`` ``(c,)`` or ``(n, c)``."""
-        generator = torch.Generator().manual_seed(seed)
-        w = self.settings.guidance_scale
-        with one_thread():
-            parts = [
-                self.model.sample(size, c, w, generator, self.legal)
-                for size, c in chunks(n, self.settings.chunk, conditions)
-            ]
-        return Population.concat([Population.of(self.schema, []), *parts])
+    def _draw(self, n: int, generator: torch.Generator, conditions: FloatArray | None) -> Population:
+        return self.model.sample(n, conditions, self.settings.guidance_scale, generator, self.legal)
 
     def log_prob(
         self, archs: Population, conditions: FloatArray | None = None, guidance_scale: float = 1.0
@@ -180,7 +169,7 @@ class AutoregressiveGenerator:
         check_schema(self.schema, archs.schema)
         D, parts, start = archs.decisions, [np.empty(0)], 0
         with one_thread():
-            for size, c in chunks(len(D), self.settings.chunk, conditions):
+            for size, (c,) in chunks(len(D), self.settings.chunk, conditions):
                 parts.append(self.model.log_prob(D[start : start + size], c, self.legal, guidance_scale))
                 start += size
         return np.concatenate(parts)
@@ -200,23 +189,3 @@ class AutoregressiveGenerator:
         """
         wanted, unwanted = (np.broadcast_to(q, self.num_conditions).astype(np.float64) for q in (high, low))
         return self.log_prob(candidates, wanted) - self.log_prob(candidates, unwanted)
-
-    def save_pretrained(self, directory: str | Path) -> None:
-        """Write weights, vocabulary and settings into a directory."""
-        self.model.save_pretrained(directory)
-        save_settings(self.settings, Path(directory) / _SETTINGS_FILE)
-
-    @classmethod
-    def from_pretrained(
-        cls, directory: str | Path, schema: GraphSchema, legal: Legality | None = None
-    ) -> AutoregressiveGenerator:
-        """Read what :meth:`save_pretrained` wrote.
-
-        Raises:
-            CheckpointError: nothing readable is there, or it belongs to another schema.
-        """
-        model = DecisionLM.from_pretrained(directory, schema)
-        settings = load_settings(AutoregressiveSettings, Path(directory) / _SETTINGS_FILE)
-        found = cls(schema, legal, model.vocabulary.num_conditions, settings)
-        found.model = model
-        return found

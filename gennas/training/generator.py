@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gennas.errors import CheckpointError, ConfigError
-from gennas.graph import GraphSchema, Population
+from gennas.errors import ConfigError
+from gennas.graph import Population
 from gennas.models._schema import check_schema
 from gennas.models.diffusion import ArchitectureDiffusionPipeline, CategoricalScheduler, GraphDenoiser
-from gennas.models.generator import FloatArray, Legality
+from gennas.models.generator import FloatArray
 from gennas.training._encoder_pretraining import pretrain_encoder
+from gennas.training._fitting import drop_conditions, steps_on_one_thread, training_tensors, warm_cosine
 from gennas.training._flat_adamw import FlatAdamW
-from gennas.training._fitting import (
-    drop_conditions,
-    load_settings,
-    save_settings,
-    steps_on_one_thread,
-    training_tensors,
-    warm_cosine,
-)
+from gennas.training._network_generator import NetworkGenerator
 
 __all__ = ["DiffusionGenerator", "DiffusionSettings", "fit_diffusion", "pretrain_encoder"]
 
@@ -166,7 +158,7 @@ class DiffusionSettings:
     chunk: int = 2048
 
 
-class DiffusionGenerator:
+class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, DiffusionSettings]):
     """A discrete graph diffusion model as a :class:`gennas.models.generator.Generator`.
 
     Args:
@@ -186,26 +178,29 @@ class DiffusionGenerator:
         10
     """
 
-    def __init__(
-        self,
-        schema: GraphSchema,
-        legal: Legality | None = None,
-        num_conditions: int = 1,
-        settings: DiffusionSettings | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.schema, self.legal, self.settings = schema, legal, settings or DiffusionSettings()
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            denoiser = GraphDenoiser.for_schema(
-                schema,
-                num_conditions,
-                dim=self.settings.dim,
-                num_layers=self.settings.num_layers,
-                timed=self.settings.kernel != "absorbing",
-            )
-        scheduler = CategoricalScheduler(self.settings.num_train_timesteps, self.settings.kernel)
-        self.pipeline = ArchitectureDiffusionPipeline(denoiser.eval(), scheduler)
+    kind = "diffusion"
+    network_type = ArchitectureDiffusionPipeline
+    settings_type = DiffusionSettings
+
+    def _untrained(self, num_conditions: int) -> ArchitectureDiffusionPipeline:
+        s = self.settings
+        timed = s.kernel != "absorbing"
+        denoiser = GraphDenoiser.for_schema(
+            self.schema, num_conditions, dim=s.dim, num_layers=s.num_layers, timed=timed
+        )
+        return ArchitectureDiffusionPipeline(denoiser.eval(), CategoricalScheduler(s.num_train_timesteps, s.kernel))
+
+    def _adopt(self, network: ArchitectureDiffusionPipeline, kept: Sequence[int | None]) -> None:
+        self.pipeline.denoiser.adopt(network.denoiser, kept)
+
+    @property
+    def pipeline(self) -> ArchitectureDiffusionPipeline:
+        """Denoiser and scheduler."""
+        return self.network
+
+    @property
+    def _device(self) -> torch.device:
+        return torch.device(self.pipeline.denoiser.device)
 
     @property
     def num_conditions(self) -> int:
@@ -243,25 +238,26 @@ class DiffusionGenerator:
         fixed: NDArray[np.integer] | None = None,
     ) -> Population:
         """Draw ``n`` architectures; ``fixed`` decisions are kept, -1 where free, see the pipeline."""
-        generator = torch.Generator(self.pipeline.denoiser.device).manual_seed(seed)
-        parts = [Population.of(self.schema, [])]
-        for start in range(0, n, self.settings.chunk):
-            rows = slice(start, min(start + self.settings.chunk, n))
-            size = rows.stop - rows.start
-            parts.append(
-                self.pipeline(
-                    size,
-                    self._spread(size, _rows_of(conditions, rows, n), generator),
-                    guidance_scale=self._guidance(size, generator),
-                    num_steps=self.settings.num_steps,
-                    generator=generator,
-                    legal=self.legal,
-                    fixed=_rows_of(fixed, rows, n),
-                    temperature=self.settings.temperature,
-                    guidance_interval=self.settings.guidance_interval,
-                )
-            )
-        return Population.concat(parts)
+        return self._in_chunks(self._draw, n, seed, conditions, fixed)
+
+    def _draw(
+        self,
+        n: int,
+        generator: torch.Generator,
+        conditions: FloatArray | None,
+        fixed: NDArray[np.integer] | None = None,
+    ) -> Population:
+        return self.pipeline(
+            n,
+            self._spread(n, conditions, generator),
+            guidance_scale=self._guidance(n, generator),
+            num_steps=self.settings.num_steps,
+            generator=generator,
+            legal=self.legal,
+            fixed=fixed,
+            temperature=self.settings.temperature,
+            guidance_interval=self.settings.guidance_interval,
+        )
 
     def _guidance(self, n: int, generator: torch.Generator) -> FloatArray:
         """The guidance of each sample, ``(n,)``."""
@@ -283,31 +279,5 @@ class DiffusionGenerator:
         generator = torch.Generator(self.pipeline.denoiser.device).manual_seed(seed)
         return self.pipeline.elbo(archs, conditions, generator=generator)
 
-    def save_pretrained(self, directory: str | Path) -> None:
-        """Write weights, configuration and settings into a directory."""
-        self.pipeline.save_pretrained(directory)
-        save_settings(self.settings, Path(directory) / _SETTINGS_FILE)
-
-    @classmethod
-    def from_pretrained(
-        cls, directory: str | Path, schema: GraphSchema, legal: Legality | None = None
-    ) -> DiffusionGenerator:
-        """Read what :meth:`save_pretrained` wrote.
-
-        Raises:
-            CheckpointError: nothing readable is there, or it belongs to another schema.
-        """
-        pipeline = ArchitectureDiffusionPipeline.from_pretrained(directory, schema)
-        settings = load_settings(DiffusionSettings, Path(directory) / _SETTINGS_FILE)
-        found = cls(schema, legal, pipeline.denoiser.num_conditions, settings)
-        found.pipeline = pipeline
-        return found
-
 
 _STEPS_AT_ONCE = 64
-_SETTINGS_FILE = "generator.json"
-
-
-def _rows_of(values: NDArray[Any] | None, rows: slice, n: int) -> NDArray[Any] | None:
-    """The rows of a per-architecture array; one row for all stays as it is."""
-    return values[rows] if values is not None and np.ndim(values) == 2 and len(values) == n else values

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gennas.errors import CheckpointError, ConfigError
+from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models._schema import check_schema
+from gennas.models._transfer import copy_weights
 from gennas.models.generator import FloatArray, Legality
 from gennas.models.latent import (
     GraphAutoencoder,
@@ -22,19 +22,10 @@ from gennas.models.latent import (
     make_scheduler,
 )
 from gennas.models.latent.pipeline import SchedulerName
-from gennas.training._fitting import (
-    chunks,
-    drop_conditions,
-    load_settings,
-    one_thread,
-    save_settings,
-    training_tensors,
-    warm_cosine,
-)
+from gennas.training._fitting import drop_conditions, one_thread, steps_on_one_thread, training_tensors, warm_cosine
+from gennas.training._network_generator import NetworkGenerator
 
 __all__ = ["LatentDiffusionGenerator", "LatentSettings", "fit_autoencoder", "fit_latent_diffusion"]
-
-_SETTINGS_FILE = "generator.json"
 
 
 def fit_autoencoder(
@@ -67,20 +58,19 @@ def fit_autoencoder(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: warm_cosine(i, steps))
     losses = np.empty(steps)
     autoencoder.train()
-    with one_thread():
-        for i in range(steps):
-            rows = rng.integers(len(random), size=half)
-            batch = Population.concat([known[half * i : half * (i + 1)], random[rows]])
-            X, E, D = (
-                torch.from_numpy(a.astype(np.int64)).to(autoencoder.device) for a in (batch.X, batch.E, batch.decisions)
-            )
-            logits = autoencoder(X, E, generator)
-            loss = nn.functional.cross_entropy(logits.flatten(0, 1), D.flatten())
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-            losses[i] = loss.item()
+    for i in steps_on_one_thread(steps):
+        rows = rng.integers(len(random), size=half)
+        batch = Population.concat([known[half * i : half * (i + 1)], random[rows]])
+        X, E, D = (
+            torch.from_numpy(a.astype(np.int64)).to(autoencoder.device) for a in (batch.X, batch.E, batch.decisions)
+        )
+        logits = autoencoder(X, E, generator)
+        loss = nn.functional.cross_entropy(logits.flatten(0, 1), D.flatten())
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+        losses[i] = loss.item()
     autoencoder.trained.fill_(True)
     autoencoder.eval()
     return losses
@@ -125,18 +115,18 @@ def fit_latent_diffusion(
     losses = np.empty(steps)
     with one_thread():
         z0 = pipeline.autoencoder.embed(archs)
-        for i in range(steps):
-            rows = torch.multinomial(w, batch_size, replacement=True, generator=generator)
-            known = c[rows].to(z0.device)
-            z, time, target = _noisy(z0[rows], pipeline.scheduler, generator)
-            velocity = denoiser(z, time, drop_conditions(known, cond_dropout, generator))
-            loss = nn.functional.mse_loss(velocity, target) + _prediction_loss(predictor(z, time), known)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(parameters, 1.0)
-            optimiser.step()
-            schedule.step()
-            losses[i] = loss.item()
+    for i in steps_on_one_thread(steps):
+        rows = torch.multinomial(w, batch_size, replacement=True, generator=generator)
+        known = c[rows].to(z0.device)
+        z, time, target = _noisy(z0[rows], pipeline.scheduler, generator)
+        velocity = denoiser(z, time, drop_conditions(known, cond_dropout, generator))
+        loss = nn.functional.mse_loss(velocity, target) + _prediction_loss(predictor(z, time), known)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimiser.step()
+        schedule.step()
+        losses[i] = loss.item()
     return losses
 
 
@@ -189,7 +179,7 @@ class LatentSettings:
     chunk: int = 2048
 
 
-class LatentDiffusionGenerator:
+class LatentDiffusionGenerator(NetworkGenerator[LatentDiffusionPipeline, LatentSettings]):
     """A latent graph diffusion model as a :class:`gennas.models.generator.Generator`.
 
     Args:
@@ -209,22 +199,26 @@ class LatentDiffusionGenerator:
         10
     """
 
-    def __init__(
-        self,
-        schema: GraphSchema,
-        legal: Legality | None = None,
-        num_conditions: int = 1,
-        settings: LatentSettings | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.schema, self.legal, self.settings = schema, legal, settings or LatentSettings()
+    kind = "latent"
+    network_type = LatentDiffusionPipeline
+    settings_type = LatentSettings
+
+    def _untrained(self, num_conditions: int) -> LatentDiffusionPipeline:
         s = self.settings
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            autoencoder = GraphAutoencoder.for_schema(schema, node_dim=s.node_dim).eval()
-            denoiser = LatentDenoiser(autoencoder.latent_dim, num_conditions, s.dim, s.num_layers)
-            predictor = LatentPredictor(autoencoder.latent_dim, num_conditions)
-        self.pipeline = LatentDiffusionPipeline(autoencoder, denoiser, predictor, make_scheduler(s.scheduler))
+        autoencoder = GraphAutoencoder.for_schema(self.schema, node_dim=s.node_dim).eval()
+        denoiser = LatentDenoiser(autoencoder.latent_dim, num_conditions, s.dim, s.num_layers)
+        predictor = LatentPredictor(autoencoder.latent_dim, num_conditions)
+        return LatentDiffusionPipeline(autoencoder, denoiser, predictor, make_scheduler(s.scheduler))
+
+    def _adopt(self, network: LatentDiffusionPipeline, kept: Sequence[int | None]) -> None:
+        copy_weights(self.pipeline.autoencoder, network.autoencoder)
+        self.pipeline.denoiser.adopt(network.denoiser, kept)
+        self.pipeline.predictor.adopt(network.predictor, kept)
+
+    @property
+    def pipeline(self) -> LatentDiffusionPipeline:
+        """Autoencoder, denoiser, predictor and scheduler."""
+        return self.network
 
     @property
     def num_conditions(self) -> int:
@@ -253,33 +247,7 @@ class LatentDiffusionGenerator:
             self.pipeline, archs, conditions, weights, steps, s.batch_size, s.lr, s.cond_dropout, seed
         )
 
-    def sample(self, n: int, conditions: FloatArray | None = None, seed: int = 0) -> Population:
-        """Draw ``n`` architectures, each legal, under ``conditions`` ``(c,)`` or ``(n, c)``."""
-        generator, s = torch.Generator().manual_seed(seed), self.settings
+    def _draw(self, n: int, generator: torch.Generator, conditions: FloatArray | None) -> Population:
+        s = self.settings
         scales = (s.guidance_scale, s.predictor_scale)
-        with one_thread():
-            parts = [
-                self.pipeline(size, c, *scales, s.num_steps, generator, self.legal)
-                for size, c in chunks(n, s.chunk, conditions)
-            ]
-        return Population.concat([Population.of(self.schema, []), *parts])
-
-    def save_pretrained(self, directory: str | Path) -> None:
-        """Write weights, configuration and settings into a directory."""
-        self.pipeline.save_pretrained(directory)
-        save_settings(self.settings, Path(directory) / _SETTINGS_FILE)
-
-    @classmethod
-    def from_pretrained(
-        cls, directory: str | Path, schema: GraphSchema, legal: Legality | None = None
-    ) -> LatentDiffusionGenerator:
-        """Read what :meth:`save_pretrained` wrote.
-
-        Raises:
-            CheckpointError: nothing readable is there, or it belongs to another schema.
-        """
-        pipeline = LatentDiffusionPipeline.from_pretrained(directory, schema)
-        settings = load_settings(LatentSettings, Path(directory) / _SETTINGS_FILE)
-        found = cls(schema, legal, pipeline.denoiser.num_conditions, settings)
-        found.pipeline = pipeline
-        return found
+        return self.pipeline(n, conditions, *scales, s.num_steps, generator, self.legal)

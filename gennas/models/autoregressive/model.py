@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 from gennas.errors import CheckpointError, ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models._schema import check_schema, schema_from_config, schema_to_config
+from gennas.models._transfer import blocks, copy_weights
 from gennas.models.autoregressive.vocabulary import DecisionVocabulary
 from gennas.models.generator import FloatArray, Legality
 
@@ -92,6 +94,24 @@ class DecisionLM(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return cast(torch.device, self.network.device)
+
+    def adopt(self, other: DecisionLM, kept: Sequence[int | None]) -> None:
+        """Take the weights of a model of other conditions; condition ``i`` was its ``kept[i]``, None: it is new.
+
+        Raises:
+            CheckpointError: the models differ in more than their conditions.
+        """
+        size = self.vocabulary.num_bins + 2
+        if other.vocabulary.num_bins != self.vocabulary.num_bins:
+            raise CheckpointError(
+                f"Expected a model of {self.vocabulary.num_bins} bins per condition, got {other.vocabulary.num_bins}."
+            )
+        conditions = blocks(kept, size)
+        start = 1 + size * other.vocabulary.num_conditions
+        decisions = np.arange(start, len(other.vocabulary))
+        tokens = np.concatenate([[0], np.where(conditions < 0, -1, conditions + 1), decisions])
+        places = {f"network.{name}.weight": (0, tokens) for name in ("model.embed_tokens", "lm_head")}
+        copy_weights(self, other, places)
 
     def forward(self, D: Tensor, conditions: Tensor) -> Tensor:
         """Logits of every decision given those before it, ``(b, d, L)``."""

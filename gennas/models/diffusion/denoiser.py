@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from gennas.graph import GraphSchema
 from gennas.models._schema import schema_from_config, schema_to_config
+from gennas.models._transfer import blocks, copy_weights
 
 __all__ = ["GraphDenoiser", "slot_relations"]
 
@@ -120,6 +122,21 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     def for_schema(cls, schema: GraphSchema, num_conditions: int = 0, **settings: Any) -> GraphDenoiser:
         """A new denoiser for a schema; ``settings`` are those of the class."""
         return cast(GraphDenoiser, cls(schema_to_config(schema), num_conditions, **settings))
+
+    def adopt(self, other: GraphDenoiser, kept: Sequence[int | None]) -> None:
+        """Take the weights of a model of other conditions; condition ``i`` was its ``kept[i]``, None: it is new.
+
+        A condition that is new changes nothing as long as it is unknown; one that goes counts as unknown.
+
+        Raises:
+            CheckpointError: the models differ in more than their conditions.
+        """
+        time = np.arange(2 * _FREQUENCIES * self.timed)
+        waves, flags = blocks(kept, 2 * _FREQUENCIES), blocks(kept)
+        before = len(time) + 2 * _FREQUENCIES * other.num_conditions
+        moved = (np.where(part < 0, -1, part + offset) for part, offset in ((waves, len(time)), (flags, before)))
+        inputs = np.concatenate([time, *moved]) if self.timed or kept else np.array([-1])
+        copy_weights(self, other, {"context.0.weight": (1, inputs)})
 
     def forward(self, x: Tensor, time: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Logits of the clean labels, ``(b, d, L)``."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
+
+from gennas.models._transfer import blocks, copy_weights
 
 __all__ = ["LatentDenoiser", "LatentPredictor"]
 
@@ -44,6 +48,22 @@ class LatentDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.head = nn.Linear(dim, latent_dim)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+
+    def adopt(self, other: LatentDenoiser, kept: Sequence[int | None]) -> None:
+        """Take the weights of a model of other conditions; condition ``i`` was its ``kept[i]``, None: it is new.
+
+        A condition that is new changes nothing as long as it is unknown; one that goes counts as unknown.
+
+        Raises:
+            CheckpointError: the models differ in more than their conditions.
+        """
+        copy_weights(self, other, {"null": (0, blocks(kept))}, leave=("conditions.",))
+        for embed, j in zip(self.conditions, kept, strict=True):
+            if j is not None:
+                copy_weights(embed, other.conditions[j])
+        gone = [j for j in range(other.num_conditions) if j not in kept]
+        with torch.no_grad():
+            cast(nn.Linear, self.time[-1]).bias.add_(other.null[gone].sum(0))
 
     def forward(self, z: Tensor, time: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Velocities, ``(b, Z)``."""
@@ -82,13 +102,25 @@ class LatentPredictor(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.head = nn.Sequential(nn.SiLU(), nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, max(1, num_conditions)))
         self.num_conditions = num_conditions
 
+    def adopt(self, other: LatentPredictor, kept: Sequence[int | None]) -> None:
+        """Take the weights of a predictor of other conditions, as :meth:`LatentDenoiser.adopt`.
+
+        Raises:
+            CheckpointError: the networks differ in more than their conditions.
+        """
+        rows = blocks(kept) if kept else np.array([-1])
+        copy_weights(self, other, {"head.3.weight": (0, rows), "head.3.bias": (0, rows)})
+
     def forward(self, z: Tensor, time: Tensor) -> Tensor:
         """Expected conditions, ``(b, c)``."""
         values = self.head(self.read(z) + self.time(_waves(time)))
         return cast(Tensor, values[:, : self.num_conditions])
 
     def log_likelihood_gradient(self, z: Tensor, time: Tensor, conditions: Tensor, tau: float = 0.2) -> Tensor:
-        r"""Gradient by ``z`` of :math:`\log p(c \mid z) = -\sum_i (f_i(z) - c_i)^2 / 2 \tau^2`, ``(b, Z)``; NaN is left out."""
+        r"""Gradient by ``z`` of :math:`\log p(c \mid z) = -\sum_i (f_i(z) - c_i)^2 / 2 \tau^2`, ``(b, Z)``.
+
+        Conditions that are NaN are left out.
+        """
         with torch.inference_mode(False), torch.enable_grad():
             at = z.clone().requires_grad_()
             error = (self(at, time.clone()) - conditions.clone().nan_to_num()) * ~conditions.isnan()
