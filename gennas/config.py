@@ -132,7 +132,7 @@ class CompareConfig(ProblemConfig):
     """Several strategies at an equal budget, over many seeds."""
 
     strategies: str = "random,local-search,regularized-evolution,generative"
-    """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments: generative@shares={mutation: 0.6, random: 0.4}."""
+    """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments: generative@shares={random: 1}."""
     seeds: int = 10
     """Runs of each strategy, with seeds 0 to seeds - 1."""
     out: Path = Path("runs/compare")

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 import torch
-
 from scipy.stats import rankdata
 
 from gennas.errors import CheckpointError, ConfigError

@@ -16,7 +16,15 @@ from gennas.graph import GraphSchema, Population
 from gennas.graph.features import graph_features, subtree_bag
 from gennas.models.generator import FloatArray
 
-__all__ = ["Features", "Surrogate", "graph_statistics", "live_one_hot", "live_subtrees", "normal_scores", "path_statistics"]
+__all__ = [
+    "Features",
+    "Surrogate",
+    "graph_statistics",
+    "live_one_hot",
+    "live_subtrees",
+    "normal_scores",
+    "path_statistics",
+]
 
 BoolArray = NDArray[np.bool_]
 
