@@ -42,6 +42,8 @@ class ProblemConfig:
     """Metric to report for the incumbent, never shown to the strategy. Default: test_accuracy if there is one."""
     constraint: tuple[str, ...] = ()
     """Constraints such as "latency_ms<=5"."""
+    cheap: tuple[str, ...] = ()
+    """Metrics that cost next to nothing: known for every candidate before it is chosen; the report counts them."""
     budget: int = 100
     """Evaluations; every one counts, failed ones too."""
     train_option: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from gennas.config import ProblemConfig, parse_options
 from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
-from gennas.eval.base import FULL_FIDELITY, Evaluator, Fidelity, Metric
+from gennas.eval.base import FULL_FIDELITY, CheapEvaluator, Evaluator, Fidelity, Metric
 from gennas.graph import Architecture
 from gennas.search import Constraint, Objective, Objectives
+from gennas.search.screen import Screen
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.spaces import Space, make_space
 
@@ -39,6 +40,7 @@ class Problem:
     report: str | None
     fidelity: Fidelity
     table: Table | None = None
+    cheap: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -84,9 +86,23 @@ def make_problem(config: ProblemConfig) -> Problem:
     report = config.report or ("test_accuracy" if "test_accuracy" in metrics else None)
     if report is not None and report not in metrics:
         raise UnknownNameError("metric", report, metrics)
-    problem = Problem(space, evaluator, objectives, report, _fidelity(config), table)
+    problem = Problem(space, evaluator, objectives, report, _fidelity(config), table, config.cheap)
     _check_constraints(problem)
+    _check_cheap(problem)
     return problem
+
+
+def _check_cheap(problem: Problem) -> None:
+    """Refuse to call cheap what nobody asked for, or what the evaluator cannot tell without evaluating."""
+    goals, evaluator = problem.objectives, problem.evaluator
+    known = evaluator.cheap_metrics if isinstance(evaluator, CheapEvaluator) else ()
+    possible = [name for name in goals.metric_names if name in known and name != goals.primary.metric]
+    for metric in problem.cheap:
+        if metric not in possible:
+            raise ConfigError(
+                f"{metric!r} cannot be a cheap metric: expected an objective (not the first) or constraint that is "
+                f"known without an evaluation; here: {', '.join(possible) or 'none'}."
+            )
 
 
 def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Table | None]:
@@ -165,9 +181,13 @@ def make_strategy(name: str, options: Sequence[str], problem: Problem, seed: int
     """
     factory = STRATEGIES.get(name)
     try:
-        return factory(problem.space, problem.objectives, seed=seed, **parse_options(options))
+        strategy = factory(problem.space, problem.objectives, seed=seed, **parse_options(options))
     except TypeError as error:
         raise ConfigError(f"Strategy {name!r}: {error}.") from error
+    if problem.cheap:
+        assert isinstance(problem.evaluator, CheapEvaluator)  # checked when the problem was made
+        strategy.screen = Screen(partial(problem.evaluator.cheap, fidelity=problem.fidelity), problem.cheap)
+    return strategy
 
 
 def load_architecture(text: str, space: Space) -> Architecture:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import yaml
 
 import gennas
@@ -269,23 +268,19 @@ class _GeneratorSaver:
             self._save(generator, folder, n_evals)
 
     def _save(self, generator: Generator, folder: Path, n_evals: int) -> None:
+        from gennas.search.strategies._generators import condition_scales
         from gennas.training._network_generator import NetworkGenerator
-        from gennas.training.conditions import ConditionScale
         from gennas.training.trained_generator import SpaceSource, TrainedGenerator
 
         if not isinstance(generator, NetworkGenerator):
             generator.save_pretrained(folder)
             return
-        goals = self.problem.objectives
-        scale = ConditionScale("utility", "max")  # several objectives, or constraints: ranks alone have a meaning
-        if len(goals.objectives) == 1 and not goals.constraints:
-            values = np.array([t.metrics[goals.primary.metric] for t in self.trials])
-            scale = ConditionScale.of(goals.primary.metric, goals.primary.direction, values)
+        scales = condition_scales(self.problem.objectives, self.trials)
         TrainedGenerator(
             generator,
             self.problem.space,
             SpaceSource(self.config.space, parse_options(self.config.space_option), self.config.task or ""),
-            (scale,) if generator.num_conditions == 1 else (),
+            tuple(scales) if generator.num_conditions == len(scales) else (),
             frozenset(t.arch.key for t in self.trials),
             ({"run": self.config.config_hash, "n_evals": n_evals, "seed": self.config.seed},),
         ).save_pretrained(folder)

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from gennas.errors import ConfigError
 from gennas.graph import Architecture
 
-__all__ = ["FULL_FIDELITY", "Direction", "Evaluator", "Fidelity", "Metric"]
+__all__ = ["CheapEvaluator", "FULL_FIDELITY", "Direction", "Evaluator", "Fidelity", "Metric"]
 
 Direction = Literal["max", "min"]
 
@@ -81,5 +81,24 @@ class Evaluator(Protocol):
 
         Raises:
             EvaluationError: the architecture cannot be scored.
+        """
+        ...
+
+
+@runtime_checkable
+class CheapEvaluator(Evaluator, Protocol):
+    """An evaluator that knows some metrics without an evaluation, such as the number of parameters.
+
+    Attributes:
+        cheap_metrics: names of these metrics.
+    """
+
+    cheap_metrics: tuple[str, ...]
+
+    def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
+        """Return at least the cheap metrics.
+
+        Raises:
+            EvaluationError: the architecture cannot be measured.
         """
         ...

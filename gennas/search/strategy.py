@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from gennas.graph import Architecture
+from gennas.graph import Architecture, Population
 from gennas.registry import Registry
 from gennas.search.objectives import Objectives
+from gennas.search.screen import Screen
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
@@ -40,6 +41,7 @@ class Strategy(ABC):
         self.space, self.objectives, self.seed = space, objectives, seed
         self.rng = np.random.default_rng(seed)
         self.seen: set[str] = set()  # keys proposed or told: no label is bought twice
+        self.screen: Screen | None = None  # cheap metrics of any candidate, set where the problem has some
 
     @property
     def batch_size(self) -> int:
@@ -56,12 +58,15 @@ class Strategy(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """State from which :meth:`load_state_dict` continues exactly."""
-        return {"rng": self.rng.bit_generator.state, "seen": sorted(self.seen)}
+        state = {"rng": self.rng.bit_generator.state, "seen": sorted(self.seen)}
+        return state if self.screen is None else state | {"screen": self.screen.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
         self.rng.bit_generator.state = state["rng"]
         self.seen = set(state["seen"])
+        if self.screen is not None:
+            self.screen.load_state_dict(state["screen"])
 
     def records(self) -> dict[str, float]:
         """Figures about the last round (validity, novelty, …), for trackers and the report."""
@@ -74,18 +79,30 @@ class Strategy(ABC):
     def _random_unseen(self, n: int) -> list[Architecture]:
         """Up to ``n`` architectures of the space that were never proposed nor told; marks them seen.
 
-        Fewer come back only when the space is (nearly) exhausted.
+        With a screen they keep the cheap constraints, unless none of a thousand does. Fewer come back
+        only when the space is (nearly) exhausted.
         """
         size = self.space.size
         found: list[Architecture] = []
         for _ in range(100 if size is None else 10_000):
             if len(found) == n or (size is not None and len(self.seen) >= size):
                 break
-            for arch in self.space.sample(n - len(found), self.rng):
+            for arch in self._screened(n - len(found)):
                 if arch.key not in self.seen:
                     self.seen.add(arch.key)
                     found.append(arch)
         return found
+
+    def _screened(self, n: int) -> Population:
+        """``n`` or fewer random architectures that keep the cheap constraints."""
+        if self.screen is None:
+            return self.space.sample(n, self.rng)
+        for _ in range(10):
+            drawn = self.space.sample(max(100, n), self.rng)
+            kept = self.screen.keep(drawn, self.objectives)
+            if not self.screen.violation(drawn[kept], self.objectives).any():
+                break
+        return drawn[kept[:n]]
 
 
 STRATEGIES: Registry[type[Strategy]] = Registry("strategy")

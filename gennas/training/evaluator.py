@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
+
+import torch
+from torch import nn
 
 from gennas.eval.base import Fidelity, Metric
 from gennas.eval.complexity import count_flops
@@ -69,6 +72,15 @@ class TrainEvaluator:
             f"latency({timing if measure_latency else 'none'}); device({resolve_device(self.config.device).type})"
         )
 
+    cheap_metrics = ("params", "params_m", "flops")
+
+    def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
+        """Parameters and multiply-accumulates of the network, which is built but not trained."""
+        spec = scale_spec(self.task.spec, fidelity)
+        with seeded(0, torch.device("cpu")):
+            module = scale_width(self.space, fidelity.width).build(arch, spec)
+        return _complexity(module, self.task.example_inputs(1, spec.input_shape))
+
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
         """Build, train and measure.
 
@@ -81,16 +93,12 @@ class TrainEvaluator:
         with seeded(seed, device):
             module = scale_width(self.space, fidelity.width).build(arch, spec)
         result = Trainer(self.task, self.config).fit(module, fidelity, seed)
-        inputs = self.task.example_inputs(1, spec.input_shape)
-        complexity = count_flops(module, inputs)
         values = {
             "val_accuracy": result.selected_val_accuracy,
             "test_accuracy": result.test_accuracy,
             "train_loss": result.train_loss[-1],
-            "params": float(complexity.params),
-            "params_m": complexity.params / 1e6,
-            "flops": float(complexity.flops),
             "train_s": result.seconds,
+            **_complexity(module, self.task.example_inputs(1, spec.input_shape)),
         }
         if self.measure_latency:
             latency = measure_latency(
@@ -102,6 +110,11 @@ class TrainEvaluator:
             )
             values |= {"latency_ms": latency.median_ms, "latency_iqr_ms": latency.iqr_ms}
         return values
+
+
+def _complexity(module: nn.Module, inputs: Any) -> dict[str, float]:
+    counted = count_flops(module, inputs)
+    return {"params": float(counted.params), "params_m": counted.params / 1e6, "flops": float(counted.flops)}
 
 
 def _cost_metrics(timing: str | None) -> dict[str, Metric]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.special import log_ndtr, ndtri
 
 from gennas.graph import Population
 from gennas.search.objectives import Objectives
+from gennas.search.screen import Screen
 from gennas.search.strategies._acquisition import (
     Acquisition,
     choose_batch,
@@ -42,13 +44,11 @@ class Outcomes:
 
     def __init__(self, objectives: Objectives, trials: Sequence[Trial]) -> None:
         signs = [1.0 if c.sense == ">=" else -1.0 for c in objectives.constraints]
-        rows = [
-            [*(o.signed(t.metrics[o.metric]) for o in objectives.objectives)]
-            + [s * t.metrics[c.metric] for s, c in zip(signs, objectives.constraints, strict=True)]
-            for t in trials
-        ]
+        self.signs = [(o.metric, o.signed(1.0)) for o in objectives.objectives]
+        self.signs += [(c.metric, sign) for c, sign in zip(objectives.constraints, signs, strict=True)]
+        rows = [[sign * t.metrics[metric] for metric, sign in self.signs] for t in trials]
         self.num_objectives = len(objectives.objectives)
-        self.columns = np.array(rows, dtype=np.float64).reshape(len(trials), self.num_objectives + len(signs))
+        self.columns = np.array(rows, dtype=np.float64).reshape(len(trials), len(self.signs))
         self.bounds = np.array([s * c.bound for s, c in zip(signs, objectives.constraints, strict=True)])
         self.feasible: BoolArray = np.all(self.columns[:, self.num_objectives :] >= self.bounds, axis=1)
         self.utility = objectives.utilities(trials)
@@ -93,14 +93,20 @@ class Beliefs:
         make: a new surrogate.
         archs: what was evaluated.
         outcomes: the results.
+        screen: metrics that need no surrogate, because they are known for every candidate.
     """
 
-    def __init__(self, make: Callable[[], Surrogate], archs: Population, outcomes: Outcomes) -> None:
+    def __init__(
+        self, make: Callable[[], Surrogate], archs: Population, outcomes: Outcomes, screen: Screen | None = None
+    ) -> None:
         from gennas.models.surrogate import normal_scores
 
-        self.surrogates = [make() for _ in range(outcomes.columns.shape[1])]
-        for surrogate, column in zip(self.surrogates, outcomes.columns.T, strict=True):
+        self.surrogates: list[Surrogate] = []
+        for (metric, sign), column in zip(outcomes.signs, outcomes.columns.T, strict=True):
+            known = screen if screen is not None and metric in screen.metrics else None
+            surrogate = make() if known is None else _Known(partial(_signed, known, metric, sign))
             surrogate.fit(archs, column)
+            self.surrogates.append(surrogate)
         self._objectives = outcomes.num_objectives
         self._scores = np.stack([normal_scores(column) for column in outcomes.columns.T], axis=1)
         self._feasible = outcomes.feasible
@@ -158,6 +164,39 @@ class Beliefs:
             spread = np.sqrt(std[i] ** 2 + self.surrogates[i].noise)
             total += log_ndtr((mean[i] - bound) / spread)
         return total
+
+
+class _Known:
+    """A metric that is computed instead of predicted, on the scale of the surrogates.
+
+    Values between measured ones are interpolated, values beyond them extrapolated along the spread.
+    """
+
+    noise = 0.0
+
+    def __init__(self, measure: Callable[[Population], FloatArray]) -> None:
+        self.measure = measure
+
+    def fit(self, archs: Population, y: FloatArray) -> None:
+        from gennas.models.surrogate import normal_scores
+
+        self._y, first = np.unique(y, return_index=True)
+        self._scores = normal_scores(y)[first]
+
+    def predict(self, archs: Population) -> tuple[FloatArray, FloatArray]:
+        y = self.measure(archs)
+        low, high = self._y[0], self._y[-1]
+        slope = (self._scores[-1] - self._scores[0]) / max(high - low, 1e-12)
+        beyond = slope * (np.maximum(y - high, 0.0) + np.minimum(y - low, 0.0))
+        return np.interp(y, self._y, self._scores) + beyond, np.full(len(y), 1e-6)
+
+    def covariance(self, archs: Population) -> FloatArray:
+        return 1e-12 * np.eye(len(archs))
+
+
+def _signed(screen: Screen, metric: str, sign: float, archs: Population) -> FloatArray:
+    values: FloatArray = sign * screen.columns(archs)[metric]
+    return values
 
 
 def _bound_score(column: FloatArray, bound: float) -> float:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gennas.errors import ConfigError
+from gennas.eval.base import Direction
 from gennas.graph import Population
 from gennas.registry import Registry
+from gennas.search.objectives import Objectives
+from gennas.search.trial import Trial
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
     from torch import nn
 
     from gennas.models.generator import Generator
+    from gennas.training.conditions import ConditionScale
 
-__all__ = ["GENERATORS", "GeneratorSource"]
+__all__ = ["GENERATORS", "GeneratorSource", "condition_scales", "make_generator"]
 
 FloatArray = NDArray[np.float64]
 
@@ -49,6 +55,37 @@ def _latent(space: Space, num_conditions: int, seed: int, guidance_scale: float)
     return LatentDiffusionGenerator(space.schema, space.legal, num_conditions, settings, seed)
 
 
+def make_generator(
+    name: str, space: Space, objectives: Objectives, seed: int, guidance_scale: float, pretrained: str | None = None
+) -> Generator:
+    """A generator with one condition for each objective and constraint, new or with the weights in ``pretrained``.
+
+    Raises:
+        ConfigError: the directory holds a generator of another kind.
+        CheckpointError: it holds none of this space.
+    """
+    if pretrained is None:
+        number = len(objectives.objectives) + len(objectives.constraints)
+        return GENERATORS.get(name)(space, number, seed, guidance_scale)
+    from gennas.training.trained_generator import TrainedGenerator
+
+    found = TrainedGenerator.from_pretrained(pretrained, space)
+    if found.kind != name:
+        raise ConfigError(f"Expected a generator of kind {name} in {pretrained}, got one of kind {found.kind}.")
+    settings = replace(found.generator.settings, guidance_scale=guidance_scale)
+    return found.for_conditions(condition_scales(objectives), settings, seed).generator
+
+
+def condition_scales(objectives: Objectives, trials: Sequence[Trial] = ()) -> list[ConditionScale]:
+    """The conditions of a search's generators: every objective, then every constraint, with what was measured."""
+    from gennas.training.conditions import ConditionScale
+
+    wanted: list[tuple[str, Direction]] = [(o.metric, o.direction) for o in objectives.objectives]
+    wanted += [(c.metric, "max" if c.sense == ">=" else "min") for c in objectives.constraints]
+    values = {metric: np.array([t.metrics[metric] for t in trials], dtype=np.float64) for metric, _ in wanted}
+    return [ConditionScale.of(metric, direction, values[metric]) for metric, direction in wanted]
+
+
 class GeneratorSource:
     """A generator with what it drew last.
 
@@ -58,7 +95,6 @@ class GeneratorSource:
         make: a new generator, not trained.
         first_steps: optimiser steps of the label-free pre-training.
         steps: optimiser steps of each refit.
-        pretrained: a directory with weights to begin with, instead of pre-training.
     """
 
     def __init__(
@@ -68,10 +104,9 @@ class GeneratorSource:
         make: Callable[[], Generator],
         first_steps: int = 100,
         steps: int = 20,
-        pretrained: str | None = None,
     ) -> None:
         self.name, self.space, self.make = name, space, make
-        self.first_steps, self.steps, self.pretrained = first_steps, steps, pretrained
+        self.first_steps, self.steps = first_steps, steps
         self.generator: Generator | None = None
         self.drawn = Population.of(space.schema, [])
 
@@ -80,9 +115,7 @@ class GeneratorSource:
         if self.generator is not None:
             return
         self.generator = self.make()
-        if self.pretrained is not None:
-            self.generator = self.generator.from_pretrained(self.pretrained, self.space.schema, self.space.legal)
-        elif self.first_steps:
+        if self.first_steps:
             self.generator.fit(unlabelled(), steps=self.first_steps, seed=_seed(rng))
 
     def refit(

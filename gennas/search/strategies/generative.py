@@ -21,7 +21,7 @@ from gennas.errors import ConfigError
 from gennas.graph import Population
 from gennas.search.strategies._acquisition import ACQUISITIONS, Acquisition
 from gennas.search.strategies._beliefs import Beliefs, Outcomes
-from gennas.search.strategies._generators import GENERATORS, GeneratorSource
+from gennas.search.strategies._generators import GENERATORS, GeneratorSource, make_generator
 from gennas.search.strategies._sources import RoundFigures, SourceCredit
 from gennas.search.strategies._trials import pack_proposals, pack_trials, unpack_proposals, unpack_trials
 from gennas.search.strategy import STRATEGIES, Strategy
@@ -76,7 +76,9 @@ class GenerativeSearch(Strategy):
         acquisition: ``ei``, ``ucb`` or ``thompson``.
         bandit: shift the shares towards sources whose candidates turned out well.
         guidance_scale: strength of the conditions.
-        pretrained: a directory with weights of the diffusion model to begin with, instead of pre-training.
+        pretrained: a trained generator (a directory of ``gennas train-generator``, or a run) whose weights
+            the source of its kind begins with, instead of pre-training. What they learned from labels lies
+            outside of this search's budget.
 
     Raises:
         ConfigError: a size is not positive, the shares do not sum to 1, or a name is not known.
@@ -115,15 +117,13 @@ class GenerativeSearch(Strategy):
         self.elites, self.quantile, self.conditions = elites, quantile, conditions
         self.unlabelled, self.refit_every = unlabelled, refit_every
         self.surrogate_kind, self.acquisition, self.pretrained = surrogate, acquisition, pretrained
-        num_conditions = len(self.objectives.objectives) + len(self.objectives.constraints)
         self.sources = {
             name: GeneratorSource(
                 name,
                 self.space,
-                partial(GENERATORS.get(name), self.space, num_conditions, self.seed, guidance_scale),
-                pretrain_steps,
+                partial(make_generator, name, self.space, self.objectives, self.seed, guidance_scale, pretrained),
+                0 if pretrained else pretrain_steps,
                 refit_steps,
-                pretrained if name == "diffusion" else None,
             )
             for name, share in self.shares.items()
             if name in GENERATORS and share > 0
@@ -209,7 +209,7 @@ class GenerativeSearch(Strategy):
         return Population.of(self.space.schema, [t.arch for t in kept]), Outcomes(self.objectives, kept)
 
     def _fit_surrogates(self, archs: Population, outcomes: Outcomes) -> Beliefs | None:
-        return None if self.surrogate_kind == "none" else Beliefs(self._surrogate, archs, outcomes)
+        return None if self.surrogate_kind == "none" else Beliefs(self._surrogate, archs, outcomes, self.screen)
 
     def _surrogate(self) -> Surrogate:
         from gennas.models.surrogate import SUBTREE_GROUPS, ForestSurrogate, GPSurrogate, StackSurrogate
@@ -256,6 +256,9 @@ class GenerativeSearch(Strategy):
     def _drop_known(self, pool: Population, sources: list[str]) -> tuple[Population, list[str]]:
         _, first = np.unique(np.array(pool.keys), return_index=True)
         fresh = [int(i) for i in np.sort(first) if pool.keys[i] not in self.seen]
+        if fresh and self.screen is not None:
+            fresh = [fresh[i] for i in self.screen.keep(pool[np.array(fresh)], self.objectives)]
+            self._figures.record["screened"] = self.screen.count
         if not fresh:
             rest = self._random_unseen(self.round_size)
             self.seen.difference_update(a.key for a in rest)

@@ -1,0 +1,75 @@
+"""Cheap metrics: counted once, constraints kept before anything is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from gennas.config import SearchConfig
+from gennas.errors import ConfigError
+from gennas.execution import SerialExecutor
+from gennas.graph import Architecture
+from gennas.problem import make_problem, make_strategy
+from gennas.search import Archive, Constraint, Objective, Objectives, Search
+from gennas.search.screen import Screen
+from gennas.search.strategies import GenerativeSearch
+from gennas.spaces import NASBench201
+from gennas.testing import SyntheticEvaluator
+
+SPACE = NASBench201()
+GOALS = Objectives((Objective("score"),), (Constraint("cost", "<=", 2.0),))
+
+
+def cost(arch: Architecture) -> Mapping[str, float]:
+    return {"score": 0.0, "cost": float((arch.decisions == 3).sum())}
+
+
+def test_counts_every_architecture_once() -> None:
+    screen, archs = Screen(cost, ("cost",)), SPACE.sample(20, np.random.default_rng(0))
+    expected = (archs.decisions == 3).sum(1)
+    assert screen.columns(archs)["cost"].tolist() == expected.tolist()
+    screen.columns(archs)
+    assert screen.count == len(set(archs.keys))
+    assert screen.keep(archs, GOALS).tolist() == np.flatnonzero(expected <= 2).tolist()
+    twin = Screen(cost, ("cost",))
+    twin.load_state_dict(screen.state_dict())
+    assert twin.count == screen.count
+
+
+def test_where_nothing_fits_the_least_bad_is_kept() -> None:
+    goals = Objectives((Objective("score"),), (Constraint("cost", "<=", -1.0),))
+    archs = SPACE.sample(20, np.random.default_rng(0))
+    assert screen_row(archs, goals) == int((archs.decisions == 3).sum(1).argmin())
+
+
+def screen_row(archs, goals: Objectives) -> int:
+    (row,) = Screen(cost, ("cost",)).keep(archs, goals).tolist()
+    return row
+
+
+class _Costed(SyntheticEvaluator):
+    def evaluate(self, arch, fidelity, seed):  # noqa: D102
+        return {**super().evaluate(arch, fidelity, seed), "cost": cost(arch)["cost"]}
+
+
+def test_a_screened_search_evaluates_what_is_feasible() -> None:
+    options = {"pool_size": 100, "shares": {"mutation": 0.5, "random": 0.5}}
+    strategy, archive = GenerativeSearch(SPACE, GOALS, 0, **options), Archive(":memory:", SPACE)
+    strategy.screen = Screen(cost, ("cost",))
+    Search(strategy, SerialExecutor(_Costed(SPACE.schema, 0)), archive, GOALS, 24, 0).run()
+    assert max(t.metrics["cost"] for t in archive.trials()) <= 2
+    assert archive.rounds()[-1]["screened"] > 100
+
+
+def test_the_problem_decides_what_can_be_cheap(tmp_path) -> None:
+    settings = {"space": "nasbench-graph", "task": "cora", "constraint": ("params_m<=0.8",), "out": tmp_path}
+    problem = make_problem(SearchConfig(**settings, cheap=("params_m",)))
+    strategy = make_strategy("random", (), problem, 0)
+    assert strategy.screen is not None
+    starts = strategy.ask(5)
+    assert all(problem.table.lookup(p.arch)["params_m"] <= 0.8 for p in starts)
+    for name in ("val_accuracy", "latency_s", "nothing"):
+        with pytest.raises(ConfigError, match=r"cannot be a cheap metric.*here: params_m"):
+            make_problem(SearchConfig(**settings, cheap=(name,)))
