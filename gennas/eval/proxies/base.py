@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from gennas.errors import EvaluationError
 from gennas.eval.base import Direction
@@ -13,7 +17,7 @@ from gennas.registry import Registry
 if TYPE_CHECKING:
     from gennas.eval.proxies.passes import Passes
 
-__all__ = ["PROXIES", "WORST", "NotApplicableError", "Pass", "Proxy", "Score", "UndefinedError"]
+__all__ = ["PROXIES", "WORST", "NotApplicableError", "Pass", "PopulationProxy", "Proxy", "Score", "UndefinedError"]
 
 Need = Literal["data", "labels", "batch_norm", "activations", "gradients"]
 Pass = Literal[
@@ -98,6 +102,27 @@ class Proxy(ABC):
         """Name and settings, which decide the value together with the protocol."""
         settings = ", ".join(f"{name}={value}" for name, value in sorted(vars(self).items()))
         return f"{self.name}({settings})" if settings else self.name
+
+
+class PopulationProxy(Proxy):
+    """A proxy that compares networks: its value depends on the others that are scored with it.
+
+    Attributes:
+        parts: names of the proxies that it combines.
+    """
+
+    parts: ClassVar[tuple[str, ...]]
+    passes: ClassVar[frozenset[Pass]] = frozenset()
+
+    @abstractmethod
+    def combine(self, columns: Mapping[str, ArrayLike]) -> NDArray[np.float64]:
+        """Values of a population from those of its parts, ``(n,)`` each, turned so that more is better."""
+
+    def score(self, run: Passes) -> float:
+        """Refuse: one network has no rank."""
+        raise NotApplicableError(
+            f"it ranks networks within a population; score a population, or its parts: {', '.join(self.parts)}"
+        )
 
 
 PROXIES: Registry[type[Proxy]] = Registry("proxy")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from gennas.eval.proxies.passes import NORMALISATIONS
+from gennas.eval.proxies._weights import normalisation_parameters
 from gennas.eval.proxies.protocol import Initialisation
 
 __all__ = ["initialise"]
@@ -18,7 +18,7 @@ def initialise(net: nn.Module, how: Initialisation) -> None:
     """
     if how == "default":
         return
-    normal = {id(p) for m in net.modules() if isinstance(m, NORMALISATIONS) for p in m.parameters(recurse=False)}
+    normal = normalisation_parameters(net)
     for name, parameter in net.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(parameter)
