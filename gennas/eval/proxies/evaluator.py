@@ -14,7 +14,7 @@ from gennas.errors import ConfigError
 from gennas.eval.base import FULL_FIDELITY, Fidelity, Metric
 from gennas.eval.hardware import resolve_device
 from gennas.eval.proxies._calls import seeded
-from gennas.eval.proxies.base import Score
+from gennas.eval.proxies.base import PopulationProxy, Score
 from gennas.eval.proxies.batch import ProxyBatch, noise_batch
 from gennas.eval.proxies.initialise import initialise
 from gennas.eval.proxies.protocol import Protocol
@@ -65,6 +65,9 @@ class ProxyEvaluator:
                 f"{'none' if batch is None else 'one'}: the protocol has to say where the batch comes from."
             )
         self.proxies = make_proxies(proxies)
+        ranked = [p.name for p in self.proxies if isinstance(p, PopulationProxy)]
+        if ranked:
+            raise ConfigError(f"{', '.join(ranked)} ranks a population and has no value for one architecture.")
         self.device = resolve_device(self.settings.device)
         self.metrics: Mapping[str, Metric] = {
             p.name: Metric(
@@ -77,7 +80,8 @@ class ProxyEvaluator:
             for p in self.proxies
         }
         names = ", ".join(p.identity for p in self.proxies)
-        self.protocol = f"proxies({names}; {self.settings.identity}; space {_identity(space)})"
+        self.conditions = f"{self.settings.identity}; space {_identity(space)}"
+        self.protocol = f"proxies({names}; {self.conditions})"
 
     @property
     def spec(self) -> TaskSpec:
