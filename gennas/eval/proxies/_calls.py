@@ -9,8 +9,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from gennas.errors import EvaluationError
+from gennas.errors import EvaluationError, GennasError
 from gennas.eval.proxies.batch import ProxyBatch
 
 
@@ -57,3 +58,20 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+@contextmanager
+def running(net: nn.Module, seed: int, device: torch.device) -> Iterator[None]:
+    """Run a network with gradients, under a seed, with attention that can be differentiated twice.
+
+    Raises:
+        EvaluationError: the network raised.
+    """
+    try:
+        with seeded(seed, device), sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
+            yield
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        if isinstance(error, GennasError):
+            raise
+        text = " ".join(str(error).split())[:300]
+        raise EvaluationError(f"{type(net).__name__} cannot be run on this batch: {text}") from error

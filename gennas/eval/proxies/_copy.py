@@ -49,6 +49,19 @@ def copy_network(net: nn.Module, convert: Callable[[Tensor], Tensor]) -> nn.Modu
     return copy
 
 
+def convert_in_place(net: nn.Module, convert: Callable[[Tensor], Tensor]) -> nn.Module:
+    """Replace the parameters and buffers of a network that nobody else needs by converted ones."""
+    memo: dict[int, Tensor] = {}
+    for module in net.modules():
+        for own in (module._parameters, module._buffers):
+            for name, tensor in own.items():
+                if tensor is not None:
+                    if id(tensor) not in memo:
+                        memo[id(tensor)] = _converted(tensor, convert)
+                    own[name] = memo[id(tensor)]  # type: ignore[assignment]
+    return net
+
+
 def _converted(tensor: Tensor, convert: Callable[[Tensor], Tensor]) -> Tensor:
     value = convert(tensor.detach())
     if value.data_ptr() == tensor.data_ptr():

@@ -113,7 +113,7 @@ class ProxyEvaluator:
         Raises:
             EvaluationError: the network cannot be scored.
         """
-        return score_network(self.build(arch), self.proxies, self.batch, seed=self.settings.seed)
+        return score_network(self.build(arch), self.proxies, self.batch, seed=self.settings.seed, keep=False)
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
         """Build and score; ``seed`` changes nothing, the protocol's counts.

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from gennas.errors import EvaluationError, GennasError
+from gennas.errors import EvaluationError
 from gennas.eval.complexity import count_flops
-from gennas.eval.proxies._calls import gradients_of, logits_of, loss_of, seeded
-from gennas.eval.proxies._copy import copy_network
+from gennas.eval.proxies._calls import gradients_of, logits_of, loss_of, running, seeded
+from gennas.eval.proxies._copy import convert_in_place, copy_network
 from gennas.eval.proxies._record import SignRecorder, blocks_of, input_variances, last_map, outputs_of, spectral_entropy
 from gennas.eval.proxies._weights import is_normalisation, named_weights, weighted_layers, weights_of
 from gennas.eval.proxies.base import NotApplicableError, Pass, UndefinedError
@@ -71,20 +71,19 @@ class Passes:
         batch: examples, on the device and of the type of the network.
         seed: seed of everything random.
         wanted: passes that will be read, so that one forward pass can record for all of them.
+        keep: leave the network as it is; without, a single pass may take it over, which saves a copy.
     """
 
-    def __init__(self, net: nn.Module, batch: ProxyBatch, seed: int, wanted: frozenset[Pass]) -> None:
-        self.original, self.batch, self.seed, self.wanted = net, batch, seed, wanted
+    def __init__(
+        self, net: nn.Module, batch: ProxyBatch, seed: int, wanted: frozenset[Pass], keep: bool = True
+    ) -> None:
+        self.original, self.batch, self.seed, self.wanted, self.keep = net, batch, seed, wanted, keep
 
     # ------------------------------------------------------------------ private copies
 
     @cached_property
     def _net(self) -> nn.Module:
-        net = copy_network(self.original, lambda t: t)
-        for module in net.modules():
-            if getattr(module, "inplace", False) is True:
-                module.inplace = False  # type: ignore[assignment]  # recorded outputs must stay what they were
-        return net
+        return without_inplace(copy_network(self.original, lambda t: t))
 
     @cached_property
     def _buffers(self) -> list[Tensor]:
@@ -111,18 +110,11 @@ class Passes:
         saved = self._buffers
         net.train(train)
         try:
-            with seeded(self.seed, self.batch.inputs[0].device), sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
+            with running(net, self.seed, self.batch.inputs[0].device):
                 yield net
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            if isinstance(error, GennasError):
-                raise
-            raise EvaluationError(
-                f"{type(net).__name__} cannot be run on this batch: {' '.join(str(error).split())[:300]}"
-            ) from error
         finally:
-            with torch.no_grad():
-                for buffer, value in zip(net.buffers(), saved, strict=True):
-                    buffer.data.copy_(value)  # a graph that is alive must not notice
+            for buffer, value in zip(net.buffers(), saved, strict=True):
+                buffer.data.copy_(value)  # a graph that is alive must not notice
 
     @cached_property
     def disconnected(self) -> str:
@@ -165,13 +157,19 @@ class Passes:
         return self._flow(keep_normalisation=True)
 
     def _flow(self, keep_normalisation: bool) -> Flow:
-        net = absolute_copy(self.original, keep_normalisation)
+        take_over = not self.keep and len(self.wanted - {"weights"}) == 1
+        copy = convert_in_place if take_over else copy_network
+        net = without_inplace(copy(self.original, _absolute)).eval()
+        if not keep_normalisation:
+            for module in net.modules():
+                if is_normalisation(module):
+                    module.__dict__["forward"] = _unchanged
         first = self.batch.inputs[0]
         ones = torch.ones_like(first if self.batch.is_graph else first[:1], dtype=torch.float64)
         inputs = (ones, *(t.double() if t.is_floating_point() else t for t in self.batch.inputs[1:]))
-        with seeded(self.seed, first.device), sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
-            total = logits_of(net, inputs).sum()
+        with running(net, self.seed, first.device):
             found = named_weights(net)
+            total = logits_of(net, inputs).sum()
             return _pairs(found, gradients_of(total, [w for _, w in found]))
 
     @cached_property
@@ -327,17 +325,20 @@ class Passes:
         return _pairs(named_weights(self._net), gradients_of(loss_of(forward.logits, second), forward.weights))
 
 
-def absolute_copy(net: nn.Module, keep_normalisation: bool) -> nn.Module:
-    """A float64 copy in evaluation mode with absolute parameters and buffers."""
-    copy = copy_network(net, lambda t: t.double().abs() if t.is_floating_point() else t).eval()
-    for module in copy.modules():
-        if not keep_normalisation and is_normalisation(module):
-            module.__dict__["forward"] = _identity
-    return copy
+def without_inplace(net: nn.Module) -> nn.Module:
+    """Switch in-place activations off: what was recorded must stay what it was."""
+    for module in net.modules():
+        if module.__dict__.get("inplace") is True:
+            module.__dict__["inplace"] = False
+    return net
 
 
-def _identity(x: Tensor, *_: Tensor) -> Tensor:
-    return x
+def _absolute(tensor: Tensor) -> Tensor:
+    return tensor.double().abs() if tensor.is_floating_point() else tensor
+
+
+def _unchanged(x: Tensor, *_: Tensor) -> Tensor:
+    return x.clone()
 
 
 def _first(rows: Tensor | None, count: int) -> Tensor:

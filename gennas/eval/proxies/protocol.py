@@ -54,7 +54,7 @@ class Protocol:
             (self.dtype in ("float32", "float64"), f"dtype float32 or float64, got {self.dtype}"),
             (
                 bool(self.input_shape) and all(isinstance(n, int) and n > 0 for n in self.input_shape),
-                f"positive input sizes, got {self.input_shape}",
+                f"positive sizes in input_shape, got {self.input_shape}",
             ),
             (self.num_classes >= 1, f"num_classes >= 1, got {self.num_classes}"),
         )

@@ -30,7 +30,7 @@ def make_proxies(names: Iterable[str]) -> tuple[Proxy, ...]:
 
 
 def score_network(
-    net: nn.Module, proxies: Sequence[Proxy], batch: ProxyBatch, *, num_classes: int | None = None, seed: int = 0
+    net: nn.Module, proxies: Sequence[Proxy], batch: ProxyBatch, *, seed: int = 0, keep: bool = True
 ) -> Mapping[str, Score]:
     """Score a network; passes that several proxies need are computed once.
 
@@ -41,8 +41,8 @@ def score_network(
         net: returns logits ``(examples, classes)``.
         proxies: from :func:`make_proxies`.
         batch: examples on the device of the network.
-        num_classes: for checking labels; by default the largest label plus one.
         seed: of perturbations and random directions.
+        keep: leave the network as it was; a caller that throws it away can spare a copy with False.
 
     Raises:
         NotApplicableError: a proxy has no meaning for such a network; the message names it.
@@ -58,11 +58,10 @@ def score_network(
         Score(value=130.0, reason='')
     """
     check_network(net)
-    if num_classes is not None:
-        batch.check(num_classes)
     wanted: frozenset[Pass] = frozenset().union(*(p.passes for p in proxies))
-    run = Passes(net, batch, seed, wanted)
-    return {proxy.name: _score(proxy, run) for proxy in proxies}
+    run = Passes(net, batch, seed, wanted, keep)
+    found = {proxy.name: _score(proxy, run) for proxy in sorted(proxies, key=lambda p: p.passes != {"weights"})}
+    return {proxy.name: found[proxy.name] for proxy in proxies}
 
 
 def check_network(net: nn.Module) -> None:

@@ -111,9 +111,10 @@ def test_dss(net: nn.Module) -> None:
 
 def test_snip_grad_norm_plain(net: nn.Module) -> None:
     W, G = loss_gradients(net)
-    assert ours("snip", net) == pytest.approx(sum(float((w * g).abs().sum()) for w, g in zip(W, G)), rel=1e-4)
+    products = [w * g for w, g in zip(W, G, strict=True)]
+    assert ours("snip", net) == pytest.approx(sum(float(p.abs().sum()) for p in products), rel=1e-4)
     assert ours("grad_norm", net) == pytest.approx(sum(float(g.square().sum().sqrt()) for g in G), rel=1e-4)
-    assert ours("plain", net) == pytest.approx(sum(float((w * g).sum()) for w, g in zip(W, G)), rel=1e-4)
+    assert ours("plain", net) == pytest.approx(sum(float(p.sum()) for p in products), rel=1e-4)
 
 
 def test_grasp_by_central_differences(net: nn.Module) -> None:
@@ -122,14 +123,14 @@ def test_grasp_by_central_differences(net: nn.Module) -> None:
     def moved(step: float) -> list[Tensor]:
         other = copy.deepcopy(net)
         with torch.no_grad():
-            for w, g in zip(weights(other), G):
+            for w, g in zip(weights(other), G, strict=True):
                 w += step * g
         return loss_gradients(other)[1]
 
     step = 1e-6 / max(1.0, max(float(g.abs().max()) for g in G))
-    Hg = [(up - down) / (2 * step) for up, down in zip(moved(step), moved(-step))]
-    expected = -sum(float((w * h).sum()) for w, h in zip(W, Hg))
-    scale = sum(float((w * h).abs().sum()) for w, h in zip(W, Hg))
+    Hg = [(up - down) / (2 * step) for up, down in zip(moved(step), moved(-step), strict=True)]
+    expected = -sum(float((w * h).sum()) for w, h in zip(W, Hg, strict=True))
+    scale = sum(float((w * h).abs().sum()) for w, h in zip(W, Hg, strict=True))
     assert ours("grasp", net) == pytest.approx(expected, rel=1e-4, abs=1e-4 * scale)
 
 
@@ -157,7 +158,7 @@ def test_zico(net: nn.Module) -> None:
     first = loss_gradients(net)[1]
     second = loss_gradients(net, BATCH.second.inputs[0], BATCH.second.labels)[1]
     total = 0.0
-    for a, b in zip(first, second):
+    for a, b in zip(first, second, strict=True):
         both = np.stack([a.numpy().ravel(), b.numpy().ravel()])
         deviation = both.std(0)
         ratio = (np.abs(both).mean(0)[deviation > 0] / deviation[deviation > 0]).sum()
@@ -172,7 +173,7 @@ def test_gradsign(net: nn.Module) -> None:
         single = training(net)
         with sdpa_kernel(SDPBackend.MATH):  # biases of attention's keys have no effect: their signs are rounding
             functional.cross_entropy(single(X[i : i + 1]), Y[i : i + 1]).backward()
-        for row, parameter in zip(signs, single.parameters()):
+        for row, parameter in zip(signs, single.parameters(), strict=True):
             row.append(torch.sign(parameter.grad))
     expected = sum(float(torch.stack(row).sum(0).abs().sum()) for row in signs)
     assert ours("gradsign", net) == pytest.approx(expected, rel=1e-4)
