@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gennas.cli_generator import SampleConfig, run_sample, run_train_generator
+from gennas.cli_proxies import ProxiesConfig, run_proxies
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.errors import ConfigError, GennasError, UnknownNameError
 from gennas.generators import TrainGeneratorConfig
@@ -194,6 +195,9 @@ VERBS = {
     "report": _Verb(ReportConfig, _report, "write a run's report again", "gennas report runs/cora", "run"),
     "list": _Verb(
         ListConfig, _list, "list spaces, tasks, strategies, tables or metrics", "gennas list strategies", "kind"
+    ),
+    "proxies": _Verb(
+        ProxiesConfig, run_proxies, "list or compute zero-cost proxies", "gennas proxies score --n 5", "action"
     ),
     "show": _Verb(
         ShowConfig, _show, "show one architecture", "gennas show 0012:gat,gcn,fc,skip --space nasbench-graph", "arch"

@@ -34,6 +34,10 @@ class ProblemConfig:
     """Arguments of the task, as KEY=VALUE."""
     table: str | None = None
     """Table of measurements: a name from `gennas list tables`, or a CSV, CSV.gz, Parquet or JSON Lines file."""
+    proxy: str | None = None
+    """Zero-cost proxies that score untrained networks instead of training, separated by commas."""
+    proxy_option: tuple[str, ...] = ()
+    """Their protocol, as KEY=VALUE (batch=noise, batch_size=64, initialisation=kaiming, seed=0, …)."""
     evaluator: Literal["auto", "table", "train"] = "auto"
     """`train` trains even where a table exists; `table` insists on one; `auto` prefers it."""
     objective: tuple[str, ...] = ()
@@ -78,7 +82,7 @@ class ProblemConfig:
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide the outcome: all but where and how trials are run."""
-        return {k: v for k, v in self.to_dict().items() if k not in _HOW}
+        return {k: v for k, v in self.to_dict().items() if k not in _HOW and (v or k not in _LATER)}
 
     @property
     def config_hash(self) -> str:
@@ -150,6 +154,8 @@ class CompareConfig(ProblemConfig):
 
 # Settings that do not change what a run finds.
 _HOW = ("out", "executor", "workers", "time_limit_s", "memory_limit_gb", "track", "download")
+# Settings that came later: left out while empty, so that earlier runs keep their identity.
+_LATER = ("proxy", "proxy_option")
 
 
 def load_yaml(path: Path) -> dict[str, Any]:

@@ -106,6 +106,10 @@ def _check_cheap(problem: Problem) -> None:
 
 
 def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Table | None]:
+    if config.proxy is not None:
+        from gennas.scoring import proxy_evaluator_for
+
+        return proxy_evaluator_for(config, space), None
     from gennas.eval.tables import TABLES, TableEvaluator, open_table
 
     if config.table is not None and config.task is not None:

@@ -50,7 +50,7 @@ def screen_row(archs, goals: Objectives) -> int:
 
 
 class _Costed(SyntheticEvaluator):
-    def evaluate(self, arch, fidelity, seed):  # noqa: D102
+    def evaluate(self, arch, fidelity, seed):
         return {**super().evaluate(arch, fidelity, seed), "cost": cost(arch)["cost"]}
 
 

@@ -1,0 +1,77 @@
+"""Calling a network and differentiating through it, under a seed and with clear errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from gennas.errors import EvaluationError, GennasError
+from gennas.eval.proxies.batch import ProxyBatch
+
+
+def gradients_of(
+    value: Tensor, tensors: Sequence[Tensor], signs: Tensor | None = None, create_graph: bool = False
+) -> list[Tensor]:
+    """Gradients, zero where ``value`` does not depend on a tensor; the graph stays."""
+    if not value.requires_grad:
+        return [torch.zeros_like(t) for t in tensors]
+    found = torch.autograd.grad(value, tensors, signs, retain_graph=True, create_graph=create_graph, allow_unused=True)
+    return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True)]
+
+
+def loss_of(logits: Tensor, batch: ProxyBatch) -> Tensor:
+    """Mean cross-entropy of the labelled rows.
+
+    Raises:
+        EvaluationError: labels out of range.
+    """
+    batch.check(logits.shape[1])
+    return functional.cross_entropy(logits if batch.rows is None else logits[batch.rows], batch.labels)
+
+
+def logits_of(net: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+    """Call the network.
+
+    Raises:
+        EvaluationError: it does not return one matrix of logits.
+    """
+    out = cast(object, net(*inputs))
+    if not isinstance(out, Tensor) or out.ndim != 2:
+        got = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else f"a {type(out).__name__}"
+        raise EvaluationError(
+            f"Expected a network that returns logits (examples, classes), got {got}; wrap it in a module that returns "
+            "its logits alone."
+        )
+    return out
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Run under a seed and give the random state back afterwards."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def running(net: nn.Module, seed: int, device: torch.device) -> Iterator[None]:
+    """Run a network with gradients, under a seed, with attention that can be differentiated twice.
+
+    Raises:
+        EvaluationError: the network raised.
+    """
+    try:
+        with seeded(seed, device), sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
+            yield
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        if isinstance(error, GennasError):
+            raise
+        text = " ".join(str(error).split())[:300]
+        raise EvaluationError(f"{type(net).__name__} cannot be run on this batch: {text}") from error

@@ -1,0 +1,145 @@
+"""Proxies as an evaluator, so that a search can optimise or bound them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Literal
+
+import torch
+from torch import nn
+
+from gennas.errors import ConfigError
+from gennas.eval.base import FULL_FIDELITY, Fidelity, Metric
+from gennas.eval.hardware import resolve_device
+from gennas.eval.proxies._calls import seeded
+from gennas.eval.proxies.base import PopulationProxy, Score
+from gennas.eval.proxies.batch import ProxyBatch, noise_batch
+from gennas.eval.proxies.initialise import initialise
+from gennas.eval.proxies.protocol import Protocol
+from gennas.eval.proxies.runner import make_proxies, score_network
+from gennas.graph import Architecture
+from gennas.spaces.base import Space, TaskSpec
+
+__all__ = ["ProxyEvaluator"]
+
+
+class ProxyEvaluator:
+    """Builds an architecture and scores the untrained network.
+
+    Values depend on architecture and protocol alone: initialisation and batch follow the protocol's
+    seed, so one architecture scores the same in every search. It pickles.
+
+    Args:
+        space: builds the networks.
+        proxies: names of proxies.
+        protocol: conditions of the measurement.
+        batch: returns the batch; without it, noise.
+
+    Raises:
+        UnknownNameError: a proxy is not registered.
+        ConfigError: the device is not there.
+
+    Example:
+        >>> from gennas.spaces import MacroChain
+        >>> space = MacroChain(max_depth=2, min_depth=1, widths=(8,), kernels=(3,))
+        >>> evaluator = ProxyEvaluator(space, ["synflow", "params"], Protocol(input_shape=(3, 8, 8)))
+        >>> evaluator.evaluate(space.from_text("conv3x3-w8-s1"), FULL_FIDELITY, 0)["params"]
+        954.0
+    """
+
+    cost_class: Literal["cheap", "expensive"] = "cheap"
+
+    def __init__(
+        self,
+        space: Space,
+        proxies: Sequence[str],
+        protocol: Protocol | None = None,
+        batch: Callable[[], ProxyBatch] | None = None,
+    ) -> None:
+        self.space, self.settings, self._load = space, protocol or Protocol(), batch
+        if (batch is None) != (self.settings.batch == "noise"):
+            raise ConfigError(
+                f"Expected a batch for {self.settings.batch!r} and none for 'noise', got "
+                f"{'none' if batch is None else 'one'}: the protocol has to say where the batch comes from."
+            )
+        self.proxies = make_proxies(proxies)
+        ranked = [p.name for p in self.proxies if isinstance(p, PopulationProxy)]
+        if ranked:
+            raise ConfigError(f"{', '.join(ranked)} ranks a population and has no value for one architecture.")
+        self.device = resolve_device(self.settings.device)
+        self.metrics: Mapping[str, Metric] = {
+            p.name: Metric(
+                p.name,
+                "min" if p.is_cost else p.direction,
+                "",
+                (type(p).__doc__ or "").partition("\n")[0],
+                (0.0, math.inf) if p.is_cost else (-math.inf, math.inf),
+            )
+            for p in self.proxies
+        }
+        names = ", ".join(p.identity for p in self.proxies)
+        self.conditions = f"{self.settings.identity}; space {_identity(space)}"
+        self.protocol = f"proxies({names}; {self.conditions})"
+
+    @property
+    def spec(self) -> TaskSpec:
+        """What the networks are built for."""
+        kind: Literal["image", "node"] = "image" if len(self.settings.input_shape) == 3 else "node"
+        return TaskSpec(kind, self.settings.input_shape, self.settings.num_classes)
+
+    @cached_property
+    def batch(self) -> ProxyBatch:
+        """The examples, read once per process."""
+        batch = noise_batch(self.settings) if self._load is None else self._load()
+        batch.check(self.settings.num_classes)
+        return batch.to(self.device, self._dtype)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return torch.float64 if self.settings.dtype == "float64" else torch.float32
+
+    def build(self, arch: Architecture) -> nn.Module:
+        """The network that is scored, initialised as the protocol says."""
+        with seeded(self.settings.seed, torch.device("cpu")):
+            net = self.space.build(arch, self.spec)
+            initialise(net, self.settings.initialisation)
+        return net.to(self.device, self._dtype)
+
+    def score(self, arch: Architecture) -> Mapping[str, Score]:
+        """Values with the reasons where there are any.
+
+        Raises:
+            EvaluationError: the network cannot be scored.
+        """
+        return score_network(self.build(arch), self.proxies, self.batch, seed=self.settings.seed, keep=False)
+
+    def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
+        """Build and score; ``seed`` changes nothing, the protocol's counts.
+
+        Raises:
+            ConfigError: a fidelity below the full one is asked for.
+            EvaluationError: the network cannot be scored.
+        """
+        if fidelity != FULL_FIDELITY:
+            raise ConfigError(
+                "Proxies look at untrained networks of the protocol's resolution: drop --epochs and the other "
+                f"fidelity settings, got {fidelity}."
+            )
+        return {name: score.value for name, score in self.score(arch).items()}
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in vars(self).items() if name != "batch"}
+
+
+def _identity(space: Space) -> str:
+    """Name, schema and plain settings of a space: what decides which networks it builds."""
+    plain = {
+        name: value
+        for name, value in vars(space).items()
+        if isinstance(value, (bool, int, float, str, tuple))
+        and not isinstance(getattr(type(space), name, None), cached_property)
+    }
+    settings = {"schema": space.schema.fingerprint, **plain}
+    return ", ".join([space.name, *(f"{name}={value}" for name, value in sorted(settings.items()) if name != "name")])
