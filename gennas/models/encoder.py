@@ -48,8 +48,7 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
 
     Example:
         >>> import numpy as np
-        >>> from gennas.errors import ConfigError
-from gennas.graph import GraphSchema, Population
+        >>> from gennas.graph import GraphSchema, Population
         >>> edges = np.zeros((2, 2, 2), dtype=bool)
         >>> edges[..., 0] = edges[0, 1, 1] = True
         >>> schema = GraphSchema("two", ("a", "b"), ("none", "e"), np.ones((2, 2), dtype=bool), edges)

@@ -142,9 +142,10 @@ def lookup_features(table: Mapping[str, Sequence[float] | FloatArray], ranks: bo
         nonlocal columns
         rows.clear()
         rows.update({key: row for row, key in enumerate(table)})
-        columns = np.array([np.asarray(values, dtype=np.float64) for values in table.values()])
-        if columns.ndim != 2:
-            raise ConfigError(f"Expected rows with the same number of columns, got an array {columns.shape}.")
+        widths = sorted({len(values) for values in table.values()})
+        if len(widths) != 1:
+            raise ConfigError(f"Expected rows of extra features with the same number of columns, got {widths}.")
+        columns = np.array(list(table.values()), dtype=np.float64)
         if ranks:
             finite = np.where(np.isfinite(columns), columns, -np.inf)
             columns = ndtri((rankdata(finite, axis=0) - 0.5) / len(columns))
