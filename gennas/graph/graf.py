@@ -82,9 +82,8 @@ def label_subsets(labels: Sequence[int]) -> list[tuple[int, ...]]:
         >>> len(label_subsets(range(9)))
         55
     """
-    sizes = range(1, len(labels) + 1)
-    if len(labels) > 5:
-        sizes = (1, 2, len(labels) - 1, len(labels))
+    count = len(labels)
+    sizes = range(1, count + 1) if count <= 5 else (1, 2, count - 1, count)
     return [subset for size in sizes for subset in combinations(labels, size)]
 
 

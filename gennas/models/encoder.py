@@ -107,6 +107,16 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         nodes = self.node_head(h).masked_fill(~self.node_mask, -torch.inf)
         return nodes, self.edge_head(pairs).masked_fill(~self.edge_mask, -torch.inf)
 
+    def read_properties(self, z: Tensor) -> Tensor:
+        """Normal scores ``(b, p)`` of the properties, from embeddings ``z (b, dim)``.
+
+        Raises:
+            ConfigError: the encoder was made without properties.
+        """
+        if self.property_head is None:
+            raise ConfigError("Expected an encoder made with properties=(names…) to predict them, got one without.")
+        return cast(Tensor, self.property_head(z))
+
     @torch.inference_mode()
     def predict_properties(self, archs: Population) -> dict[str, FloatArray]:
         """Normal scores of the properties that it was pre-trained on, by name, each ``(b,)``.
@@ -115,10 +125,8 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
             ConfigError: the encoder was made without properties.
             CheckpointError: the population has another schema.
         """
-        if self.property_head is None:
-            raise ConfigError("Expected an encoder made with properties=(names…) to predict them, got one without.")
         embedded = torch.from_numpy(self.embed(archs)).float().to(self.device)
-        values = self.property_head(embedded).cpu().numpy().astype(np.float64)
+        values = self.read_properties(embedded).cpu().numpy().astype(np.float64)
         return dict(zip(self.config.properties, values.T, strict=True))
 
     @torch.inference_mode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 import torch
@@ -13,14 +12,18 @@ from gennas.errors import ConfigError
 from gennas.eval.complexity import count_flops
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.graph.features import graph_features
+from gennas.graph.graf import graf_features
 from gennas.models._schema import check_schema
 from gennas.models.encoder import GraphEncoder
 from gennas.models.generator import FloatArray
-from gennas.models.surrogate import normal_scores, path_statistics
+from gennas.models.surrogate import normal_scores
 from gennas.spaces.base import Space, TaskSpec
 from gennas.training._fitting import steps_on_one_thread, warm_cosine
 
 __all__ = ["free_properties", "pretrain_encoder"]
+
+_SHAPE = ("edges", "depth", "width")
+_BY_OPERATION = ("count:", "paths:")
 
 
 def pretrain_encoder(
@@ -100,29 +103,22 @@ def free_properties(
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """Properties that need no label, ``(b, p)``, NaN where not computed, and their ``p`` names.
 
-    Where topology is free: ``edges``, ``depth`` and ``width`` of the graph and ``log_paths``, the
-    logarithm of one plus the number of paths from input to output. With a ``spec`` also ``params`` and
-    ``flops`` (multiply-accumulates of one example) of the network that the space builds. These cost up
-    to half a CPU second each, so that only the first ``most_built`` architectures have them; images
-    need no memory (meta device), node tasks are counted on a ring of four nodes.
-
-    Raises:
-        ConfigError: neither topology nor ``spec`` gives a property.
+    Counts and numbers of paths by subsets of operations (``count:…``, ``paths:…`` of
+    :func:`gennas.graph.graf.graf_features`) and, where topology is free, ``edges``, ``depth`` and
+    ``width``. With a ``spec`` also ``params`` and ``flops`` (multiply-accumulates of one example) of the
+    network that the space builds. These cost up to half a CPU second each, so that only the first
+    ``most_built`` architectures have them; images need no memory (meta device), node tasks are counted
+    on a ring of four nodes.
     """
-    values, names = graph_features(archs)
-    found = {name: values[:, names.index(name)] for name in ("edges", "depth", "width") if name in names}
-    if found:
-        found["log_paths"] = path_statistics(archs)[:, -1]
+    found: dict[str, FloatArray] = {}
+    for values, names in (graph_features(archs), graf_features(archs)):
+        columns = dict(zip(names, values.T, strict=True))
+        found |= {name: column for name, column in columns.items() if name in _SHAPE or name.startswith(_BY_OPERATION)}
     if spec is not None:
         built = np.full((len(archs), 2), np.nan)
         for i in range(min(most_built, len(archs))):
             built[i] = _complexity(space, archs[i], spec)
         found |= {"params": built[:, 0], "flops": built[:, 1]}
-    if not found:
-        raise ConfigError(
-            f"{space.name}: every architecture has the same topology, so that only parameters and FLOPs differ; "
-            "pass the task's spec to have them counted."
-        )
     return np.stack(list(found.values()), axis=1), tuple(found)
 
 
@@ -181,5 +177,5 @@ def _reconstruction_loss(encoder: GraphEncoder, X: Tensor, E: Tensor, nodes: Ten
 
 def _property_loss(encoder: GraphEncoder, X: Tensor, E: Tensor, targets: Tensor) -> Tensor:
     known = targets.isfinite()
-    error = (encoder.property_head(encoder(X, E)) - targets.nan_to_num())[known]
-    return cast(Tensor, error.square().sum() / known.sum().clamp(min=1))
+    error = (encoder.read_properties(encoder(X, E)) - targets.nan_to_num())[known]
+    return error.square().sum() / known.sum().clamp(min=1)

@@ -119,5 +119,6 @@ def _least_error(found: Sequence[HeldOut]) -> FloatArray:
     scale = 1e3 * np.sqrt(b)  # of the row that makes the weights sum to one
     A = np.concatenate([means, np.sqrt(m) * np.eye(m), np.full((1, m), scale)])
     target = np.concatenate([found[0].scores, np.full(m, np.sqrt(m) / m), [scale]])
-    weights: FloatArray = nnls(A, target)[0]
-    return weights / weights.sum()
+    weights = nnls(A, target)[0]
+    normalised: FloatArray = weights / weights.sum()
+    return normalised

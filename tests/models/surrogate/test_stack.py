@@ -47,7 +47,9 @@ class Guess:
 
 
 def exact(archs: Population) -> np.ndarray:
-    return ndtri((archs.decisions @ (2.0 ** np.arange(8)) - 36.5) / 256)
+    """The normal scores among all 256 toy graphs of the number that their decisions spell."""
+    number = (archs.decisions - toy_schema().decision_mask.argmax(1)) @ (2.0 ** np.arange(8))
+    return ndtri((number + 0.5) / 256)
 
 
 def distinct() -> Population:
