@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gennas.graph._paths import free_labels
 from gennas.graph.architecture import Population
-from gennas.graph.schema import GraphSchema
 
 __all__ = ["decision_one_hot", "graph_features", "path_bag", "subtree_bag"]
 
@@ -127,16 +127,9 @@ def _drop_in(bag: FloatArray, rows: NDArray[np.intp], hashes: Hashes) -> None:
     bag[rows, buckets] += 1.0 - 2.0 * (hashes >> np.uint64(63))
 
 
-def _free_labels(schema: GraphSchema) -> tuple[list[int], list[int]]:
-    """Node labels and edge labels (without "no edge") that are a choice somewhere."""
-    free_nodes = schema.node_mask[schema.node_mask.sum(axis=1) > 1].any(axis=0)
-    free_edges = schema.edge_mask[schema.edge_mask.sum(axis=2) > 1].any(axis=0)
-    return np.flatnonzero(free_nodes).tolist(), [e for e in np.flatnonzero(free_edges).tolist() if e]
-
-
 def _counts(population: Population) -> Columns:
     schema = population.schema
-    nodes, edges = _free_labels(schema)
+    nodes, edges = free_labels(schema)
     columns = {f"count:{schema.node_labels[o]}": (population.X == o).sum(axis=1).astype(float) for o in nodes}
     return columns | {
         f"count:{schema.edge_labels[o]}": (population.E == o).sum(axis=(1, 2)).astype(float) for o in edges
@@ -161,7 +154,7 @@ def _ordinals(population: Population) -> Columns:
 
 def _paths(population: Population) -> Columns:
     schema, A = population.schema, population.E > 0
-    nodes, edges = _free_labels(schema)
+    nodes, edges = free_labels(schema)
     columns = {f"paths:length={m}": p for m, p in enumerate(_paths_by_length(A).T, start=1)}
     inner = np.ones(A.shape[1], dtype=bool)
     inner[[0, -1]] = False
@@ -210,7 +203,7 @@ def _longest(A: BoolArray, gain: BoolArray) -> FloatArray:
 def _node_degrees(population: Population) -> Columns:
     schema, A = population.schema, population.E > 0
     columns: Columns = {}
-    for o in _free_labels(schema)[0]:
+    for o in free_labels(schema)[0]:
         has = population.X == o
         for name, degree in (("in", A.sum(axis=1)), ("out", A.sum(axis=2))):
             total = np.where(has, degree, 0).sum(axis=1)
@@ -221,7 +214,7 @@ def _node_degrees(population: Population) -> Columns:
 def _edge_degrees(population: Population) -> Columns:
     schema = population.schema
     columns: Columns = {}
-    for o in _free_labels(schema)[1]:
+    for o in free_labels(schema)[1]:
         into, out = ((population.E == o).sum(axis=axis).astype(float) for axis in (1, 2))
         columns[f"in-degree:{schema.edge_labels[o]}:output"] = into[:, -1]
         columns[f"in-degree:{schema.edge_labels[o]}:max"] = into.max(axis=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +11,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
+from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models._schema import check_schema, schema_from_config, schema_to_config
 from gennas.models.generator import FloatArray
@@ -29,8 +30,13 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
               + g\Big(\mathrm{LN}(h)_v + \sum_{v \to w} \mathrm{ReLU}(\mathrm{LN}(h)_w + e'_{vw})\Big)
 
     The embedding joins an attention-weighted sum of the node states and their mean. Edge label 0 is
-    "no edge" and carries no message. Two heads reconstruct masked labels, for pre-training without
-    accuracies (:func:`gennas.training.generator.pretrain_encoder`).
+    "no edge" and carries no message. Two heads reconstruct masked labels and a third reads properties
+    off the embedding, for pre-training without accuracies
+    (:func:`gennas.training.encoder.pretrain_encoder`).
+
+    It serves as embedding (:meth:`embed`), as what
+    :class:`~gennas.models.surrogate.gnn.GNNSurrogate` starts from, and as kernel: ``embed`` is a
+    function of populations like any other, ``GPSurrogate([Group(encoder.embed, "common")])``.
 
     Shapes: ``X (b, n)`` node and ``E (b, n, n)`` edge labels; ``X = k`` and ``E = l`` mean "masked".
 
@@ -38,6 +44,7 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         schema: the schema as JSON-able values (:meth:`for_schema` takes a ``GraphSchema``).
         dim: width.
         num_layers: rounds of message passing.
+        properties: names of the properties that the third head predicts.
 
     Example:
         >>> import numpy as np
@@ -51,7 +58,9 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
-    def __init__(self, schema: Mapping[str, Any], dim: int = 64, num_layers: int = 3) -> None:
+    def __init__(
+        self, schema: Mapping[str, Any], dim: int = 64, num_layers: int = 3, properties: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.schema = graph = schema_from_config(schema)
         k, m = len(graph.node_labels), len(graph.edge_labels)
@@ -66,9 +75,10 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.out = nn.Linear(2 * dim, dim)
         self.node_head = nn.Linear(dim, k)
         self.edge_head = nn.Sequential(nn.Linear(2 * dim, dim), nn.ReLU(), nn.Linear(dim, m))
+        self.property_head = nn.Linear(dim, len(properties)) if properties else None
 
     @classmethod
-    def for_schema(cls, schema: GraphSchema, **settings: int) -> GraphEncoder:
+    def for_schema(cls, schema: GraphSchema, **settings: Any) -> GraphEncoder:
         """A new encoder for a schema; ``settings`` are those of the class."""
         return cast(GraphEncoder, cls(schema_to_config(schema), **settings))
 
@@ -96,6 +106,28 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         pairs = torch.cat([h.unsqueeze(2).expand(-1, -1, n, -1), h.unsqueeze(1).expand(-1, n, -1, -1)], -1)
         nodes = self.node_head(h).masked_fill(~self.node_mask, -torch.inf)
         return nodes, self.edge_head(pairs).masked_fill(~self.edge_mask, -torch.inf)
+
+    def read_properties(self, z: Tensor) -> Tensor:
+        """Normal scores ``(b, p)`` of the properties, from embeddings ``z (b, dim)``.
+
+        Raises:
+            ConfigError: the encoder was made without properties.
+        """
+        if self.property_head is None:
+            raise ConfigError("Expected an encoder made with properties=(names…) to predict them, got one without.")
+        return cast(Tensor, self.property_head(z))
+
+    @torch.inference_mode()
+    def predict_properties(self, archs: Population) -> dict[str, FloatArray]:
+        """Normal scores of the properties that it was pre-trained on, by name, each ``(b,)``.
+
+        Raises:
+            ConfigError: the encoder was made without properties.
+            CheckpointError: the population has another schema.
+        """
+        embedded = torch.from_numpy(self.embed(archs)).float().to(self.device)
+        values = self.read_properties(embedded).cpu().numpy().astype(np.float64)
+        return dict(zip(self.config.properties, values.T, strict=True))
 
     @torch.inference_mode()
     def embed(self, archs: Population, batch_size: int = 1024) -> FloatArray:

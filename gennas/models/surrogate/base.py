@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -13,15 +13,19 @@ from scipy.stats import rankdata
 
 from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
+from gennas.graph._paths import ends, paths_through
 from gennas.graph.features import graph_features, subtree_bag
+from gennas.graph.graf import graf_features
 from gennas.models.generator import FloatArray
 
 __all__ = [
     "Features",
     "Surrogate",
+    "graf",
     "graph_statistics",
     "live_one_hot",
     "live_subtrees",
+    "lookup_features",
     "normal_scores",
     "path_statistics",
 ]
@@ -83,7 +87,7 @@ def live_one_hot(archs: Population) -> FloatArray:
     What is on no path computes nothing, so two architectures that differ there alone look equal.
     """
     schema, D = archs.schema, archs.decisions
-    through_nodes, through_edges = _paths_through(archs)
+    through_nodes, through_edges = paths_through(archs.schema, archs.E > 0)
     live = np.concatenate([through_nodes[:, None], through_edges], 1) > 0  # (b, 1 + n, n)
     rows = np.array([0 if slot.source is None else 1 + slot.source for slot in schema.slots])
     on = live[:, rows, [slot.target for slot in schema.slots]]
@@ -97,7 +101,7 @@ def live_subtrees(archs: Population) -> FloatArray:
 
     See :func:`gennas.graph.features.subtree_bag`; the order of the nodes does not matter.
     """
-    _, through = _paths_through(archs)
+    _, through = paths_through(archs.schema, archs.E > 0)
     E = np.where(through > 0, archs.E, 0).astype(archs.E.dtype)
     return subtree_bag(replace(archs, E=E))
 
@@ -109,12 +113,12 @@ def path_statistics(archs: Population) -> FloatArray:
     that one path has; at last the number of paths. Sums are logarithmic, ``log(1 + count)``.
     """
     k, m = len(archs.schema.node_labels), len(archs.schema.edge_labels)
-    through_nodes, through_edges = _paths_through(archs)
+    through_nodes, through_edges = paths_through(archs.schema, archs.E > 0)
     nodes = np.eye(k)[archs.X]
     edges = np.eye(m)[archs.E][..., 1:]
     counts = [_total(nodes, through_nodes > 0), _total(edges, through_edges > 0)]
     sums = [_total(nodes, through_nodes), _total(edges, through_edges)]
-    total = through_nodes[:, _ends(archs.schema)[0]].sum(1, keepdims=True)
+    total = through_nodes[:, ends(archs.schema)[0]].sum(1, keepdims=True)
     longest = _most_on_a_path(archs.schema, nodes * (through_nodes > 0)[..., None], edges, through_edges > 0)
     return np.concatenate([*counts, *(np.log1p(s) for s in sums), longest, np.log1p(total)], axis=1)
 
@@ -124,24 +128,61 @@ def graph_statistics(archs: Population) -> FloatArray:
     return graph_features(archs)[0]
 
 
-def _ends(schema: GraphSchema) -> tuple[BoolArray, BoolArray]:
-    """Node slots that no edge may enter, and those that no edge may leave, each ``(n,)``."""
-    possible = schema.edge_mask[..., 1:].any(axis=-1)
-    entered, left = (np.asarray(np.any(possible, axis=axis)) for axis in (0, 1))
-    return ~entered, ~left
+def graf(archs: Population) -> FloatArray:
+    """The columns of :func:`gennas.graph.graf.graf_features`, ``(b, f)``: by subsets of operations."""
+    return graf_features(archs)[0]
 
 
-def _paths_through(archs: Population) -> tuple[FloatArray, FloatArray]:
-    """How many input-to-output paths use each node ``(b, n)`` and each edge ``(b, n, n)``."""
-    sources, sinks = _ends(archs.schema)
-    A = (archs.E > 0).astype(np.float64)
-    b, n = archs.X.shape
-    before, after = np.tile(sources * 1.0, (b, 1)), np.tile(sinks * 1.0, (b, 1))
-    for v in range(n):
-        before[:, v] += (before[:, :v] * A[:, :v, v]).sum(1)
-    for u in reversed(range(n)):
-        after[:, u] += (after[:, u + 1 :] * A[:, u, u + 1 :]).sum(1)
-    return before * after, before[:, :, None] * A * after[:, None, :]
+def lookup_features(table: Mapping[str, Sequence[float] | FloatArray], ranks: bool = True) -> Features:
+    """Features that were computed elsewhere, such as zero-cost proxies, found by an architecture's key.
+
+    This is how a surrogate receives extra columns: put the function that is returned among its
+    features, beside those that any space has for free. It reads ``table`` as it is when called, so a
+    table may grow during a search; ranks are those among the rows at the first call after it grew.
+
+    Args:
+        table: for every architecture's ``key`` the same number of columns.
+        ranks: replace each column by its :func:`normal_scores` over the whole table. Proxies span many
+            decades and fail with huge values, which ruins distances. Values that are not finite count
+            as lower than all others.
+
+    Returns:
+        A function from a population to ``(b, f)``. It raises ConfigError for an architecture without a row.
+
+    Example:
+        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> archs = NASBench201().sample(3, np.random.default_rng(0))
+        >>> proxies = lookup_features({key: [1e30**i] for i, key in enumerate(archs.keys)})
+        >>> proxies(archs).round(2).tolist()
+        [[-0.97], [0.0], [0.97]]
+    """
+    rows: dict[str, int] = {}
+    columns = np.zeros((0, 0))
+
+    def refresh() -> None:
+        nonlocal columns
+        rows.clear()
+        rows.update({key: row for row, key in enumerate(table)})
+        widths = sorted({len(values) for values in table.values()})
+        if len(widths) != 1:
+            raise ConfigError(f"Expected rows of extra features with the same number of columns, got {widths}.")
+        columns = np.array(list(table.values()), dtype=np.float64)
+        if ranks:
+            finite = np.where(np.isfinite(columns), columns, -np.inf)
+            columns = ndtri((rankdata(finite, axis=0) - 0.5) / len(columns))
+
+    def look_up(archs: Population) -> FloatArray:
+        if len(rows) != len(table):
+            refresh()
+        missing = [key for key in archs.keys if key not in rows]
+        if missing:
+            raise ConfigError(
+                f"Expected a row of extra features for every architecture, but {len(missing)} of {len(archs)} have "
+                f"none, such as {missing[0]}: compute them before the surrogate is asked."
+            )
+        return columns[[rows[key] for key in archs.keys]]
+
+    return look_up
 
 
 def _total(one_hot: FloatArray, weight: NDArray[Any]) -> FloatArray:

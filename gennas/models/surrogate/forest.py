@@ -11,7 +11,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 from gennas.errors import ConfigError
 from gennas.graph import Population
 from gennas.models.generator import FloatArray
-from gennas.models.surrogate.base import Features, graph_statistics, live_one_hot, normal_scores
+from gennas.models.surrogate.base import Features, graf, graph_statistics, live_one_hot, normal_scores
 
 __all__ = ["ForestSurrogate"]
 
@@ -38,7 +38,7 @@ class ForestSurrogate:
 
     def __init__(
         self,
-        features: Sequence[Features] = (live_one_hot, graph_statistics),
+        features: Sequence[Features] = (live_one_hot, graph_statistics, graf),
         num_trees: int = 100,
         max_features: float = 0.5,
         min_samples_leaf: int = 1,

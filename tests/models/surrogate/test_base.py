@@ -5,7 +5,8 @@ import pytest
 
 from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
-from gennas.models.surrogate import live_one_hot, normal_scores, path_statistics
+from gennas.graph.graf import graf_features
+from gennas.models.surrogate import graf, live_one_hot, lookup_features, normal_scores, path_statistics
 
 
 def mixed() -> GraphSchema:
@@ -56,3 +57,33 @@ def test_a_disconnected_graph_has_no_paths() -> None:
     empty = Population.from_decisions(mixed(), np.array([[1, 0, 0, 1]]))
     assert not live_one_hot(empty).any()
     assert path_statistics(empty)[0, -1] == 0
+
+
+def test_graf_columns_are_those_of_the_graph_package() -> None:
+    np.testing.assert_array_equal(graf(archs()), graf_features(archs())[0])
+
+
+def test_lookup_finds_rows_by_key_and_ranks_them() -> None:
+    one, two = archs().keys
+    table = {two: [1e9, 5.0], one: [-3.0, np.nan]}
+    low, high = -0.6744897501960817, 0.6744897501960817
+    np.testing.assert_allclose(lookup_features(table)(archs()), [[low, low], [high, high]])
+    np.testing.assert_array_equal(lookup_features(table, ranks=False)(archs()), [[-3.0, np.nan], [1e9, 5.0]])
+    np.testing.assert_allclose(lookup_features(table)(archs()[1:]), [[high, high]])
+
+
+def test_a_growing_table_is_read_again() -> None:
+    one, two = archs().keys
+    table = {one: [0.0]}
+    features = lookup_features(table)
+    assert features(archs()[:1]).tolist() == [[0.0]]
+    table[two] = [1.0]
+    assert features(archs())[1, 0] > 0
+
+
+def test_missing_and_ragged_rows_are_explained() -> None:
+    one, two = archs().keys
+    with pytest.raises(ConfigError, match="1 of 2 have none, such as " + two):
+        lookup_features({one: [0.0]})(archs())
+    with pytest.raises(ConfigError, match="same number of columns"):
+        lookup_features({one: [0.0], two: [1.0, 2.0]})(archs())

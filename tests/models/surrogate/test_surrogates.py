@@ -10,7 +10,15 @@ from scipy.stats import kendalltau
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
-from gennas.models.surrogate import ForestSurrogate, GPSurrogate, StackSurrogate, Surrogate
+from gennas.models.surrogate import (
+    BoostingSurrogate,
+    ForestSurrogate,
+    GNNSurrogate,
+    GPSurrogate,
+    StackSurrogate,
+    Surrogate,
+    graf,
+)
 from gennas.spaces.nasbench201 import NASBench201
 from gennas.testing.generators import toy_schema
 
@@ -19,7 +27,15 @@ def make_stack() -> StackSurrogate:
     return StackSurrogate([GPSurrogate(), ForestSurrogate(num_trees=30)])
 
 
-MAKERS = [ForestSurrogate, GPSurrogate, make_stack]
+def make_boosting() -> BoostingSurrogate:
+    return BoostingSurrogate(num_members=4, num_trees=40)
+
+
+def make_gnn() -> GNNSurrogate:
+    return GNNSurrogate(features=[graf], num_members=3, steps=50, dim=16, num_layers=2)
+
+
+MAKERS = [ForestSurrogate, GPSurrogate, make_stack, make_boosting, make_gnn]
 
 
 def toy(n: int, seed: int) -> tuple[Population, np.ndarray]:
