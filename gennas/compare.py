@@ -6,7 +6,7 @@ import math
 import multiprocessing as mp
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,10 @@ def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | Non
     config.check()
     jobs = list(_jobs(config))
     problem = _problem(jobs[0].common)
+    if config.stop_at_optimum:
+        if problem.optimum is None:
+            raise ConfigError("--stop-at-optimum needs a table and a single objective.")
+        jobs = [replace(job, search=replace(job.search, target=problem.optimum)) for job in jobs]
     for name in dict.fromkeys(job.strategy for job in jobs):  # fail before the first run, not after an hour
         make_strategy(*_named(name), problem, seed=0)
     _claim(config)

@@ -50,6 +50,8 @@ class ProblemConfig:
     """Metrics that cost next to nothing: known for every candidate before it is chosen; the report counts them."""
     budget: int = 100
     """Evaluations; every one counts, failed ones too."""
+    target: float | None = None
+    """Stop as soon as a feasible architecture's first objective is this good."""
     train_option: tuple[str, ...] = ()
     """Settings of the training recipe, as KEY=VALUE (for example lr=0.01, batch_size=128, device=cuda)."""
     epochs: int | None = None
@@ -145,6 +147,8 @@ class CompareConfig(ProblemConfig):
     """Directory of the comparison; running again on the same one continues."""
     workers: int = 1
     """Processes that run whole searches side by side."""
+    stop_at_optimum: bool = False
+    """End a run when it has found the table's optimum: the summary is the same, and sooner."""
 
     @property
     def strategy_names(self) -> list[str]:

@@ -153,6 +153,7 @@ def run_search(
         problem.fidelity,
         [*listeners, tracker, _GeneratorSaver(strategy, config, problem)],
         config.asynchronous,
+        target=config.target,
     )
     try:
         tracker.start(_run_info(config, problem))

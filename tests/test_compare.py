@@ -68,3 +68,15 @@ def test_side_by_side_gives_the_same_curves(tmp_path: Path) -> None:
 def test_bad_strategies(strategies: str, tmp_path: Path, capsys) -> None:
     assert main([*COMMAND, "--strategies", strategies, "--out", str(tmp_path / "c")]) == 2
     assert capsys.readouterr().err.startswith("gennas: ") and not (tmp_path / "c").exists()
+
+
+def test_stopping_at_the_optimum_tells_the_same_sooner(tmp_path: Path) -> None:
+    easy = [*COMMAND, "--constraint", "val_accuracy<=0.7", "--strategies", "random", "--seeds", "3"]
+    rows = []
+    for name, extra in (("full", []), ("stopped", ["--stop-at-optimum"])):
+        assert main([*easy, *extra, "--budget", "200", "--out", str(tmp_path / name)]) == 0
+        summary = pd.read_csv(tmp_path / name / "summary.csv")
+        rows.append(summary[["optimum_share", "evals_to_optimum_mean", "objective_mean"]].iloc[0].tolist())
+    assert rows[0][0] > 0 and rows[0] == pytest.approx(rows[1], nan_ok=True)
+    stopped = pd.read_csv(tmp_path / "stopped" / "curves.csv").groupby("seed")["n_evals"].last()
+    assert stopped.min() < 200

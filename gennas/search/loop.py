@@ -43,7 +43,7 @@ class Result:
         best: the incumbent, or None if no trial was feasible.
         pareto: the non-dominated feasible trials.
         wall_s: seconds spent, earlier parts of a resumed run included.
-        stopped: why it ended: ``budget``, ``exhausted``.
+        stopped: why it ended: ``budget``, ``exhausted``, ``target``.
     """
 
     trials: Sequence[Trial]
@@ -78,6 +78,7 @@ class Search:
         asynchronous: keep the executor full instead of working in batches.
         max_failures: consecutive failed trials that end the search.
         snapshot_every_s: least seconds between two snapshots of the strategy.
+        target: value of the first objective at which a feasible trial ends the search.
 
     Raises:
         ConfigError: the budget is not positive.
@@ -96,6 +97,7 @@ class Search:
     asynchronous: bool = False
     max_failures: int = 20
     snapshot_every_s: float = 5.0
+    target: float | None = None
 
     _done: dict[int, Trial] = field(default_factory=dict, init=False)
     _told: list[Trial] = field(default_factory=list, init=False)
@@ -125,7 +127,7 @@ class Search:
         return Result(trials, self._incumbent, self.objectives.pareto(trials), wall_s, stopped)
 
     def _run_in_batches(self) -> str:
-        while len(self._told) < self.budget:
+        while len(self._told) < self.budget and not self._reached_target:
             proposals = self._ask(self.strategy.batch_size)  # 1. ask
             if not proposals:
                 return "exhausted"
@@ -136,11 +138,11 @@ class Search:
                 self._record(self.executor.wait_any())  # 3. archive, durably
             self.archive.commit()
             self._tell([self._done.pop(p.id) for p in proposals])  # 4. tell, in the order of proposals
-        return "budget"
+        return "target" if self._reached_target else "budget"
 
     def _run_asynchronously(self) -> str:
         running = 0
-        while len(self._told) < self.budget:
+        while len(self._told) < self.budget and not self._reached_target:
             if running < self.executor.capacity and self._asked < self.budget:
                 proposals = self._ask(1)
                 for proposal in proposals:
@@ -155,7 +157,14 @@ class Search:
             self._record(trial)
             self.archive.commit()
             self._tell([self._done.pop(trial.proposal.id)])
-        return "budget"
+        return "target" if self._reached_target else "budget"
+
+    @property
+    def _reached_target(self) -> bool:
+        if self.target is None or self._incumbent is None:
+            return False
+        goal = self.objectives.primary
+        return goal.signed(self._incumbent.metrics[goal.metric]) >= goal.signed(self.target) - 1e-12
 
     # ------------------------------------------------------------------ the steps
 

@@ -215,3 +215,13 @@ def test_asynchronous_keeps_the_executor_full_and_continues(tmp_path: Path) -> N
     more = search(RandomSearch, 45, Archive(path, SPACE), Full(EVALUATOR, lose_every=0), asynchronous=True).run()
     assert len({t.arch.key for t in more.trials}) == 45
     assert np.isfinite(more.best.metrics["score"])
+
+
+def test_the_target_ends_the_search() -> None:
+    complete = search(budget=40).run()
+    found = next(i for i, t in enumerate(complete.trials, 1) if t.metrics["score"] == complete.best.metrics["score"])
+    stopped = search(budget=40, target=complete.best.metrics["score"])
+    result = stopped.run()
+    assert result.stopped == "target" and found <= len(result.trials) < 40
+    assert result.best.metrics == complete.best.metrics
+    assert search(budget=5, target=1e9).run().stopped == "budget"
