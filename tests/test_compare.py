@@ -10,6 +10,7 @@ import pytest
 
 from gennas.cli import main
 from gennas.compare import incumbent_curve
+from gennas.graph import Population
 from gennas.search import Objective, Objectives, Origin, Proposal, Trial
 from gennas.spaces import NASBench201
 
@@ -71,12 +72,18 @@ def test_bad_strategies(strategies: str, tmp_path: Path, capsys) -> None:
 
 
 def test_stopping_at_the_optimum_tells_the_same_sooner(tmp_path: Path) -> None:
-    easy = [*COMMAND, "--constraint", "val_accuracy<=0.7", "--strategies", "random", "--seeds", "3"]
+    space = NASBench201()
+    grid = np.stack(np.meshgrid(*[np.arange(5)] * 6, indexing="ij"), -1).reshape(-1, 6)
+    archs = Population.from_decisions(space.schema, grid)
+    lines = [f"{space.to_text(a)},{-(a.decisions == 0).sum()}" for a in archs]
+    (tmp_path / "easy.csv").write_text("\n".join(["arch,score", *lines]))
+    command = ["compare", "--space", "nasbench201", "--table", str(tmp_path / "easy.csv"), "--objective", "score:max"]
+    command += ["--strategies", "random", "--seeds", "3", "--budget", "50"]
     rows = []
     for name, extra in (("full", []), ("stopped", ["--stop-at-optimum"])):
-        assert main([*easy, *extra, "--budget", "200", "--out", str(tmp_path / name)]) == 0
+        assert main([*command, *extra, "--out", str(tmp_path / name)]) == 0
         summary = pd.read_csv(tmp_path / name / "summary.csv")
         rows.append(summary[["optimum_share", "evals_to_optimum_mean", "objective_mean"]].iloc[0].tolist())
-    assert rows[0][0] > 0 and rows[0] == pytest.approx(rows[1], nan_ok=True)
+    assert rows[0] == rows[1] and rows[0][0] == 1
     stopped = pd.read_csv(tmp_path / "stopped" / "curves.csv").groupby("seed")["n_evals"].last()
-    assert stopped.min() < 200
+    assert stopped.max() < 50
