@@ -159,7 +159,7 @@ class CompareConfig(ProblemConfig):
 # Settings that do not change what a run finds.
 _HOW = ("out", "executor", "workers", "time_limit_s", "memory_limit_gb", "track", "download")
 # Settings that came later: left out while empty, so that earlier runs keep their identity.
-_LATER = ("proxy", "proxy_option")
+_LATER = ("proxy", "proxy_option", "cheap", "target", "stop_at_optimum")
 
 
 def load_yaml(path: Path) -> dict[str, Any]:

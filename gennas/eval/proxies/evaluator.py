@@ -79,6 +79,7 @@ class ProxyEvaluator:
             )
             for p in self.proxies
         }
+        self.cheap_metrics = tuple(p.name for p in self.proxies if p.is_cost)
         names = ", ".join(p.identity for p in self.proxies)
         self.conditions = f"{self.settings.identity}; space {_identity(space)}"
         self.protocol = f"proxies({names}; {self.conditions})"
@@ -114,6 +115,12 @@ class ProxyEvaluator:
             EvaluationError: the network cannot be scored.
         """
         return score_network(self.build(arch), self.proxies, self.batch, seed=self.settings.seed, keep=False)
+
+    def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
+        """The costs among the proxies, such as parameters, which need no forward pass of a batch."""
+        costs = [p for p in self.proxies if p.is_cost]
+        scores = score_network(self.build(arch), costs, self.batch, seed=self.settings.seed, keep=False)
+        return {name: score.value for name, score in scores.items()}
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
         """Build and score; ``seed`` changes nothing, the protocol's counts.
