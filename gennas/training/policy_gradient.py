@@ -46,11 +46,13 @@ def fit_policy(
     r"""Raise the probability of steps towards good architectures, in place; returns the objective of every update.
 
     .. math:: J(\theta) = E\Big[ \min\big(r A, \mathrm{clip}(r, 1 \pm \epsilon) A\big)
-              - \beta\, KL\big(p_\theta(\cdot \mid x_t) \,\|\, p_{ref}(\cdot \mid x_t)\big) \Big]
+              - \beta\, KL\big(p_{ref}(\cdot \mid x_t) \,\|\, p_\theta(\cdot \mid x_t)\big) \Big]
 
     over ``steps``, drawn with replacement (Black et al. 2023, DDPO, arXiv 2305.13301, with the anchor
-    of Fan et al. 2023, DPOK, arXiv 2305.16381). :math:`p_{old}` is the denoiser as it comes in, and
-    the ratios of later updates count from there.
+    of Fan et al. 2023, DPOK, arXiv 2305.16381). The divergence is that which covers what the reference
+    covers: the other direction's gradient vanishes where the policy has become certain, and a policy
+    that has collapsed would stay so. :math:`p_{old}` is the denoiser as it comes in, and the ratios of
+    later updates count from there.
 
     Args:
         denoiser: the policy.
@@ -81,7 +83,7 @@ def fit_policy(
         rows = torch.randint(len(steps), (batch_size,), generator=generator).to(A.device)
         log_p, every = step_log_probs(denoiser, scheduler, steps[rows])
         gain = clipped_objective(log_p - old[rows], A[rows], clip)
-        value = (gain - anchor * step_divergence(every, known[rows])).mean()
+        value = (gain - anchor * step_divergence(known[rows], every)).mean()
         (-value).backward()  # type: ignore[no-untyped-call]
         optimiser.step(warm_cosine(i, num_updates))
         values.append(value.detach())

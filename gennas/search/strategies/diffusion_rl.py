@@ -69,7 +69,9 @@ class DiffusionRL(GeneratorRounds):
         updates: optimiser steps of each pass.
         lr: their learning rate.
         clip: how far a step's probability may usefully move in one pass.
-        anchor: weight of the divergence from the pre-trained model.
+        anchor: least weight of the divergence from the pre-trained model, and that at the start.
+        novelty: share of a round's samples that should be new; with fewer the anchor's weight is doubled (up to a
+            thousand times), with more halved; 0 keeps it.
         num_steps: denoising steps.
         samples: architectures drawn in each round.
         warm_start: see above.
@@ -86,11 +88,12 @@ class DiffusionRL(GeneratorRounds):
         *args: Any,
         replay: Literal["archive", "none"] = "archive",
         ranker: Literal["implicit", "none"] = "implicit",
-        epochs: int = 2,
+        epochs: int = 1,
         updates: int = 10,
         lr: float = 5e-3,
         clip: float = 0.2,
-        anchor: float = 0.02,
+        anchor: float = 0.05,
+        novelty: float = 0.3,
         num_steps: int = 8,
         samples: int = 128,
         warm_start: int = 16,
@@ -109,6 +112,7 @@ class DiffusionRL(GeneratorRounds):
             )
         self.replay, self.ranker, self.epochs, self.updates = replay, ranker, epochs, updates
         self.lr, self.clip, self.anchor, self.num_steps, self.samples = lr, clip, anchor, num_steps, samples
+        self.novelty, self._anchor = novelty, anchor
         self.reference: DiffusionGenerator | None = None  # the generator as pre-training left it
         self._paths: dict[str, NDArray[np.int16]] = {}  # states x_T ... x_0 of the last round's proposals
 
@@ -122,6 +126,7 @@ class DiffusionRL(GeneratorRounds):
         self._note_refit()
         drawn, chain = self._draw(policy)  # 3. samples
         fresh = self._fresh(drawn)  # 4. new ones
+        self._adapt(len(fresh) / len(drawn))
         order = fresh[self._rank(policy, drawn[fresh])][: self.round_size]  # 5. the most rewarded first
         self._paths = {drawn.keys[int(i)]: chain[:, i] for i in order}
         return [Proposal(drawn[int(i)], Origin("diffusion", (), self._round)) for i in order]
@@ -148,7 +153,7 @@ class DiffusionRL(GeneratorRounds):
                 num_updates=self.updates,
                 lr=self.lr,
                 clip=self.clip,
-                anchor=self.anchor,
+                anchor=self._anchor,
                 seed=self._seed(),
             )
 
@@ -166,6 +171,13 @@ class DiffusionRL(GeneratorRounds):
         chain = np.stack(paths, 1) if paths else np.empty(shape, dtype=np.int16)
         steps = chain_transitions(pipeline, chain, self.num_steps, legal)
         return steps, rows[steps.index.cpu().numpy()]
+
+    def _adapt(self, novelty: float) -> None:
+        """Hold a policy that repeats itself more firmly to the pre-trained model, one that does not less."""
+        if self.novelty:
+            factor = 2.0 if novelty < self.novelty else 0.5
+            self._anchor = float(np.clip(self._anchor * factor, self.anchor, self.anchor * 1000))
+        self._record["anchor"] = self._anchor
 
     def _draw(self, policy: DiffusionGenerator) -> tuple[Population, NDArray[np.int16]]:
         """Samples of the policy, canonical, and the states ``(num_steps + 1, samples, d)`` they went through."""
@@ -197,7 +209,7 @@ class DiffusionRL(GeneratorRounds):
     def state_dict(self) -> dict[str, Any]:
         """Everything told, the weights of policy and reference, the last round's trajectories, the random state."""
         state = super().state_dict()
-        state["paths"] = dict(self._paths)
+        state["paths"], state["anchor"] = dict(self._paths), self._anchor
         if self.reference is not None:
             state["reference"] = pack_weights(self.reference)
         return state
@@ -205,7 +217,7 @@ class DiffusionRL(GeneratorRounds):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore everything, so that the search goes on as if it had not stopped."""
         super().load_state_dict(state)
-        self._paths = dict(state["paths"])
+        self._paths, self._anchor = dict(state["paths"]), state["anchor"]
         self.reference = None
         if "reference" in state:
             self.reference = self._untrained()
