@@ -16,10 +16,10 @@ from gennas.graph import Population
 from gennas.models._schema import check_schema
 from gennas.models.diffusion import ArchitectureDiffusionPipeline, CategoricalScheduler, GraphDenoiser
 from gennas.models.generator import FloatArray
-from gennas.training._encoder_pretraining import pretrain_encoder
 from gennas.training._fitting import drop_conditions, steps_on_one_thread, training_tensors, warm_cosine
 from gennas.training._flat_adamw import FlatAdamW
 from gennas.training._network_generator import NetworkGenerator
+from gennas.training.encoder import pretrain_encoder
 
 __all__ = ["DiffusionGenerator", "DiffusionSettings", "fit_diffusion", "pretrain_encoder"]
 

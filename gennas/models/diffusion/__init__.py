@@ -2,6 +2,22 @@
 
 from gennas.models.diffusion.denoiser import GraphDenoiser
 from gennas.models.diffusion.pipeline import ArchitectureDiffusionPipeline
+from gennas.models.diffusion.policy import (
+    Transitions,
+    chain_transitions,
+    renoised_transitions,
+    sample_chain,
+    step_log_probs,
+)
 from gennas.models.diffusion.scheduler import CategoricalScheduler
 
-__all__ = ["ArchitectureDiffusionPipeline", "CategoricalScheduler", "GraphDenoiser"]
+__all__ = [
+    "ArchitectureDiffusionPipeline",
+    "CategoricalScheduler",
+    "GraphDenoiser",
+    "Transitions",
+    "chain_transitions",
+    "renoised_transitions",
+    "sample_chain",
+    "step_log_probs",
+]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ __all__ = ["ArchitectureDiffusionPipeline"]
 
 _TOKENS = 4096
 _EXACT_ROUNDS, _FLAT_ROUNDS, _COPIES = 16, 16, 64
+REPAIR = 1e-6  # weight of labels that a slot's own state rules out, for when legality rules out the others
+LEAST = 1e-12  # added to every label, so that a legal one always has a chance
+_SURE = 30.0
 
 
 class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
@@ -69,6 +72,8 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         fixed: NDArray[np.integer] | None = None,
         temperature: float = 1.0,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
+        start: tuple[Tensor, Tensor] | None = None,
+        on_step: Callable[[Tensor, int], None] | None = None,
     ) -> Population:
         """Draw ``n`` architectures.
 
@@ -84,33 +89,128 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
             temperature: divides the guided logits; above 1 samples are more diverse.
             guidance_interval: times, as parts of ``T``, between which the guidance is not 1 (Kynkäänniemi
                 et al. 2024, arXiv 2404.07724).
+            start: corrupted decisions ``(n, d)`` and the sampler's times ``(n,)`` that they belong to, to
+                begin there instead of at noise (:meth:`renoise`).
+            on_step: called with ``x_t (n, d)`` and ``t`` before each step.
 
         Raises:
             ConfigError: shapes do not fit, or fixed decisions that no legal architecture has.
         """
         c, w = self._conditions(n, conditions), self._scales(n, guidance_scale)
         known = self._fixed(n, fixed)
-        # 1. Start from the stationary distribution.
+        # 1. Start from the stationary distribution, or where asked to.
         pi = self.scheduler.stationary(self.denoiser.mask)
-        x = self.scheduler.prior(n, pi, generator)
-        logits, stale = pi[:, :-1].repeat(n, 1, 1), torch.ones(n, dtype=torch.bool, device=pi.device)
+        x, begin = start or (self.scheduler.prior(n, pi, generator), torch.full((n,), self.scheduler.num_steps))
+        begin = begin.to(pi.device)
+        # A row that no step predicts (begun at time 0) is as sure as can be of what it is.
+        logits = _SURE * torch.nn.functional.one_hot(x, pi.shape[1])[..., :-1].float()
+        stale = torch.ones(n, dtype=torch.bool, device=pi.device)
         for t, s in self.scheduler.timesteps_for(num_steps):
             # 2. Clamp what is known.
             x = torch.where(known >= 0, known, x)
+            if on_step is not None:
+                on_step(x, t)
             # 3. Predict the clean architecture, guided by the conditions, where anything changed.
+            begun = begin >= t
+            todo = stale & begun
             low, high = (self.scheduler.num_steps * part for part in guidance_interval)
-            strength = w[stale] if low <= t <= high else w[stale].clamp_max(1)
-            logits[stale] = self.predict(x[stale], t, c if c is None else c[stale], strength) / temperature
+            strength = w[todo] if low <= t <= high else w[todo].clamp_max(1)
+            logits[todo] = self.predict(x[todo], t, c if c is None else c[todo], strength) / temperature
             p0 = self.scheduler.clean(logits, x, t, pi)
             # 4. Until the last step: draw x_s from p(x_s | x_t).
             if s > 0:
-                before, x = x, self.scheduler.step(p0, x, s, t, pi, generator)
-                stale = self._stale(before, x)
+                before, x = x, torch.where(begun[:, None], self.scheduler.step(p0, x, s, t, pi, generator), x)
+                stale = self._stale(before, x) | ~begun
         # 5. In the last step: decode slot by slot, each among what is legal after the ones before.
         #    A label that turns out illegal gives way to what the other slots speak for.
-        p = p0 + 1e-6 * logits.softmax(-1)
+        p = p0 + REPAIR * logits.softmax(-1)
         D = self._decode(p.cpu().double().numpy(), known.cpu().numpy(), legal, generator)
         return Population.from_decisions(self.schema, D)
+
+    # ------------------------------------------------------------------ variation
+
+    def renoise(
+        self,
+        archs: Population,
+        strength: float | FloatArray,
+        *,
+        keep: NDArray[np.bool_] | None = None,
+        num_steps: int = 8,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Population:
+        r"""Mutants: each architecture noised up to an intermediate time and denoised again, ``(n,)``.
+
+        .. math:: x_t \sim q(x_t \mid x_0 = a), \quad a' \sim p_\theta(x_0 \mid x_t), \quad t = T \cdot strength
+
+        Strength 0 returns the architectures (an illegal one with its first illegal decisions redrawn),
+        strength 1 draws without them. Under the absorbing kernel a decision is masked with probability
+        :math:`1 - \bar\alpha_t = \sin^2(\pi\,strength / 2)`. Every mutant is legal; it may equal its
+        parent. The idea is that of SDEdit (Meng et al. 2022, arXiv 2108.01073).
+
+        Args:
+            archs: the parents.
+            strength: in [0, 1], one for all or ``(n,)``; rounded to a multiple of ``1 / num_steps``.
+            keep: decisions that stay whatever the noise, ``(d,)`` or ``(n, d)``, True to keep.
+            num_steps: steps from noise (strength 1) to an architecture; a mutant takes its part of them.
+            generator: source of randomness.
+            settings: ``conditions``, ``guidance_scale``, ``legal``, ``temperature``, ... of :meth:`__call__`.
+
+        Raises:
+            ConfigError: shapes or strengths do not fit, or no legal architecture has what is kept.
+
+        Example:
+            >>> import numpy as np, torch
+            >>> from gennas.spaces import NASBench201
+            >>> space = NASBench201()
+            >>> denoiser = GraphDenoiser.for_schema(space.schema)
+            >>> pipeline = ArchitectureDiffusionPipeline(denoiser, CategoricalScheduler())
+            >>> parents = space.sample(3, np.random.default_rng(0))
+            >>> pipeline.renoise(parents, 0.5, legal=space.legal).decisions.shape
+            (3, 6)
+            >>> pipeline.renoise(parents, 0.0, legal=space.legal).keys == parents.keys
+            True
+        """
+        check_schema(self.schema, archs.schema)
+        n, d = archs.decisions.shape
+        if keep is not None and np.shape(keep) not in {(d,), (n, d)}:
+            raise ConfigError(f"Expected decisions to keep ({d},) or ({n}, {d}), got {np.shape(keep)}.")
+        x0 = torch.from_numpy(archs.decisions.astype(np.int64)).to(self.denoiser.device)
+        t = self._times(n, strength, num_steps).to(x0.device)
+        x = self.scheduler.add_noise(x0, t, self.scheduler.stationary(self.denoiser.mask), generator)
+        fixed = None if keep is None else np.where(keep, archs.decisions, -1)
+        return self(n, num_steps=num_steps, generator=generator, fixed=fixed, start=(x, t), **settings)
+
+    def recombine(
+        self,
+        a: Population,
+        b: Population,
+        strength: float | FloatArray,
+        *,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> Population:
+        """Children: what both parents have is kept, the rest comes from either or is filled in by the model.
+
+        Where ``a`` and ``b`` differ, a decision is taken from one of them at random and then re-noised
+        with ``strength`` (:meth:`renoise`, which also explains the other arguments): at 0 this is
+        uniform crossover with repair, at 1 the model completes the parents' common part.
+        """
+        check_schema(self.schema, b.schema)
+        if len(a) != len(b):
+            raise ConfigError(f"Expected as many first as second parents, got {len(a)} and {len(b)}.")
+        coin = torch.rand(a.decisions.shape, generator=generator, device=self.denoiser.device).cpu().numpy() < 0.5
+        mixed = Population.from_decisions(self.schema, np.where(coin, a.decisions, b.decisions))
+        keep = a.decisions == b.decisions
+        return self.renoise(mixed, strength, keep=keep, generator=generator, **settings)
+
+    def _times(self, n: int, strength: float | FloatArray, num_steps: int) -> Tensor:
+        """The sampler's times nearest to strengths, ``(n,)``."""
+        values = np.asarray(strength, dtype=np.float64)
+        if values.shape not in {(), (n,)} or not ((values >= 0) & (values <= 1)).all():
+            raise ConfigError(f"Expected one strength in [0, 1] or ({n},) of them, got {strength}.")
+        grid = np.array([0, *(t for t, _ in reversed(self.scheduler.timesteps_for(num_steps)))])
+        return torch.from_numpy(grid[np.rint(np.broadcast_to(values, (n,)) * num_steps).astype(int)])
 
     # ------------------------------------------------------------------ the parts of it
 
@@ -288,7 +388,7 @@ def _decode_once(
     rows = np.arange(len(D))
     for t in range(schema.num_decisions):
         allowed = np.broadcast_to(schema.decision_mask[t], p[:, t].shape) if legal is None else legal(D, t)
-        cumulative = np.cumsum((p[:, t] + 1e-12) * allowed, axis=1)
+        cumulative = np.cumsum((p[:, t] + LEAST) * allowed, axis=1)
         threshold = u[:, t] * cumulative[:, -1]
         drawn = (cumulative <= threshold[:, None]).sum(1)
         wish = np.where(known[:, t] >= 0, known[:, t], 0)

@@ -28,9 +28,16 @@ def unpack_trials(space: Space, records: Sequence[Mapping[str, Any]]) -> list[Tr
 
 def pack_proposals(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
     """Architecture and origin of each."""
-    return [{"arch": p.arch.decisions.tolist(), "source": p.origin.source, "round": p.origin.round} for p in proposals]
+    return [
+        {"arch": p.arch.decisions.tolist(), "origin": [p.origin.source, list(p.origin.parents), p.origin.round]}
+        for p in proposals
+    ]
 
 
 def unpack_proposals(space: Space, records: Sequence[Mapping[str, Any]]) -> list[Proposal]:
     """What :func:`pack_proposals` was given."""
-    return [Proposal(space.architecture(np.array(r["arch"])), Origin(r["source"], (), r["round"])) for r in records]
+    found = []
+    for record in records:
+        source, parents, number = record["origin"]
+        found.append(Proposal(space.architecture(np.array(record["arch"])), Origin(source, tuple(parents), number)))
+    return found

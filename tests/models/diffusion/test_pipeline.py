@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from scipy.stats import chisquare
+from scipy.stats import chi2_contingency, chisquare
 
 from gennas.errors import CheckpointError, ConfigError
 from gennas.graph import GraphSchema, Population
@@ -198,3 +198,85 @@ def test_temperature_flattens(mixed: GraphSchema) -> None:
     pipeline = make(mixed, sharp=6.0)
     count = [len(np.unique(pipeline(400, generator=seeded(0), temperature=T).decisions, axis=0)) for T in (0.1, 1, 50)]
     assert count[0] < count[1] < count[2]
+
+
+def all_of(mixed: GraphSchema, legal: bool) -> Population:
+    """Every graph of the mixed schema, or those with exactly one edge."""
+    D = np.array(list(itertools.product([1, 2], range(3), range(3), range(3))))
+    return Population.from_decisions(mixed, D[(D[:, 1:] > 0).sum(1) == 1] if legal else D)
+
+
+@pytest.mark.parametrize("kernel", ["absorbing", "uniform"])
+def test_no_noise_returns_the_parents_and_more_noise_keeps_less(mixed: GraphSchema, kernel: str) -> None:
+    pipeline, archs = make(mixed, kernel, sharp=2.0), all_of(mixed, legal=True)
+    many = Population.concat([archs] * 40)
+    kept = []
+    for strength in (0.0, 0.25, 0.5, 1.0):
+        children = pipeline.renoise(many, strength, generator=seeded(0), legal=exactly_one_edge)
+        assert ((children.decisions[:, 1:] > 0).sum(1) == 1).all()
+        kept.append((children.decisions == many.decisions).all(1).mean())
+    assert kept[0] == 1.0 and kept[0] > kept[1] > kept[2] > kept[3]
+
+
+@pytest.mark.parametrize("kernel", ["absorbing", "uniform"])
+def test_full_noise_is_unconditional_sampling(mixed: GraphSchema, kernel: str) -> None:
+    pipeline, parent = make(mixed, kernel, sharp=3.0), all_of(mixed, legal=True)[:1]
+    drawn = pipeline(3000, num_steps=4, generator=seeded(0), legal=exactly_one_edge).decisions
+    many = Population.concat([parent] * 3000)
+    again = pipeline.renoise(many, 1.0, num_steps=4, generator=seeded(1), legal=exactly_one_edge).decisions
+    code = np.array([27, 9, 3, 1])
+    values = np.unique(np.concatenate([drawn, again]) @ code)
+    table = np.array([[(D @ code == v).sum() for v in values] for D in (drawn, again)])
+    assert len(values) > 8 and chi2_contingency(table).pvalue > 1e-3
+
+
+def test_the_share_of_masked_decisions_is_the_schedules(chain: GraphSchema) -> None:
+    """An untrained model refills a masked binary decision by chance: half of the masked ones change."""
+    parents = Population.from_decisions(chain, np.zeros((5000, 4), dtype=int))
+    for strength, masked in ((0.25, np.sin(np.pi / 8) ** 2), (0.5, 0.5), (0.75, np.sin(3 * np.pi / 8) ** 2)):
+        children = make(chain).renoise(parents, strength, generator=seeded(0)).decisions
+        assert children.mean() == pytest.approx(masked / 2, abs=0.012)
+
+
+def test_every_architecture_may_have_its_own_strength(chain: GraphSchema) -> None:
+    parents = Population.from_decisions(chain, np.zeros((3000, 4), dtype=int))
+    strength = np.repeat([0.0, 0.5, 1.0], 1000)
+    children = make(chain).renoise(parents, strength, generator=seeded(0)).decisions.reshape(3, 1000, 4)
+    np.testing.assert_allclose(children.mean((1, 2)), [0, 0.25, 0.5], atol=0.025)
+    assert not children[0].any()
+
+
+def test_what_is_to_be_kept_is_kept(mixed: GraphSchema) -> None:
+    pipeline, parents = make(mixed, sharp=1.0), Population.concat([all_of(mixed, legal=False)] * 10)
+    keep = np.random.default_rng(0).random(parents.decisions.shape) < 0.5
+    children = pipeline.renoise(parents, 1.0, keep=keep, generator=seeded(0)).decisions
+    assert (children == parents.decisions)[keep].all() and (children != parents.decisions)[~keep].any()
+    row = pipeline.renoise(parents, 1.0, keep=np.array([True, False, False, False]), generator=seeded(0)).decisions
+    assert (row[:, 0] == parents.decisions[:, 0]).all() and (row[:, 1:] != parents.decisions[:, 1:]).any()
+
+
+@pytest.mark.parametrize("kernel", ["absorbing", "uniform"])
+def test_children_have_what_their_parents_share(mixed: GraphSchema, kernel: str) -> None:
+    pipeline, archs = make(mixed, kernel, sharp=1.0), all_of(mixed, legal=True)
+    rng = np.random.default_rng(0)
+    a, b = (archs[rng.integers(len(archs), size=400)] for _ in range(2))
+    same = a.decisions == b.decisions
+    for strength in (0.0, 0.5, 1.0):
+        children = pipeline.recombine(a, b, strength, generator=seeded(0), legal=exactly_one_edge).decisions
+        assert (children == a.decisions)[same].all() and ((children[:, 1:] > 0).sum(1) == 1).all()
+    free = pipeline.recombine(a, b, 0.0, generator=seeded(0)).decisions
+    assert ((free == a.decisions) | (free == b.decisions)).all()
+    assert (free != a.decisions).any() and (free != b.decisions).any()
+
+
+def test_misuse_of_variation_is_explained(mixed: GraphSchema, chain: GraphSchema) -> None:
+    pipeline, archs = make(mixed), all_of(mixed, legal=True)
+    for strength in (-0.1, 1.1, np.nan, np.array([0.5, 0.5])):
+        with pytest.raises(ConfigError, match="strength"):
+            pipeline.renoise(archs, strength)
+    with pytest.raises(ConfigError, match="to keep"):
+        pipeline.renoise(archs, 0.5, keep=np.ones(3, dtype=bool))
+    with pytest.raises(ConfigError, match="second parents"):
+        pipeline.recombine(archs, archs[:1], 0.5)
+    with pytest.raises(CheckpointError, match="chain"):
+        pipeline.renoise(Population.from_decisions(chain, np.zeros((1, 4), dtype=int)), 0.5)
