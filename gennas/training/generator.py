@@ -274,10 +274,12 @@ class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, Diffusi
         moved: FloatArray = asked + self.settings.condition_spread * u * (1 - 2 * asked)
         return moved
 
-    def elbo(self, archs: Population, conditions: FloatArray | None = None, seed: int = 0) -> FloatArray:
+    def elbo(
+        self, archs: Population, conditions: FloatArray | None = None, seed: int = 0, num_steps: int | None = None
+    ) -> FloatArray:
         """Estimated upper bound on the negative log-likelihood of each architecture, in nats, ``(b,)``."""
         generator = torch.Generator(self.pipeline.denoiser.device).manual_seed(seed)
-        return self.pipeline.elbo(archs, conditions, generator=generator)
+        return self.pipeline.elbo(archs, conditions, num_steps, generator)
 
 
 _STEPS_AT_ONCE = 64

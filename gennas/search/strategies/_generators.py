@@ -27,6 +27,8 @@ __all__ = ["GENERATORS", "GeneratorSource", "condition_scales", "make_generator"
 
 FloatArray = NDArray[np.float64]
 
+_ELBO_STEPS = 8
+
 GENERATORS: Registry[Callable[[Space, int, int, float], Generator]] = Registry("generator")
 """Makers of generators: ``make(space, num_conditions, seed, guidance_scale)``; the names are sources."""
 
@@ -132,6 +134,13 @@ class GeneratorSource:
         raw = self.generator.sample(n, conditions, seed=_seed(rng))
         self.drawn = self.space.canonical(raw[self.space.is_valid(raw)]) if len(raw) else raw
         return raw
+
+    def elbo_gap(self, good: Population, other: Population) -> float | None:
+        """By how many nats the likelihood bound favours ``good`` ones on average; None where there is no bound."""
+        elbo = getattr(self.generator, "elbo", None)
+        if elbo is None:
+            return None
+        return float(elbo(other, num_steps=_ELBO_STEPS).mean() - elbo(good, num_steps=_ELBO_STEPS).mean())
 
     def state_dict(self) -> dict[str, Any]:
         """Weights and samples."""

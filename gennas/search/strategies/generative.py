@@ -238,6 +238,7 @@ class GenerativeSearch(Strategy):
                 count = round(self._credit.shares()[name] * self.pool_size)
                 asked = outcomes.wanted(count, self.quantile, self.rng) if self.conditions else None
                 self._note_samples(source.draw(count, asked, self.rng), refits=name == next(iter(self.sources)))
+            self._note_elbo_gap(archs[np.argsort(-outcomes.utility, kind="stable")[: self.elites]])
         self._drawn_at = len(archs)
 
     def _draw_pool(self, archs: Population, outcomes: Outcomes) -> tuple[Population, list[str]]:
@@ -289,6 +290,13 @@ class GenerativeSearch(Strategy):
             "uniqueness": len(keys) / max(1, len(valid)),
             "novelty": len(keys - self.seen) / max(1, len(keys)),
         }
+
+    def _note_elbo_gap(self, best: Population) -> None:
+        """How much likelier the first generator finds the best than random ones (of a stream of their own)."""
+        random = self.space.sample(len(best), np.random.default_rng(len(self._trials)))
+        gap = next(iter(self.sources.values())).elbo_gap(best, random)
+        if gap is not None:
+            self._figures.record["elbo_gap"] = gap
 
     def records(self) -> dict[str, float]:
         """Figures of the last finished round, see ``docs/generative.md``."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pymoo.indicators.hv import Hypervolume
 from scipy.stats import wilcoxon
 
 from gennas.errors import ConfigError
 from gennas.execution import SerialExecutor
 from gennas.search import Archive, Objective, Objectives, Search, Strategy
 from gennas.search.strategies import GenerativeSearch, RandomSearch
+from gennas.search.strategies._generators import condition_scales
 from gennas.spaces import NASBench201, Space
 from gennas.testing import StrategyContract, SyntheticEvaluator
+from gennas.training.trained_generator import SpaceSource, TrainedGenerator
 
 GOALS = Objectives((Objective("score"),))
 SMALL = {
@@ -88,6 +91,68 @@ def test_samples_serve_until_the_next_refit() -> None:
     assert uniqueness[0::2] == uniqueness[1::2] and len(set(uniqueness)) == 2
 
 
+@pytest.mark.parametrize("options", [{"conditions": False}, {"pretrain_steps": 0}, {"design": "spread"}])
+def test_parts_can_be_switched_off(options: dict) -> None:
+    _, archive = run(16, **options)
+    assert len({t.arch.key for t in archive.trials()}) == 16
+
+
+def test_a_spread_design_is_farther_apart_than_a_random_one() -> None:
+    def nearest(design: str) -> float:
+        D = np.array([p.arch.decisions for p in GenerativeSearch(NASBench201(), GOALS, 0, design=design).ask(8)])
+        distances = (D[:, None] != D[None]).sum(-1) + 99 * np.eye(8)
+        return float(distances.min(1).mean())
+
+    assert nearest("spread") > nearest("random")
+
+
+def test_latent_diffusion_as_source_survives_a_restart() -> None:
+    strategy, _ = run(16, shares={"latent": 0.5, "random": 0.5})
+    state = strategy.state_dict()
+    twin = GenerativeSearch(NASBench201(), GOALS, 0, **{**SMALL, "shares": {"latent": 0.5, "random": 0.5}})
+    twin.load_state_dict(state)
+    ours, theirs = (s.generator.sample(20, np.full((1, 1), 0.9), seed=3) for s in (strategy, twin))
+    assert ours.keys == theirs.keys
+
+
+def test_weights_of_a_run_start_another(tmp_path) -> None:
+    first, _ = run(16)
+    trained = TrainedGenerator(
+        first.generator, NASBench201(), SpaceSource("nasbench201"), tuple(condition_scales(GOALS))
+    )
+    trained.save_pretrained(tmp_path)
+    second, archive = run(16, pretrained=str(tmp_path), refit_steps=0)
+    before, after = (s.generator.sample(20, np.full((1, 1), 0.9), seed=3) for s in (first, second))
+    assert before.keys == after.keys and len(archive.trials()) == 16
+    with pytest.raises(ConfigError, match="Expected a generator of kind autoregressive"):
+        run(16, pretrained=str(tmp_path), shares={"autoregressive": 1})
+
+
+def test_two_objectives_improve_the_hypervolume_of_random_search() -> None:
+    """Hypervolume by pymoo of (score, cheapness), the mean over four seeds."""
+    goals = Objectives((Objective("score"), Objective("cost", "min")))
+
+    def volume(strategy: Strategy, seed: int) -> float:
+        archive = Archive(":memory:", NASBench201())
+        executor = SerialExecutor(_Costed(NASBench201().schema, seed))
+        Search(strategy, executor, archive, goals, 40, seed).run()
+        values = np.array([[-t.metrics["score"], t.metrics["cost"]] for t in archive.trials()])
+        return float(Hypervolume(ref_point=np.array([10.0, 10.0]))(values))
+
+    options = {**SMALL, "shares": {"mutation": 0.5, "random": 0.5}, "pool_size": 200, "round_size": 2}
+    gains = [
+        volume(GenerativeSearch(NASBench201(), goals, seed, **options), seed)
+        - volume(RandomSearch(NASBench201(), goals, seed), seed)
+        for seed in range(4)
+    ]
+    assert np.mean(gains) > 0
+
+
+class _Costed(SyntheticEvaluator):
+    def evaluate(self, arch, fidelity, seed):
+        return {**super().evaluate(arch, fidelity, seed), "cost": float((arch.decisions == 3).sum())}
+
+
 def test_stack_of_surrogates() -> None:
     _, archive = run(16, surrogate="stack", round_size=2)
     assert len(archive.trials()) == 16
@@ -95,6 +160,7 @@ def test_stack_of_surrogates() -> None:
 
 def test_the_generator_moves_towards_the_good() -> None:
     strategy, archive = run(60, refit_steps=60, pretrain_steps=60)
+    assert archive.rounds()[-1]["elbo_gap"] > 1.0  # nats
     space, evaluator = NASBench201(), SyntheticEvaluator(NASBench201().schema, 0)
 
     def mean_score(archs) -> float:
