@@ -178,7 +178,7 @@ def score_population(
         >>> space = MacroChain(max_depth=2, min_depth=1, widths=(8,), kernels=(3,))
         >>> archs = [space.from_text(text) for text in ("conv3x3-w8-s1", "conv3x3-w8-s1/conv3x3-w8-s1")]
         >>> score_population(space, archs, ["params"], input_shape=(3, 8, 8)).columns["params"].tolist()
-        [954.0, 1546.0]
+        [930.0, 1522.0]
     """
     wanted = make_proxies(proxies)
     single = [p.name for p in wanted if not isinstance(p, PopulationProxy)]
