@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging as transformers_logging
 
 from gennas.errors import CheckpointError, ConfigError
 from gennas.graph import GraphSchema, Population
@@ -23,6 +25,18 @@ from gennas.models.generator import FloatArray, Legality
 __all__ = ["DecisionLM"]
 
 _VOCABULARY_FILE = "vocabulary.json"
+
+
+@contextmanager
+def _without_progress_bar() -> Iterator[None]:
+    """A network of some thousand weights needs no bar for the writing of its one file."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 class DecisionLM(nn.Module):
@@ -214,7 +228,8 @@ class DecisionLM(nn.Module):
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write the network in the format of ``transformers``, and the vocabulary beside it."""
-        self.network.save_pretrained(directory)
+        with _without_progress_bar():
+            self.network.save_pretrained(directory)
         content = {
             "schema": schema_to_config(self.schema),
             "num_conditions": self.vocabulary.num_conditions,
