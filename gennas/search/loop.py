@@ -104,7 +104,7 @@ class Search:
     _incumbent: Trial | None = field(default=None, init=False)
     _asked: int = field(default=0, init=False)
     _failures: int = field(default=0, init=False)
-    _snapshot_at: int = field(default=0, init=False)  # trials told when the last snapshot was taken
+    _asked_anything: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         if self.budget < 1:
@@ -117,7 +117,7 @@ class Search:
         try:
             self._restore()
             stopped = self._run_asynchronously() if self.asynchronous else self._run_in_batches()
-            if len(self._told) > self._snapshot_at and not self.asynchronous:
+            if self._asked_anything and not self.asynchronous:
                 self._save_snapshot()  # running again is quick
         finally:
             self.archive.commit()
@@ -169,6 +169,7 @@ class Search:
     # ------------------------------------------------------------------ the steps
 
     def _ask(self, n: int) -> list[Proposal]:
+        self._asked_anything = True
         asked = self.strategy.ask(max(1, min(n, self.budget - self._asked)))
         proposals = [self._numbered(p, self._asked + i) for i, p in enumerate(asked)]
         for p in proposals:
@@ -210,7 +211,7 @@ class Search:
     def _save_snapshot(self) -> None:
         self.archive.set_meta("snapshot_of", self._identity)
         self.archive.save_snapshot(len(self._told), self.strategy.state_dict())
-        self._last_snapshot, self._snapshot_at = time.perf_counter(), len(self._told)
+        self._last_snapshot = time.perf_counter()
 
     @property
     def _identity(self) -> str:
@@ -248,20 +249,7 @@ class Search:
             if found:
                 self._tell(found, replayed=True)
             return
-        snapshot = self.archive.snapshot()
-        n_told = 0
-        if snapshot is not None:
-            n_told, state = snapshot
-            owner = self.archive.meta("snapshot_of")
-            if owner not in (None, self._identity):
-                raise ArchiveError(
-                    f"{self.archive.path} holds a snapshot of {owner}, but this is {self._identity}: the archive "
-                    "belongs to another version or run. Use a new --out."
-                )
-            if [t.proposal.id for t in found[:n_told]] != list(range(n_told)):
-                raise ArchiveError(f"{self.archive.path}: trials before the snapshot at {n_told} are missing.")
-            self.strategy.load_state_dict(state)
-            self._snapshot_at = n_told
+        n_told = self._restore_strategy(found)
         rounds = {int(r["n_evals"]): {k: v for k, v in r.items() if k != "n_evals"} for r in self.archive.rounds()}
         for trial in found[:n_told]:
             self._note(trial)
@@ -269,3 +257,29 @@ class Search:
                 self._announce_round(rounds[len(self._told)])
         self._asked = n_told
         self._done = {t.proposal.id: t for t in found[n_told:]}
+
+    def _restore_strategy(self, found: Sequence[Trial]) -> int:
+        """Load the last snapshot into the strategy; how many trials need not be told to it again."""
+        snapshot, owner = self.archive.snapshot(), self.archive.meta("snapshot_of")
+        if snapshot is None:
+            return 0
+        if owner not in (None, self._identity):
+            raise ArchiveError(
+                f"{self.archive.path} holds a snapshot of {owner}, but this is {self._identity}: the archive "
+                "belongs to another version or run. Use a new --out."
+            )
+        n_told, state = snapshot
+        if [t.proposal.id for t in found[:n_told]] != list(range(n_told)):
+            raise ArchiveError(f"{self.archive.path}: trials before the snapshot at {n_told} are missing.")
+        if owner is not None and self._is_complete(found):
+            return len(found)  # nothing will be asked: no state is needed
+        self.strategy.load_state_dict(state)
+        return n_told
+
+    def _is_complete(self, found: Sequence[Trial]) -> bool:
+        goal, ids = self.objectives.primary, [t.proposal.id for t in found]
+        if ids != list(range(len(found))):
+            return False
+        feasible = [goal.signed(t.metrics[goal.metric]) for t in found if self.objectives.is_feasible(t)]
+        reached = self.target is not None and max(feasible, default=-np.inf) >= goal.signed(self.target) - 1e-12
+        return reached or len(found) >= self.budget

@@ -225,3 +225,14 @@ def test_the_target_ends_the_search() -> None:
     assert result.stopped == "target" and found <= len(result.trials) < 40
     assert result.best.metrics == complete.best.metrics
     assert search(budget=5, target=1e9).run().stopped == "budget"
+
+
+def test_a_finished_run_needs_no_strategy(tmp_path: Path) -> None:
+    first = search(budget=20, archive=Archive(tmp_path / "a.sqlite", SPACE)).run()
+    again = search(budget=20, archive=Archive(tmp_path / "a.sqlite", SPACE))
+    again.strategy.load_state_dict = again.strategy.ask = None  # neither is called
+    result = again.run()
+    assert [t.arch.key for t in result.trials] == [t.arch.key for t in first.trials]
+    assert result.best.arch == first.best.arch
+    longer = search(budget=30, archive=Archive(tmp_path / "a.sqlite", SPACE)).run()
+    assert [t.arch.key for t in longer.trials[:20]] == [t.arch.key for t in first.trials] and len(longer.trials) == 30
