@@ -144,7 +144,7 @@ def test_a_search_saves_what_its_generator_knows(tmp_path: Path) -> None:
     assert len(draw_architectures(found, 5, "val_accuracy>=0.9q").archs) == 5
 
 
-def test_a_constrained_search_knows_ranks_only(tmp_path: Path) -> None:
+def test_a_constrained_search_leaves_a_generator_that_knows_its_bounds(tmp_path: Path) -> None:
     options = ("warm_start=6", "round_size=3", "pool_size=40", "unlabelled=50", "pretrain_steps=3", "refit_steps=2")
     config = SearchConfig(
         "nasbench-graph",
@@ -156,10 +156,10 @@ def test_a_constrained_search_knows_ranks_only(tmp_path: Path) -> None:
     )
     run_search(config, report=False)
     found = TrainedGenerator.from_pretrained(tmp_path / "run")
-    assert [s.metric for s in found.scales] == ["utility"]
-    with pytest.raises(ConfigError, match="only quantiles"):
-        draw_architectures(found, 5, "utility>=3")
-    assert draw_architectures(found, 5, "utility>=0.9q").asked.tolist() == [0.9]
+    assert [(s.metric, s.direction) for s in found.scales] == [("val_accuracy", "max"), ("latency_s", "min")]
+    slower = np.mean(np.array(found.scales[1].values) > 0.004)
+    asked = draw_architectures(found, 5, "val_accuracy>=0.9q, latency_s<=0.004").asked
+    assert asked[0] == 0.9 and asked[1] == pytest.approx(slower)
 
 
 def test_directions_are_the_columns_or_as_said(tmp_path: Path) -> None:
