@@ -2,7 +2,7 @@
 
 Source: Black et al. 2023, "Training Diffusion Models with Reinforcement Learning" (DDPO), arXiv
 2305.13301. Theirs needs tens of thousands of rewards; here each is an evaluation and there are about a
-hundred, so that nearly all learning is replay.
+hundred, so that every trajectory is used many times.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ __all__ = ["DiffusionRL"]
 
 @STRATEGIES.register("diffusion-rl")
 class DiffusionRL(GeneratorRounds):
-    r"""The denoising policy is rewarded for what it made, and again for what it could have made.
+    r"""The denoising policy is rewarded for what it made, and if wished again for what it could have made.
 
-    A round: (1) the advantage of every evaluated architecture is the normal score of its rank,
-    :math:`A = \Phi^{-1}((r + \frac12) / b)`, which has mean zero and cannot be thrown by outliers; (2) for
-    each of ``epochs`` passes, draw for every architecture of the archive a trajectory that could have
-    made it (replay: noise it step by step and read that backwards) and take ``updates`` clipped policy
-    gradient steps (:func:`gennas.training.policy_gradient.fit_policy`), anchored to the pre-trained
-    model by the divergence of their steps; (3) draw ``samples`` architectures from the policy; (4) drop
-    what is known; (5) propose ``round_size``, those first that fine-tuning made most more likely:
+    A round: (1) the advantage of every evaluated architecture is the normal score of its rank among
+    all, :math:`A = \Phi^{-1}((r + \frac12) / b)`, which has mean zero and cannot be thrown by outliers;
+    (2) ``epochs`` times ``updates`` clipped policy gradient steps
+    (:func:`gennas.training.policy_gradient.fit_policy`) on the denoising steps that made the last
+    round's architectures, anchored to the pre-trained model; (3) draw ``samples`` architectures from
+    the policy; (4) drop what is known; (5) propose ``round_size``, those first that fine-tuning made
+    most more likely:
 
     .. math:: \log p_\theta(a) - \log p_{ref}(a)
 
@@ -55,17 +55,19 @@ class DiffusionRL(GeneratorRounds):
     under the anchor (Rafailov et al. 2023, DPO, arXiv 2305.18290). Before the first round ``warm_start``
     random architectures are evaluated, and the model sees ``unlabelled`` random ones, which costs no label.
 
-    Replayed trajectories come from the forward process, not from the policy: the ratios of the
-    objective count from the policy before each pass, and keep one pass from going too far; they do not
-    make the replay unbiased. Its first gradient is that of the advantage-weighted evidence lower bound.
+    With ``replay=archive`` step (2) uses the whole archive: every architecture is noised step by step
+    in each epoch anew, and that is read backwards. These trajectories come from the forward process, not
+    from the policy, so the objective's ratios do not make them unbiased; they keep one epoch from going
+    too far. The first gradient is that of the advantage-weighted evidence lower bound. As measured
+    (``docs/strategies.md``) this is not better, so it is not the default.
 
     Args:
         space: where to search.
         objectives: what is better.
         seed: seed of every random decision.
-        replay: ``archive`` as above, or ``none``: learn from the trajectories of the last round only, as in the source.
+        replay: ``none`` (the last round's own trajectories, as in the source) or ``archive``.
         ranker: ``implicit`` as above, or ``none``: samples in the order in which they were drawn.
-        epochs: passes over the replayed archive in each round, each from new noise.
+        epochs: passes of learning in each round; the ratios count from the start of each.
         updates: optimiser steps of each pass.
         lr: their learning rate.
         clip: how far a step's probability may usefully move in one pass.
@@ -86,7 +88,7 @@ class DiffusionRL(GeneratorRounds):
     def __init__(
         self,
         *args: Any,
-        replay: Literal["archive", "none"] = "archive",
+        replay: Literal["none", "archive"] = "none",
         ranker: Literal["implicit", "none"] = "implicit",
         epochs: int = 1,
         updates: int = 10,

@@ -16,6 +16,7 @@ from gennas.testing import StrategyContract, SyntheticEvaluator
 
 GOALS = Objectives((Objective("score"),))
 SMALL = {
+    "replay": "archive",
     "warm_start": 6,
     "round_size": 3,
     "samples": 16,
@@ -35,7 +36,7 @@ class TestDiffusionRL(StrategyContract):
 
 class TestLastRoundOnly(TestDiffusionRL):
     def make(self, space: Space, objectives: Objectives, seed: int) -> Strategy:
-        return DiffusionRL(space, objectives, seed, replay="none", ranker="none", **SMALL)
+        return DiffusionRL(space, objectives, seed, **{**SMALL, "replay": "none", "ranker": "none"})
 
 
 def run(budget: int, seed: int = 0, **options) -> tuple[DiffusionRL, list[Trial], list[dict]]:
