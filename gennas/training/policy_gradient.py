@@ -50,9 +50,8 @@ def fit_policy(
 
     over ``steps``, drawn with replacement (Black et al. 2023, DDPO, arXiv 2305.13301, with the anchor
     of Fan et al. 2023, DPOK, arXiv 2305.16381). The divergence is that which covers what the reference
-    covers: the other direction's gradient vanishes where the policy has become certain, and a policy
-    that has collapsed would stay so. :math:`p_{old}` is the denoiser as it comes in, and the ratios of
-    later updates count from there.
+    covers. :math:`p_{old}` is the denoiser as it comes in, and the ratios of later updates count from
+    there.
 
     Args:
         denoiser: the policy.
