@@ -37,16 +37,19 @@ def test_median_of_a_known_duration():
     assert module.training
 
 
-class Phases(nn.Module):
-    """Takes turns of a tenth of a second at being fast and slow."""
+class Slowing(nn.Module):
+    """Every call takes longer than the one before, as on a machine that heats up."""
+
+    calls = 0
 
     def forward(self, x: Tensor) -> Tensor:
-        time.sleep(0.001 if int(time.monotonic() * 10) % 2 else 0.004)
+        self.calls += 1
+        time.sleep(0.001 * (1 + self.calls / 50))
         return x
 
 
 def test_uneven_times_are_flagged():
-    found = measure_latency(Phases(), [torch.zeros(1)], min_run_time=0.4, warmup=0)
+    found = measure_latency(Slowing(), [torch.zeros(1)], min_run_time=0.4, warmup=0)
     assert found.noisy
     assert found.iqr_ms > 0.1 * found.median_ms
 
