@@ -84,7 +84,7 @@ class ProblemConfig:
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide the outcome: all but where and how trials are run."""
-        return {k: v for k, v in self.to_dict().items() if k not in _HOW and (v or k not in _LATER)}
+        return {k: v for k, v in self.to_dict().items() if k not in _HOW and not (k in _LATER and _is_unset(v))}
 
     @property
     def config_hash(self) -> str:
@@ -160,6 +160,10 @@ class CompareConfig(ProblemConfig):
 _HOW = ("out", "executor", "workers", "time_limit_s", "memory_limit_gb", "track", "download")
 # Settings that came later: left out while empty, so that earlier runs keep their identity.
 _LATER = ("proxy", "proxy_option", "cheap", "target", "stop_at_optimum")
+
+
+def _is_unset(value: Any) -> bool:
+    return value is None or value is False or value == []
 
 
 def load_yaml(path: Path) -> dict[str, Any]:

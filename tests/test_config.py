@@ -58,3 +58,8 @@ def test_not_a_mapping(tmp_path: Path) -> None:
 def test_strategies_are_split_outside_of_brackets() -> None:
     config = CompareConfig(strategies="random, generative@shares=[0,0.6,0.4]@round_size=3,local-search,")
     assert config.strategy_names == ["random", "generative@shares=[0,0.6,0.4]@round_size=3", "local-search"]
+
+
+def test_a_target_of_zero_is_a_setting() -> None:
+    assert SearchConfig(target=0.0).identity() != SearchConfig().identity()
+    assert SearchConfig(cheap=()).identity() == SearchConfig().identity()

@@ -11,10 +11,12 @@ from gennas.config import SearchConfig
 from gennas.errors import ConfigError
 from gennas.execution import SerialExecutor
 from gennas.graph import Architecture
+from gennas.models.surrogate import GPSurrogate
 from gennas.problem import make_problem, make_strategy
-from gennas.search import Archive, Constraint, Objective, Objectives, Search
+from gennas.search import Archive, Constraint, Objective, Objectives, Origin, Proposal, Search, Trial
 from gennas.search.screen import Screen
 from gennas.search.strategies import GenerativeSearch
+from gennas.search.strategies._beliefs import Beliefs, Outcomes
 from gennas.spaces import NASBench201
 from gennas.testing import SyntheticEvaluator
 
@@ -61,6 +63,23 @@ def test_a_screened_search_evaluates_what_is_feasible() -> None:
     Search(strategy, SerialExecutor(_Costed(SPACE.schema, 0)), archive, GOALS, 24, 0).run()
     assert max(t.metrics["cost"] for t in archive.trials()) <= 2
     assert archive.rounds()[-1]["screened"] > 100
+
+
+def test_candidates_between_the_worst_measured_and_the_bound_are_not_punished() -> None:
+    """What is screened is feasible for certain: only the objective decides among such candidates."""
+    goals = Objectives(GOALS.objectives, (Constraint("cost", "<=", 6.0),))
+    archs = SPACE.sample(400, np.random.default_rng(2)).unique()
+    costs = (archs.decisions == 3).sum(1)
+    measured, candidates = archs[costs <= 1], archs
+    trials = [
+        Trial(Proposal(a, Origin("test")), "ok", {"score": float(c), "cost": float(c)})
+        for a, c in zip(measured, costs[costs <= 1], strict=True)
+    ]
+    beliefs = Beliefs(GPSurrogate, measured, Outcomes(goals, trials), Screen(cost, ("cost",)))
+    free = Beliefs(GPSurrogate, measured, Outcomes(Objectives(GOALS.objectives), trials))
+    chosen = [b.choose(candidates, 3, "ei", np.random.default_rng(0))[0] for b in (beliefs, free)]
+    assert chosen[0].tolist() == chosen[1].tolist()
+    assert min(costs[chosen[0]]) > 1  # the score is the cost
 
 
 def test_the_problem_decides_what_can_be_cheap(tmp_path) -> None:

@@ -85,7 +85,8 @@ class Beliefs:
     .. math:: \log \mathrm{EI}(a) + \sum_j \log \Phi\big((\mu_j(a) - z_j) / s_j(a)\big),
 
     expected improvement over the best feasible score times the probability of feasibility (Gardner et
-    al. 2014); the latter alone while nothing feasible is known. With several objectives the expected
+    al. 2014); the latter alone while nothing feasible is known. Constraints on screened metrics are not
+    in it: candidates keep them already. With several objectives the expected
     improvement is that of the hypervolume (for two in closed form, Emmerich et al. 2011; for more, that
     of a random Chebyshev scalarisation, Knowles 2006). ``ucb`` and ``thompson`` replace the first term.
 
@@ -101,17 +102,20 @@ class Beliefs:
     ) -> None:
         from gennas.models.surrogate import normal_scores
 
+        m = outcomes.num_objectives
+        cheap = () if screen is None else screen.metrics
+        modelled = [j for j, (metric, _) in enumerate(outcomes.signs) if j < m or metric not in cheap]
         self.surrogates: list[Surrogate] = []
-        for (metric, sign), column in zip(outcomes.signs, outcomes.columns.T, strict=True):
-            known = screen if screen is not None and metric in screen.metrics else None
+        for j in modelled:
+            metric, sign = outcomes.signs[j]
+            known = screen if screen is not None and metric in cheap else None
             surrogate = make() if known is None else _Known(partial(_signed, known, metric, sign))
-            surrogate.fit(archs, column)
+            surrogate.fit(archs, outcomes.columns[:, j])
             self.surrogates.append(surrogate)
-        self._objectives = outcomes.num_objectives
-        self._scores = np.stack([normal_scores(column) for column in outcomes.columns.T], axis=1)
+        self._objectives = m
+        self._scores = np.stack([normal_scores(column) for column in outcomes.columns[:, :m].T], axis=1)
         self._feasible = outcomes.feasible
-        constrained = outcomes.columns[:, self._objectives :].T
-        self._bounds = [_bound_score(column, bound) for column, bound in zip(constrained, outcomes.bounds, strict=True)]
+        self._bounds = [_bound_score(outcomes.columns[:, j], outcomes.bounds[j - m]) for j in modelled[m:]]
 
     @property
     def noise(self) -> float:
