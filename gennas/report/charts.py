@@ -47,7 +47,7 @@ def search_chart(run: RunData) -> Figure | None:
             layout["xaxis"]["anchor"] = "y2"
             layout["yaxis"]["domain"] = [0.4, 1.0]
             layout["yaxis2"] = {
-                "title": {"text": "regret"}, "type": "log", "domain": [0.0, 0.3], "tickformat": "~g", "nticks": 5
+                "title": {"text": "regret"}, "type": "log", "domain": [0.0, 0.3], "tickformat": "~g", "dtick": "D2"
             }  # fmt: skip
     return {"data": data, "layout": layout}
 

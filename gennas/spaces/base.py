@@ -144,6 +144,18 @@ class Space(ABC):
     # ------------------------------------------------------------------ what every space gets
 
     @property
+    def identity(self) -> str:
+        """Name, schema and plain settings: what decides which networks the space builds."""
+        plain = {
+            name: value
+            for name, value in vars(self).items()
+            if isinstance(value, (bool, int, float, str, tuple))
+            and not isinstance(getattr(type(self), name, None), cached_property)  # there only once it was read
+        }
+        settings = {"schema": self.schema.fingerprint, **plain}
+        return "; ".join([self.name, *(f"{key}={value}" for key, value in sorted(settings.items()) if key != "name")])
+
+    @property
     def size(self) -> int | None:
         """Number of distinct architectures, or None where it is not counted."""
         counts = self.completions(np.zeros((1, self.schema.num_decisions), dtype=np.int16), 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -68,7 +67,7 @@ class TrainEvaluator:
         timing = f"batch {self.latency_batch}, {latency_threads} threads"
         self.metrics: Mapping[str, Metric] = {**task.metrics, **_cost_metrics(timing if measure_latency else None)}
         self.protocol = (
-            f"train({task.name}; {task.split}); space({_identity(space)}); recipe({_recipe(self.config)}); "
+            f"train({task.name}; {task.split}); space({space.identity}); recipe({_recipe(self.config)}); "
             f"latency({timing if measure_latency else 'none'}); device({resolve_device(self.config.device).type})"
         )
 
@@ -132,18 +131,6 @@ def _cost_metrics(timing: str | None) -> dict[str, Metric]:
             Metric("latency_iqr_ms", "min", "ms", f"interquartile range of that time, {timing}", (0.0, math.inf)),
         ]
     return {metric.name: metric for metric in metrics}
-
-
-def _identity(space: Space) -> str:
-    """Name, schema and plain settings of a space: what decides which networks it builds."""
-    plain = {
-        name: value
-        for name, value in vars(space).items()
-        if isinstance(value, (bool, int, float, str, tuple))
-        and not isinstance(getattr(type(space), name, None), cached_property)  # there only once it was read
-    }
-    settings = {"schema": space.schema.fingerprint, **plain}
-    return "; ".join([space.name, *(f"{name}={value}" for name, value in sorted(settings.items()) if name != "name")])
 
 
 def _recipe(config: TrainConfig) -> str:

@@ -81,7 +81,7 @@ class ProxyEvaluator:
         }
         self.cheap_metrics = tuple(p.name for p in self.proxies if p.is_cost)
         names = ", ".join(p.identity for p in self.proxies)
-        self.conditions = f"{self.settings.identity}; space {_identity(space)}"
+        self.conditions = f"{self.settings.identity}; space {space.identity}"
         self.protocol = f"proxies({names}; {self.conditions})"
 
     @property
@@ -138,15 +138,3 @@ class ProxyEvaluator:
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in vars(self).items() if name != "batch"}
-
-
-def _identity(space: Space) -> str:
-    """Name, schema and plain settings of a space: what decides which networks it builds."""
-    plain = {
-        name: value
-        for name, value in vars(space).items()
-        if isinstance(value, (bool, int, float, str, tuple))
-        and not isinstance(getattr(type(space), name, None), cached_property)
-    }
-    settings = {"schema": space.schema.fingerprint, **plain}
-    return ", ".join([space.name, *(f"{name}={value}" for name, value in sorted(settings.items()) if name != "name")])

@@ -1,5 +1,6 @@
 """Search strategies, one published method per file."""
 
+from gennas.search.strategies._generators import GENERATORS
 from gennas.search.strategies.bayesian import BayesianSearch
 from gennas.search.strategies.diffusion_rl import DiffusionRL
 from gennas.search.strategies.generative import GenerativeSearch
@@ -10,6 +11,7 @@ from gennas.search.strategies.regularized_evolution import RegularizedEvolution
 from gennas.search.strategy import STRATEGIES, Strategy
 
 __all__ = [
+    "GENERATORS",
     "STRATEGIES",
     "BayesianSearch",
     "DiffusionRL",

@@ -18,7 +18,7 @@ __all__ = [
     "ACQUISITIONS",
     "Acquisition",
     "choose_batch",
-    "expected_hypervolume_improvement",
+    "log_expected_hypervolume_improvement",
     "log_expected_improvement",
 ]
 
@@ -62,7 +62,7 @@ def log_expected_improvement(mean: FloatArray, std: FloatArray, best: float | Fl
     return value
 
 
-def expected_hypervolume_improvement(mean: FloatArray, std: FloatArray, found: FloatArray) -> FloatArray:
+def log_expected_hypervolume_improvement(mean: FloatArray, std: FloatArray, found: FloatArray) -> FloatArray:
     r"""Logarithm of the expected growth of the hypervolume of two objectives, ``(b,)``.
 
     Above the worst of ``found`` in each objective the plane is cut into strips at the front's points,

@@ -16,7 +16,7 @@ from gennas.search.screen import Screen
 from gennas.search.strategies._acquisition import (
     Acquisition,
     choose_batch,
-    expected_hypervolume_improvement,
+    log_expected_hypervolume_improvement,
     log_expected_improvement,
 )
 from gennas.search.trial import Trial
@@ -143,7 +143,7 @@ class Beliefs:
             return np.zeros(mean.shape[1])
         front = self._scores[self._feasible, :m]
         if m == 2 and kind == "ei":
-            return expected_hypervolume_improvement(mean[:m], std[:m], front)
+            return log_expected_hypervolume_improvement(mean[:m], std[:m], front)
         if kind == "ei":
             mean, std, best = self._scalar(mean[:m], std[:m], front, weight)
             return log_expected_improvement(mean, std, best)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from gennas.models.generator import Generator
     from gennas.training.conditions import ConditionScale
 
-__all__ = ["GENERATORS", "GeneratorSource", "condition_scales", "make_generator"]
+__all__ = ["GENERATORS", "GeneratorSource", "condition_scales", "make_generator", "pack_weights", "unpack_weights"]
 
 FloatArray = NDArray[np.float64]
 
@@ -33,28 +34,15 @@ GENERATORS: Registry[Callable[[Space, int, int, float], Generator]] = Registry("
 """Makers of generators: ``make(space, num_conditions, seed, guidance_scale)``; the names are sources."""
 
 
-@GENERATORS.register("diffusion")
-def _diffusion(space: Space, num_conditions: int, seed: int, guidance_scale: float) -> Generator:
-    from gennas.training.generator import DiffusionGenerator, DiffusionSettings
+def _own(kind: str, space: Space, num_conditions: int, seed: int, guidance_scale: float) -> Generator:
+    from gennas.training.trained_generator import generator_class
 
-    settings = DiffusionSettings(guidance_scale=guidance_scale)
-    return DiffusionGenerator(space.schema, space.legal, num_conditions, settings, seed)
-
-
-@GENERATORS.register("autoregressive")
-def _autoregressive(space: Space, num_conditions: int, seed: int, guidance_scale: float) -> Generator:
-    from gennas.training.autoregressive import AutoregressiveGenerator, AutoregressiveSettings
-
-    settings = AutoregressiveSettings(guidance_scale=guidance_scale)
-    return AutoregressiveGenerator(space.schema, space.legal, num_conditions, settings, seed)
+    made = generator_class(kind)
+    return made(space.schema, space.legal, num_conditions, made.settings_type(guidance_scale=guidance_scale), seed)
 
 
-@GENERATORS.register("latent")
-def _latent(space: Space, num_conditions: int, seed: int, guidance_scale: float) -> Generator:
-    from gennas.training.latent import LatentDiffusionGenerator, LatentSettings
-
-    settings = LatentSettings(guidance_scale=guidance_scale)
-    return LatentDiffusionGenerator(space.schema, space.legal, num_conditions, settings, seed)
+for _kind in ("diffusion", "autoregressive", "latent"):
+    GENERATORS.register(_kind)(partial(_own, _kind))
 
 
 def make_generator(
@@ -146,32 +134,43 @@ class GeneratorSource:
         """Weights and samples."""
         state: dict[str, Any] = {"drawn": self.drawn.decisions}
         if self.generator is not None:
-            state["weights"] = {
-                f"{i}.{name}": tensor.cpu().numpy()
-                for i, module in enumerate(self._modules())
-                for name, tensor in module.state_dict().items()
-            }
+            state["weights"] = pack_weights(self.generator)
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore both."""
         self.drawn = Population.from_decisions(self.space.schema, state["drawn"])
         if "weights" in state:
-            import torch
-
             self.generator = self.make()
-            for i, module in enumerate(self._modules()):
-                own = {k.split(".", 1)[1]: v for k, v in state["weights"].items() if k.startswith(f"{i}.")}
-                module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in own.items()})
+            unpack_weights(self.generator, state["weights"])
 
-    def _modules(self) -> list[nn.Module]:
-        """The networks that the generator, or a pipeline in it, holds."""
-        from torch import nn
 
-        parts = list(vars(self.generator).values())
-        for part in vars(self.generator).values():
-            parts.extend(getattr(part, "components", {}).values())
-        return [part for part in parts if isinstance(part, nn.Module)]
+def pack_weights(generator: Generator) -> dict[str, NDArray[Any]]:
+    """The weights of all networks of a generator, by name."""
+    return {
+        f"{i}.{name}": tensor.cpu().numpy().copy()
+        for i, module in enumerate(_modules(generator))
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def unpack_weights(generator: Generator, weights: Mapping[str, NDArray[Any]]) -> None:
+    """Load what :func:`pack_weights` returned."""
+    import torch
+
+    for i, module in enumerate(_modules(generator)):
+        own = {name.removeprefix(f"{i}."): array for name, array in weights.items() if name.startswith(f"{i}.")}
+        module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in own.items()})
+
+
+def _modules(generator: Generator) -> list[nn.Module]:
+    """The networks that a generator, or a pipeline in it, holds."""
+    from torch import nn
+
+    parts = list(vars(generator).values())
+    for part in vars(generator).values():
+        parts.extend(getattr(part, "components", {}).values())
+    return [part for part in parts if isinstance(part, nn.Module)]
 
 
 def _seed(rng: np.random.Generator) -> int:

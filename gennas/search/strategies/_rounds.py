@@ -1,4 +1,4 @@
-"""What strategies share that propose from a diffusion model in rounds: archive, pre-training, queue and state."""
+"""What strategies share that propose in rounds: warm start, archive, queue, state, and a diffusion model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
-from gennas.graph import Population
+from gennas.graph import Architecture, Population
+from gennas.search.strategies._generators import pack_weights, unpack_weights
 from gennas.search.strategies._trials import pack_proposals, pack_trials, unpack_proposals, unpack_trials
 from gennas.search.strategy import Strategy
 from gennas.search.trial import Origin, Proposal, Trial
@@ -18,14 +19,95 @@ from gennas.search.trial import Origin, Proposal, Trial
 if TYPE_CHECKING:
     from gennas.training.generator import DiffusionGenerator
 
-__all__ = ["GeneratorRounds", "check_positive", "likelihood_ratio", "pack_weights", "unpack_weights"]
+__all__ = ["GeneratorRounds", "Rounds", "check_positive", "likelihood_ratio", "ranks"]
 
 FloatArray = NDArray[np.float64]
 
 _HIT = 0.9  # quantile of the archive above which an outcome is a hit
 
 
-class GeneratorRounds(Strategy):
+class Rounds(Strategy):
+    """A warm start, then rounds of proposals that are made at once and asked for one after the other.
+
+    A subclass says what a round proposes (:meth:`_begin_round`), and may say what the start is (:meth:`_starts`).
+
+    Args:
+        space: where to search.
+        objectives: what is better.
+        seed: seed of every random decision.
+        warm_start: architectures evaluated before the first round.
+        round_size: proposals per round.
+
+    Raises:
+        ConfigError: a size is not positive.
+    """
+
+    def __init__(self, *args: Any, warm_start: int, round_size: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        check_positive(warm_start=warm_start, round_size=round_size)
+        self.warm_start, self.round_size = warm_start, round_size
+        self._trials: list[Trial] = []
+        self._queue: list[Proposal] = []  # of this round, in order, not asked for yet
+        self._round = self._new = self._asked_warm = 0  # _new: trials told since the round began
+
+    @abstractmethod
+    def _begin_round(self) -> list[Proposal]:
+        """Count a new round and return its proposals, in order; they are marked as seen when asked for."""
+
+    @property
+    def batch_size(self) -> int:
+        """The whole warm start, then one round at a time."""
+        return self.warm_start - self._asked_warm if self._asked_warm < self.warm_start else self.round_size
+
+    def ask(self, n: int) -> list[Proposal]:
+        """The warm start's architectures, then this round's proposals."""
+        missing = self.warm_start - self._asked_warm
+        if missing > 0 or sum(t.ok for t in self._trials) < 2:
+            starts = self._starts(min(n, max(missing, 1)))
+            self._asked_warm += len(starts)
+            return [Proposal(arch, Origin("random")) for arch in starts]
+        self._queue = [p for p in self._queue if p.arch.key not in self.seen]  # told meanwhile by another
+        if not self._queue or self._new >= self.round_size:
+            self._queue = self._begin_round()
+        chosen, self._queue = self._queue[:n], self._queue[n:]
+        self.seen.update(p.arch.key for p in chosen)
+        return chosen
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Keep the trials."""
+        self.seen.update(t.arch.key for t in trials)
+        self._trials.extend(trials)
+        self._new += len(trials)
+
+    def _starts(self, n: int) -> list[Architecture]:
+        """Up to ``n`` architectures of the warm start, marked as seen."""
+        return self._random_unseen(n)
+
+    def _evaluated(self) -> tuple[Population, list[Trial]]:
+        """What was evaluated without failure."""
+        kept = [t for t in self._trials if t.ok]
+        return Population.of(self.space.schema, [t.arch for t in kept]), kept
+
+    def _seed(self) -> int:
+        return int(self.rng.integers(2**31))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything told, remaining proposals, the random state."""
+        return super().state_dict() | {
+            "trials": pack_trials(self._trials),
+            "queue": pack_proposals(self._queue),
+            "counters": [self._round, self._new, self._asked_warm],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore it."""
+        super().load_state_dict(state)
+        self._trials = unpack_trials(self.space, state["trials"])
+        self._queue = unpack_proposals(self.space, state["queue"])
+        self._round, self._new, self._asked_warm = state["counters"]
+
+
+class GeneratorRounds(Rounds):
     """A warm start of random architectures, then rounds of proposals made with a diffusion model.
 
     A subclass says what its generator is (:meth:`_untrained`) and what a round proposes
@@ -54,14 +136,10 @@ class GeneratorRounds(Strategy):
         pretrain_steps: int,
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **kwargs)
-        check_positive(warm_start=warm_start, round_size=round_size, unlabelled=unlabelled)
-        self.warm_start, self.round_size = warm_start, round_size
+        super().__init__(*args, warm_start=warm_start, round_size=round_size, **kwargs)
+        check_positive(unlabelled=unlabelled)
         self.unlabelled, self.pretrain_steps = unlabelled, pretrain_steps
         self.generator: DiffusionGenerator | None = None
-        self._trials: list[Trial] = []
-        self._queue: list[Proposal] = []
-        self._round = self._new = self._asked_warm = 0  # _new: trials told since the round began
         self._record: dict[str, float] = {}
 
     @abstractmethod
@@ -72,31 +150,10 @@ class GeneratorRounds(Strategy):
     def _next_round(self, archs: Population, utility: FloatArray) -> list[Proposal]:
         """Proposals that were never seen, given what was evaluated ``(b,)``; fewer than asked for if need be."""
 
-    @property
-    def batch_size(self) -> int:
-        """The whole warm start, then one round at a time."""
-        return self.warm_start - self._asked_warm if self._asked_warm < self.warm_start else self.round_size
-
-    def ask(self, n: int) -> list[Proposal]:
-        """Random architectures during the warm start, then this round's proposals."""
-        missing = self.warm_start - self._asked_warm
-        if missing > 0 or sum(t.ok for t in self._trials) < 2:
-            starts = self._random_unseen(min(n, max(missing, 1)))
-            self._asked_warm += len(starts)
-            return [Proposal(arch, Origin("random")) for arch in starts]
-        self._queue = [p for p in self._queue if p.arch.key not in self.seen]  # told meanwhile by another
-        if not self._queue or self._new >= self.round_size:
-            self._queue = self._begin_round()
-        chosen, self._queue = self._queue[:n], self._queue[n:]
-        self.seen.update(p.arch.key for p in chosen)
-        return chosen
-
     def tell(self, trials: Sequence[Trial]) -> None:
         """Keep the trials, and note which share of a round is better than nine tenths of what was there before."""
         before = self.objectives.utilities(self._trials)
-        self.seen.update(t.arch.key for t in trials)
-        self._trials.extend(trials)
-        self._new += len(trials)
+        super().tell(trials)
         good = [t for t in trials if t.ok]
         if self._round and good and np.isfinite(before).any():
             both = self.objectives.utilities([*self._trials[: len(before)], *good])
@@ -112,8 +169,8 @@ class GeneratorRounds(Strategy):
     def _begin_round(self) -> list[Proposal]:
         from gennas.training._fitting import one_thread
 
-        kept = [t for t in self._trials if t.ok]
-        archs, utility = Population.of(self.space.schema, [t.arch for t in kept]), self.objectives.utilities(kept)
+        archs, kept = self._evaluated()
+        utility = self.objectives.utilities(kept)
         self._round, self._new = self._round + 1, 0
         with one_thread():
             proposals = self._next_round(archs, utility)
@@ -147,16 +204,11 @@ class GeneratorRounds(Strategy):
     def _note_refit(self) -> None:
         self._record["refits"] = self._record.get("refits", 0) + 1
 
-    def _seed(self) -> int:
-        return int(self.rng.integers(2**31))
-
     # ------------------------------------------------------------------ state
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything told, the generator's weights, remaining proposals, the random state."""
-        state = super().state_dict()
-        state["trials"], state["queue"] = pack_trials(self._trials), pack_proposals(self._queue)
-        state["counters"], state["record"] = [self._round, self._new, self._asked_warm], dict(self._record)
+        """What every strategy in rounds keeps, the figures, the generator's weights."""
+        state = super().state_dict() | {"record": dict(self._record)}
         if self.generator is not None:
             state["generator"] = pack_weights(self.generator)
         return state
@@ -164,10 +216,7 @@ class GeneratorRounds(Strategy):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore everything, so that the search goes on as if it had not stopped."""
         super().load_state_dict(state)
-        self._round, self._new, self._asked_warm = state["counters"]
         self._record = dict(state["record"])
-        self._trials = unpack_trials(self.space, state["trials"])
-        self._queue = unpack_proposals(self.space, state["queue"])
         self.generator = None
         if "generator" in state:
             self.generator = self._untrained()
@@ -181,17 +230,12 @@ def check_positive(**sizes: float) -> None:
         raise ConfigError(f"Expected positive values, got {', '.join(f'{k}={v}' for k, v in wrong.items())}.")
 
 
-def pack_weights(generator: DiffusionGenerator) -> dict[str, NDArray[Any]]:
-    """The weights of a generator's network, by name."""
-    return {name: tensor.cpu().numpy().copy() for name, tensor in generator.pipeline.denoiser.state_dict().items()}
+def ranks(values: FloatArray) -> FloatArray:
+    """Average rank of each value, from 0."""
+    from scipy.stats import rankdata
 
-
-def unpack_weights(generator: DiffusionGenerator, weights: Mapping[str, NDArray[Any]]) -> None:
-    """Load what :func:`pack_weights` returned."""
-    import torch
-
-    tensors = {name: torch.from_numpy(array.copy()) for name, array in weights.items()}
-    generator.pipeline.denoiser.load_state_dict(tensors)
+    found: FloatArray = rankdata(values) - 1
+    return found
 
 
 def likelihood_ratio(

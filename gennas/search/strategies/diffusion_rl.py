@@ -16,15 +16,14 @@ from scipy.special import ndtri
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
+from gennas.search.strategies._generators import pack_weights, unpack_weights
 from gennas.search.strategies._rounds import (
     FloatArray,
     GeneratorRounds,
     check_positive,
     likelihood_ratio,
-    pack_weights,
-    unpack_weights,
+    ranks,
 )
-from gennas.search.strategies.generative import _ranks
 from gennas.search.strategy import STRATEGIES
 from gennas.search.trial import Origin, Proposal
 
@@ -122,7 +121,7 @@ class DiffusionRL(GeneratorRounds):
 
     def _next_round(self, archs: Population, utility: FloatArray) -> list[Proposal]:
         policy = self._policy()
-        advantages: FloatArray = ndtri((_ranks(utility) + 0.5) / len(archs))  # 1. who was better than most?
+        advantages: FloatArray = ndtri((ranks(utility) + 0.5) / len(archs))  # 1. who was better than most?
         for _ in range(self.epochs):  # 2. policy gradient
             self._improve(policy, archs, advantages)
         self._note_refit()

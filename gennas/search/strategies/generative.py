@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
-from gennas.graph import Population
+from gennas.graph import Architecture, Population
 from gennas.search.strategies._acquisition import ACQUISITIONS, Acquisition
 from gennas.search.strategies._beliefs import Beliefs, Outcomes
 from gennas.search.strategies._generators import GENERATORS, GeneratorSource, make_generator
+from gennas.search.strategies._rounds import Rounds, check_positive, ranks
 from gennas.search.strategies._sources import RoundFigures, SourceCredit
-from gennas.search.strategies._trials import pack_proposals, pack_trials, unpack_proposals, unpack_trials
-from gennas.search.strategy import STRATEGIES, Strategy
+from gennas.search.strategy import STRATEGIES
 from gennas.search.trial import Origin, Proposal, Trial
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ DEFAULT_SHARES = {"diffusion": 0.2, "mutation": 0.5, "random": 0.3}
 
 
 @STRATEGIES.register("generative")
-class GenerativeSearch(Strategy):
+class GenerativeSearch(Rounds):
     """Samples candidates from generators fitted to the archive, filters them, evaluates the best.
 
     A round: (1) fit a surrogate of every objective and constraint to the archive; (2) once
@@ -106,14 +106,11 @@ class GenerativeSearch(Strategy):
         pretrained: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, warm_start=warm_start, round_size=round_size, **kwargs)
+        check_positive(pool_size=pool_size, elites=elites, unlabelled=unlabelled, refit_every=refit_every)
         self.shares = {name: float(share) for name, share in (shares or DEFAULT_SHARES).items()}
         _check(self.shares, surrogate, acquisition, design)
-        if min(warm_start, round_size, pool_size, elites, unlabelled, refit_every) < 1:
-            raise ConfigError(
-                "Expected positive sizes: warm_start, round_size, pool_size, elites, unlabelled, refit_every."
-            )
-        self.warm_start, self.design, self.round_size, self.pool_size = warm_start, design, round_size, pool_size
+        self.design, self.pool_size = design, pool_size
         self.elites, self.quantile, self.conditions = elites, quantile, conditions
         self.unlabelled, self.refit_every = unlabelled, refit_every
         self.surrogate_kind, self.acquisition, self.pretrained = surrogate, acquisition, pretrained
@@ -128,11 +125,6 @@ class GenerativeSearch(Strategy):
             for name, share in self.shares.items()
             if name in GENERATORS and share > 0
         }
-        self._trials: list[Trial] = []
-        self._round = 0
-        self._queue: list[Proposal] = []  # ranked proposals of this round that were not asked for yet
-        self._new = 0  # trials told since the round began
-        self._asked_warm = 0
         self._drawn_at = -refit_every  # labels when generators were drawn from last
         self._credit = SourceCredit(self.shares, adaptive=bandit)
         self._figures = RoundFigures()
@@ -142,30 +134,10 @@ class GenerativeSearch(Strategy):
         """The first generator that is on, once it was made."""
         return next((source.generator for source in self.sources.values()), None)
 
-    @property
-    def batch_size(self) -> int:
-        """The whole warm start, then one round at a time."""
-        return self.warm_start - self._asked_warm if self._asked_warm < self.warm_start else self.round_size
-
-    def ask(self, n: int) -> list[Proposal]:
-        """The warm start's architectures, then the best of this round's pool."""
-        missing = self.warm_start - self._asked_warm
-        if missing > 0 or sum(t.ok for t in self._trials) < 2:
-            starts = self._starts(min(n, max(missing, 1)))
-            self._asked_warm += len(starts)
-            return [Proposal(arch, Origin("random")) for arch in starts]
-        if not self._queue or self._new >= self.round_size:
-            self._queue = self._begin_round()
-        chosen, self._queue = self._queue[:n], self._queue[n:]
-        self.seen.update(p.arch.key for p in chosen)
-        return chosen
-
     def tell(self, trials: Sequence[Trial]) -> None:
         """Keep the trials, note how well they were predicted, and credit their sources."""
         before = self.objectives.utilities(self._trials)
-        self.seen.update(t.arch.key for t in trials)
-        self._trials.extend(trials)
-        self._new += len(trials)
+        super().tell(trials)
         known = [t for t in trials if t.ok and t.arch.key in self._figures.expected]
         if known and np.isfinite(before).any():
             utility = self.objectives.utilities([*self._trials[: len(before)], *known])
@@ -194,7 +166,7 @@ class GenerativeSearch(Strategy):
         self._figures.record |= {"round": self._round, **seconds}
         return [Proposal(pool[int(i)], Origin(sources[int(i)], (), self._round)) for i in order]  # 6. propose
 
-    def _starts(self, n: int) -> list[Any]:
+    def _starts(self, n: int) -> list[Architecture]:
         """Architectures to begin with, not seen before."""
         if self.design == "random" or self._asked_warm:
             return self._random_unseen(n)
@@ -205,8 +177,8 @@ class GenerativeSearch(Strategy):
         return chosen
 
     def _archive(self) -> tuple[Population, Outcomes]:
-        kept = [t for t in self._trials if t.ok]
-        return Population.of(self.space.schema, [t.arch for t in kept]), Outcomes(self.objectives, kept)
+        archs, kept = self._evaluated()
+        return archs, Outcomes(self.objectives, kept)
 
     def _fit_surrogates(self, archs: Population, outcomes: Outcomes) -> Beliefs | None:
         return None if self.surrogate_kind == "none" else Beliefs(self._surrogate, archs, outcomes, self.screen)
@@ -228,8 +200,8 @@ class GenerativeSearch(Strategy):
             return
         from gennas.training._fitting import one_thread
 
-        ranks = _ranks(outcomes.utility)
-        weights = np.asarray(1.0 / (0.05 * len(archs) + ranks.max() - ranks), dtype=np.float64)
+        ranked = ranks(outcomes.utility)
+        weights = np.asarray(1.0 / (0.05 * len(archs) + ranked.max() - ranked), dtype=np.float64)
         quantiles = outcomes.quantiles() if self.conditions else None
         with one_thread():
             for name, source in self.sources.items():
@@ -276,7 +248,7 @@ class GenerativeSearch(Strategy):
         self._figures.expect({pool.keys[i]: (float(mean[i]), float(spread[i])) for i in order})
         return order
 
-    # ------------------------------------------------------------------ figures, seeds, state
+    # ------------------------------------------------------------------ figures, state
 
     def _note_samples(self, drawn: Population, refits: bool) -> None:
         """Validity, uniqueness among valid, novelty among unique ones of what the first generator drew."""
@@ -302,15 +274,10 @@ class GenerativeSearch(Strategy):
         """Figures of the last finished round, see ``docs/generative.md``."""
         return dict(self._figures.record) if "hit_rate" in self._figures.record else {}
 
-    def _seed(self) -> int:
-        return int(self.rng.integers(2**31))
-
     def state_dict(self) -> dict[str, Any]:
-        """Everything told, the generators' weights and samples, remaining proposals, the random state."""
+        """What every strategy in rounds keeps, the generators' weights and samples, credit and figures."""
         return super().state_dict() | {
-            "trials": pack_trials(self._trials),
-            "queue": pack_proposals(self._queue),
-            "counters": [self._round, self._new, self._asked_warm, self._drawn_at],
+            "drawn_at": self._drawn_at,
             "sources": {name: source.state_dict() for name, source in self.sources.items()},
             "credit": self._credit.state_dict(),
             "figures": self._figures.state_dict(),
@@ -319,9 +286,7 @@ class GenerativeSearch(Strategy):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore everything, so that the search goes on as if it had not stopped."""
         super().load_state_dict(state)
-        self._trials = unpack_trials(self.space, state["trials"])
-        self._queue = unpack_proposals(self.space, state["queue"])
-        self._round, self._new, self._asked_warm, self._drawn_at = state["counters"]
+        self._drawn_at = state["drawn_at"]
         for name, source in self.sources.items():
             source.load_state_dict(state["sources"][name])
         self._credit.load_state_dict(state["credit"])
@@ -348,11 +313,3 @@ def _far_apart(candidates: Population, n: int) -> list[int]:
         chosen.append(int(distance.argmax()))
         distance = np.minimum(distance, (D != D[chosen[-1]]).sum(1))
     return chosen
-
-
-def _ranks(values: FloatArray) -> FloatArray:
-    """Average rank of each value, from 0."""
-    from scipy.stats import rankdata
-
-    ranks: FloatArray = rankdata(values) - 1
-    return ranks

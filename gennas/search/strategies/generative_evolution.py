@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
-from gennas.search.strategies._rounds import FloatArray, GeneratorRounds, check_positive, likelihood_ratio
-from gennas.search.strategies.generative import _ranks
+from gennas.search.strategies._rounds import FloatArray, GeneratorRounds, check_positive, likelihood_ratio, ranks
 from gennas.search.strategy import STRATEGIES
 from gennas.search.trial import Origin, Proposal
 
@@ -120,9 +119,9 @@ class GenerativeEvolution(GeneratorRounds):
     def _refitted(self, archs: Population, utility: FloatArray) -> DiffusionGenerator:
         generator = self._pretrained()
         if len(archs) - self._fitted_at >= self.refit_every:
-            ranks = _ranks(utility)
-            weights = np.asarray(1.0 / (0.05 * len(archs) + ranks.max() - ranks), dtype=np.float64)
-            quality = (ranks + 0.5) / len(archs)
+            ranked = ranks(utility)
+            weights = np.asarray(1.0 / (0.05 * len(archs) + ranked.max() - ranked), dtype=np.float64)
+            quality = (ranked + 0.5) / len(archs)
             generator.fit(archs, quality[:, None], weights, self.refit_steps, self._seed())
             self._fitted_at = len(archs)
             self._note_refit()

@@ -67,12 +67,17 @@ def test_the_policy_moves_towards_reward(replay: str) -> None:
     assert after > before + (1.0 if replay == "archive" else 0.0)
 
 
+def head_bias(generator) -> np.ndarray:
+    (bias,) = [array for name, array in pack_weights(generator).items() if name.endswith("head.bias")]
+    return bias
+
+
 def test_a_firm_anchor_holds_the_policy() -> None:
     """What moves with a weak anchor hardly does with a strong one; the reference never does."""
 
     def moved(anchor: float) -> float:
         strategy, _, _ = run(18, anchor=anchor, novelty=0.0, updates=20)
-        reference, policy = (pack_weights(g)["head.bias"] for g in (strategy.reference, strategy.generator))
+        reference, policy = (head_bias(g) for g in (strategy.reference, strategy.generator))
         return float(np.abs(policy - reference).mean())
 
     assert moved(100.0) < moved(0.0)
