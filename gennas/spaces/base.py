@@ -129,6 +129,14 @@ class Space(ABC):
         """
         raise ConfigError(f"Space {self.name!r} has no width fidelity: it does not override scaled(width).")
 
+    def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64] | None:
+        """Number of parameters of the network that :meth:`build` returns for each architecture, ``(b,)``.
+
+        None means "not known without building it". Whoever bounds a search by parameters asks for
+        thousands of candidates, so a space that can count should.
+        """
+        return None
+
     def for_task(self, task: str) -> Space:
         """The space to search for a named task: itself, unless tasks have variants of the space."""
         return self

@@ -304,8 +304,34 @@ class MacroChain(Space):
         """Stem, the layers, BN-ReLU, global average pool and a linear classifier."""
         from gennas.spaces._macro_chain_modules import ChainNetwork
 
-        layers = [replace(layer, width=max(1, round(layer.width * self._width))) for layer in self.layers(arch)]
+        layers = [replace(layer, width=self._channels(layer.width)) for layer in self.layers(arch)]
         return ChainNetwork(layers, spec)
+
+    def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
+        """Weights of convolutions, two per channel of every batch normalisation, and the classifier, ``(b,)``."""
+        channels = {f"w{w}": self._channels(w) for w in self.choices[2]}
+        numbers = channels | {f"k{k}": k for k in self.choices[1]}
+        value = np.array([numbers.get(label, 0) for label in self.schema.node_labels], dtype=np.int64)
+        nodes = population.X[:, 1:].reshape(len(population), self.max_depth, 4)
+        area, width = value[nodes[..., 1]] ** 2, value[nodes[..., 2]]  # both 0 where a layer is off
+        inputs = np.concatenate([width[:, :1], width[:, :-1]], axis=1)
+        hidden = 4 * inputs
+        by_operation = {
+            "conv": area * inputs * width + 2 * width,
+            "separable": (area + 2) * inputs + inputs * width + 2 * width,
+            "inverted": inputs * hidden + 2 * hidden + (area + 2) * hidden + hidden * width + 2 * width,
+        }
+        total = np.zeros(len(population), dtype=np.int64)
+        for operation in self.choices[0]:
+            chosen = nodes[..., 0] == self.schema.node_labels.index(operation)
+            total += np.where(chosen, by_operation[operation], 0).sum(1)
+        first, last = width[:, 0], width[np.arange(len(width)), np.count_nonzero(width, axis=1) - 1]
+        stem = 9 * spec.image_channels(self.name) * first + 2 * first
+        return total + stem + 2 * last + (last + 1) * spec.num_outputs
+
+    def _channels(self, width: int) -> int:
+        """Channels of networks where the label says ``width``."""
+        return max(1, round(width * self._width))
 
     def scaled(self, width: float) -> MacroChain:
         """The same space with ``width`` times the channels in its networks; labels stay the same."""

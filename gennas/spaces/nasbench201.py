@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gennas.errors import InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, Population
@@ -103,3 +104,17 @@ class NASBench201(Space):
         from gennas.spaces._nasbench201_modules import NASBench201Network
 
         return NASBench201Network(arch, spec, self.num_cells, self.width)
+
+    def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
+        """Weights of the skeleton and of all edges that are not ``none``, ``(b,)``."""
+        area = {"nor_conv_1x1": 1, "nor_conv_3x3": 9}
+        areas = np.array([area.get(label, 0) for label in self.schema.edge_labels], dtype=np.int64)[
+            population.decisions
+        ]
+        total = np.zeros(len(population), dtype=np.int64)
+        for c in (self.width, 2 * self.width, 4 * self.width):
+            total += self.num_cells * np.where(areas > 0, areas * c * c + 2 * c, 0).sum(1)
+        c = self.width
+        stem = 9 * spec.image_channels(self.name) * c + 2 * c
+        reductions = sum(9 * (2 * a * a + 4 * a * a) + 8 * a + 2 * a * a for a in (c, 2 * c))
+        return total + stem + reductions + 8 * c + (4 * c + 1) * spec.num_outputs

@@ -239,6 +239,14 @@ class SpaceContract:
                 torch.autograd.backward(torch.nn.functional.cross_entropy(logits, targets))
                 self._assert_gradients(module, arch)
 
+    def test_parameters_are_counted_as_built(self) -> None:
+        """A space that counts parameters without building networks counts those of the networks."""
+        for spec in self.specs:
+            counted = self.space.count_parameters(self.population[: self.num_built], spec)
+            if counted is not None:
+                built = [self.space.build(arch, spec) for arch in self.population[: self.num_built]]
+                assert counted.tolist() == [sum(p.numel() for p in module.parameters()) for module in built]
+
     def test_other_kinds_of_task_are_refused(self) -> None:
         """A task that the space has no networks for raises ``ConfigError``."""
         others = {"image": TaskSpec("node", (4,), 3), "node": TaskSpec("image", (3, 8, 8), 3)}

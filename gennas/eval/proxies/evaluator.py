@@ -19,7 +19,7 @@ from gennas.eval.proxies.batch import ProxyBatch, noise_batch
 from gennas.eval.proxies.initialise import initialise
 from gennas.eval.proxies.protocol import Protocol
 from gennas.eval.proxies.runner import make_proxies, score_network
-from gennas.graph import Architecture
+from gennas.graph import Architecture, Population
 from gennas.spaces.base import Space, TaskSpec
 
 __all__ = ["ProxyEvaluator"]
@@ -119,6 +119,10 @@ class ProxyEvaluator:
     def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
         """The costs among the proxies, such as parameters, which need no forward pass of a batch."""
         costs = [p for p in self.proxies if p.is_cost]
+        if [p.name for p in costs] == ["params"]:
+            counted = self.space.count_parameters(Population.of(self.space.schema, [arch]), self.spec)
+            if counted is not None:
+                return {"params": float(counted[0])}
         scores = score_network(self.build(arch), costs, self.batch, seed=self.settings.seed, keep=False)
         return {name: score.value for name, score in scores.items()}
 
