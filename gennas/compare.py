@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing as mp
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.errors import ConfigError
 from gennas.execution._parent import exit_with_parent
 from gennas.problem import Problem, make_problem, make_strategy
 from gennas.search import STRATEGIES, Objectives, Trial
+from gennas.search.hypervolume import FloatArray, Scale, hypervolume, hypervolume_curve, signed_values
 from gennas.workbench import run_search
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CurvePoint", "compare", "incumbent_curve", "summarize"]
+__all__ = ["CurvePoint", "compare", "hypervolumes", "incumbent_curve", "summarize"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,9 @@ def incumbent_curve(trials: Sequence[Trial], objectives: Objectives, report: str
     return points
 
 
+_Values = tuple[NDArray[np.int64], FloatArray]  # number of the evaluation, signed objectives, of feasible trials
+
+
 @dataclass(frozen=True)
 class _Job:
     strategy: str
@@ -61,7 +66,10 @@ def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | Non
     """Run every strategy with every seed and write ``curves.csv``, ``summary.csv`` and ``curves.png``.
 
     Every run is an ordinary search in ``out/runs/STRATEGY-SEED``, so an interrupted comparison
-    continues where it stopped.
+    continues where it stopped. With several objectives ``hypervolume.csv`` holds the hypervolume after
+    every evaluation that raised it: objectives run from 0, the worst feasible value, to 1, the best one,
+    of the table, or of all runs together where there is no table; with a table it is divided by what
+    the table's own Pareto front has.
 
     Args:
         config: the settings.
@@ -87,9 +95,11 @@ def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | Non
     _claim(config)
     rows: list[tuple[Any, ...]] = []
     walls: dict[tuple[str, int], float] = {}
-    for job, points, wall_s in _run_all(jobs, config.workers):
+    fronts: dict[tuple[str, int], _Values] = {}
+    for job, points, wall_s, values in _run_all(jobs, config.workers):
         rows += [(job.strategy, job.seed, p.n_evals, p.objective, p.report) for p in points]
         walls[job.strategy, job.seed] = wall_s
+        fronts[job.strategy, job.seed] = values
         if on_run is not None:
             on_run(job.strategy, job.seed, len(walls))
     curves = pd.DataFrame(rows, columns=["strategy", "seed", "n_evals", "objective", "report"])
@@ -97,8 +107,30 @@ def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | Non
     curves["strategy"] = pd.Categorical(curves["strategy"], names)
     curves = curves.sort_values(["strategy", "seed", "n_evals"])
     summary = summarize(curves, problem, walls)
+    if len(problem.objectives.objectives) > 1:
+        volumes = hypervolumes(fronts, problem)
+        volumes.sort_values(["strategy", "seed", "n_evals"]).to_csv(config.out / "hypervolume.csv", index=False)
+        last = volumes.groupby(["strategy", "seed"])["hypervolume"].last().groupby("strategy")
+        summary.insert(3, "hypervolume_mean", summary["strategy"].map(last.mean()))
+        summary.insert(4, "hypervolume_std", summary["strategy"].map(last.std(ddof=1)).fillna(0.0))
     _write(config, problem, curves, summary)
     return summary
+
+
+def hypervolumes(fronts: Mapping[tuple[str, int], _Values], problem: Problem) -> pd.DataFrame:
+    """Hypervolume by ``strategy``, ``seed`` and ``n_evals``, a row per rise; see :func:`compare` for its scale."""
+    import pandas as pd
+
+    known = problem.objective_values
+    every = np.concatenate([values for _, values in fronts.values()]) if known is None else known
+    scale = Scale.of(every)
+    whole = 1.0 if known is None else hypervolume(scale(known))
+    rows = []
+    for (strategy, seed), (n_evals, values) in fronts.items():
+        curve = hypervolume_curve(scale(values)) / whole
+        rises = np.flatnonzero(np.diff(curve, prepend=0.0) > 0)
+        rows += [(strategy, seed, int(n_evals[i]), float(curve[i])) for i in rises] or [(strategy, seed, 1, 0.0)]
+    return pd.DataFrame(rows, columns=["strategy", "seed", "n_evals", "hypervolume"])
 
 
 def _jobs(config: CompareConfig) -> Iterator[_Job]:
@@ -146,7 +178,7 @@ def _claim(config: CompareConfig) -> None:
         raise ConfigError(f"Cannot write to {config.out}: {error.strerror}.") from error
 
 
-def _run_all(jobs: Sequence[_Job], workers: int) -> Iterable[tuple[_Job, list[CurvePoint], float]]:
+def _run_all(jobs: Sequence[_Job], workers: int) -> Iterable[tuple[_Job, list[CurvePoint], float, _Values]]:
     if workers == 1:
         for job in jobs:
             yield job, *_run_job(job)
@@ -175,10 +207,10 @@ def _problem(config: ProblemConfig) -> Problem:
     return make_problem(config)
 
 
-def _run_job(job: _Job) -> tuple[list[CurvePoint], float]:
+def _run_job(job: _Job) -> tuple[list[CurvePoint], float, _Values]:
     run = run_search(job.search, report=False, problem=_problem(job.common))
     points = incumbent_curve(run.result.trials, run.problem.objectives, run.problem.report)
-    return points, run.result.wall_s
+    return points, run.result.wall_s, signed_values(run.result.trials, run.problem.objectives)
 
 
 def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int], float]) -> pd.DataFrame:

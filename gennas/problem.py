@@ -56,6 +56,16 @@ class Problem:
         return self.table.optimum(goal.metric, goal.direction, self.feasible_rows)[0]
 
     @property
+    def objective_values(self) -> NDArray[np.float64] | None:
+        """The objectives of the table's feasible architectures, more is better, ``(rows, m)``; None without a table."""
+        if self.table is None:
+            return None
+        goals = self.objectives.objectives
+        columns = [o.signed(1.0) * self.table.columns[o.metric][self.feasible_rows] for o in goals]
+        values: NDArray[np.float64] = np.stack(columns, axis=1)
+        return values
+
+    @property
     def feasible_rows(self) -> NDArray[np.bool_] | None:
         """Rows of the table that keep every constraint, ``(rows,)``; None where there is no table."""
         if self.table is None:

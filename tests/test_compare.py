@@ -87,3 +87,22 @@ def test_stopping_at_the_optimum_tells_the_same_sooner(tmp_path: Path) -> None:
     assert rows[0] == rows[1] and rows[0][0] == 1
     stopped = pd.read_csv(tmp_path / "stopped" / "curves.csv").groupby("seed")["n_evals"].last()
     assert stopped.max() < 50
+
+
+def test_hypervolume_of_several_objectives(tmp_path: Path, capsys) -> None:
+    space = NASBench201()
+    archs = Population.from_decisions(space.schema, np.stack(np.meshgrid(*[np.arange(5)] * 6), -1).reshape(-1, 6))
+    lines = [f"{space.to_text(a)},{(a.decisions == 3).sum()},{(a.decisions != 0).sum()}" for a in archs]
+    (tmp_path / "two.csv").write_text("\n".join(["arch,score,cost_ms", *lines]))
+    goals = ["--objective", "score:max", "--objective", "cost_ms:min"]
+    command = ["compare", "--space", "nasbench201", "--table", str(tmp_path / "two.csv"), *goals]
+    out = tmp_path / "c"
+    assert main([*command, "--strategies", "random,nsga2", "--budget", "30", "--seeds", "2", "--out", str(out)]) == 0
+    assert "hypervolume" in capsys.readouterr().out
+    volumes, summary = pd.read_csv(out / "hypervolume.csv"), pd.read_csv(out / "summary.csv")
+    for (strategy, _), group in volumes.groupby(["strategy", "seed"]):
+        assert group["hypervolume"].is_monotonic_increasing and group["hypervolume"].between(0, 1).all()
+        assert strategy in summary["strategy"].tolist()
+    last = volumes.groupby(["strategy", "seed"])["hypervolume"].last().groupby("strategy").mean()
+    for _, row in summary.iterrows():
+        assert row["hypervolume_mean"] == pytest.approx(last[row["strategy"]])

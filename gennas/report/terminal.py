@@ -170,13 +170,16 @@ class CompareDisplay:
         """The summary as a table, and where the files are."""
         table = RichTable(title=f"Equal budget: {self.config.budget} evaluations", title_justify="left")
         table.add_column("strategy", overflow="fold")
-        for header in ("seeds", "objective", "reported", "found optimum", "evaluations to it", "seconds"):
+        several = "hypervolume_mean" in summary.columns
+        headers = ["seeds", *(["hypervolume"] if several else []), "objective", "reported", "found optimum"]
+        for header in (*headers, "evaluations to it", "seconds"):
             table.add_column(header, justify="right")
         for _, row in summary.iterrows():
             found = row.get("optimum_share", math.nan)
             table.add_row(
                 str(row["strategy"]),
                 str(row["seeds"]),
+                *([f"{row['hypervolume_mean']:.4f} ± {row['hypervolume_std']:.2g}"] if several else []),
                 f"{format_value(row['objective_mean'])} ± {row['objective_std']:.2g}",
                 "–"
                 if math.isnan(row["report_mean"])
@@ -187,7 +190,7 @@ class CompareDisplay:
             )
         self.console.print(table)
         self.console.print("Mean ± standard deviation over seeds; evaluations over the seeds that found the optimum.")
-        for name in ("curves.csv", "summary.csv", "curves.png"):
+        for name in ("curves.csv", "summary.csv", *(["hypervolume.csv"] if several else []), "curves.png"):
             self.console.print(f"  {self.config.out / name}", soft_wrap=True, highlight=False)
 
 

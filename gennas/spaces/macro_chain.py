@@ -321,13 +321,14 @@ class MacroChain(Space):
             "separable": (area + 2) * inputs + inputs * width + 2 * width,
             "inverted": inputs * hidden + 2 * hidden + (area + 2) * hidden + hidden * width + 2 * width,
         }
-        total = np.zeros(len(population), dtype=np.int64)
+        total: NDArray[np.int64] = np.zeros(len(population), dtype=np.int64)
         for operation in self.choices[0]:
             chosen = nodes[..., 0] == self.schema.node_labels.index(operation)
             total += np.where(chosen, by_operation[operation], 0).sum(1)
         first, last = width[:, 0], width[np.arange(len(width)), np.count_nonzero(width, axis=1) - 1]
         stem = 9 * spec.image_channels(self.name) * first + 2 * first
-        return total + stem + 2 * last + (last + 1) * spec.num_outputs
+        total += stem + 2 * last + (last + 1) * spec.num_outputs
+        return total
 
     def _channels(self, width: int) -> int:
         """Channels of networks where the label says ``width``."""

@@ -6,12 +6,14 @@ from gennas.search.strategies.diffusion_rl import DiffusionRL
 from gennas.search.strategies.generative import GenerativeSearch
 from gennas.search.strategies.generative_evolution import GenerativeEvolution
 from gennas.search.strategies.local_search import LocalSearch
+from gennas.search.strategies.nsga2 import NSGA2
 from gennas.search.strategies.random import RandomSearch
 from gennas.search.strategies.regularized_evolution import RegularizedEvolution
 from gennas.search.strategy import STRATEGIES, Strategy
 
 __all__ = [
     "GENERATORS",
+    "NSGA2",
     "STRATEGIES",
     "BayesianSearch",
     "DiffusionRL",
