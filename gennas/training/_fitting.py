@@ -17,26 +17,11 @@ from torch import Tensor
 
 from gennas.errors import CheckpointError, ConfigError
 from gennas.models.generator import FloatArray
+from gennas.threads import one_thread
 
 S = TypeVar("S")
 
 _watcher: ContextVar[Callable[[int, int], None] | None] = ContextVar("watcher", default=None)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run small networks on one CPU thread.
-
-    On batches this small more threads hardly help, and where the cores are shared they wait for
-    each other (a fit was seen to take 30 times as long); with one thread the weights do not depend
-    on the number of cores either.
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def steps_on_one_thread(steps: int) -> Iterator[int]:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from gennas.graph import GraphSchema, Population
 from gennas.models.generator import FloatArray, Legality
-from gennas.training._fitting import chunks, load_settings, one_thread, save_settings
+from gennas.threads import one_thread
+from gennas.training._fitting import chunks, load_settings, save_settings
 
 __all__ = ["SETTINGS_FILE", "NetworkGenerator"]
 

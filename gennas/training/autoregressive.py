@@ -13,10 +13,10 @@ from gennas.graph import Population
 from gennas.models._schema import check_schema
 from gennas.models.autoregressive import DecisionLM, DecisionVocabulary
 from gennas.models.generator import FloatArray
+from gennas.threads import one_thread
 from gennas.training._fitting import (
     chunks,
     drop_conditions,
-    one_thread,
     steps_on_one_thread,
     training_tensors,
     warm_cosine,

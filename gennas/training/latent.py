@@ -22,7 +22,8 @@ from gennas.models.latent import (
     make_scheduler,
 )
 from gennas.models.latent.pipeline import SchedulerName
-from gennas.training._fitting import drop_conditions, one_thread, steps_on_one_thread, training_tensors, warm_cosine
+from gennas.threads import one_thread
+from gennas.training._fitting import drop_conditions, steps_on_one_thread, training_tensors, warm_cosine
 from gennas.training._network_generator import NetworkGenerator
 
 __all__ = ["LatentDiffusionGenerator", "LatentSettings", "fit_autoencoder", "fit_latent_diffusion"]

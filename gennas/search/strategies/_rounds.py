@@ -15,6 +15,7 @@ from gennas.search.strategies._generators import pack_weights, unpack_weights
 from gennas.search.strategies._trials import pack_proposals, pack_trials, unpack_proposals, unpack_trials
 from gennas.search.strategy import Strategy
 from gennas.search.trial import Origin, Proposal, Trial
+from gennas.threads import one_thread
 
 if TYPE_CHECKING:
     from gennas.training.generator import DiffusionGenerator
@@ -167,8 +168,6 @@ class GeneratorRounds(Rounds):
     # ------------------------------------------------------------------ parts of a round
 
     def _begin_round(self) -> list[Proposal]:
-        from gennas.training._fitting import one_thread
-
         archs, kept = self._evaluated()
         utility = self.objectives.utilities(kept)
         self._round, self._new = self._round + 1, 0

@@ -26,6 +26,7 @@ from gennas.search.strategies._rounds import Rounds, check_positive, ranks
 from gennas.search.strategies._sources import RoundFigures, SourceCredit
 from gennas.search.strategy import STRATEGIES
 from gennas.search.trial import Origin, Proposal, Trial
+from gennas.threads import one_thread
 
 if TYPE_CHECKING:
     from gennas.models.generator import Generator
@@ -151,6 +152,10 @@ class GenerativeSearch(Rounds):
     # ------------------------------------------------------------------ the algorithm
 
     def _begin_round(self) -> list[Proposal]:
+        with one_thread():
+            return self._one_round()
+
+    def _one_round(self) -> list[Proposal]:
         clock = [time.perf_counter()]
         archs, outcomes = self._archive()
         beliefs = self._fit_surrogates(archs, outcomes)  # 1. what is good?
@@ -198,19 +203,16 @@ class GenerativeSearch(Rounds):
         """Refit the generators and draw anew, once enough labels are new."""
         if not self.sources or len(archs) - self._drawn_at < self.refit_every:
             return
-        from gennas.training._fitting import one_thread
-
         ranked = ranks(outcomes.utility)
         weights = np.asarray(1.0 / (0.05 * len(archs) + ranked.max() - ranked), dtype=np.float64)
         quantiles = outcomes.quantiles() if self.conditions else None
-        with one_thread():
-            for name, source in self.sources.items():
-                source.prepare(lambda: self.space.sample(self.unlabelled, self.rng), self.rng)
-                source.refit(archs, quantiles, weights, self.rng)
-                count = round(self._credit.shares()[name] * self.pool_size)
-                asked = outcomes.wanted(count, self.quantile, self.rng) if self.conditions else None
-                self._note_samples(source.draw(count, asked, self.rng), refits=name == next(iter(self.sources)))
-            self._note_elbo_gap(archs[np.argsort(-outcomes.utility, kind="stable")[: self.elites]])
+        for name, source in self.sources.items():
+            source.prepare(lambda: self.space.sample(self.unlabelled, self.rng), self.rng)
+            source.refit(archs, quantiles, weights, self.rng)
+            count = round(self._credit.shares()[name] * self.pool_size)
+            asked = outcomes.wanted(count, self.quantile, self.rng) if self.conditions else None
+            self._note_samples(source.draw(count, asked, self.rng), refits=name == next(iter(self.sources)))
+        self._note_elbo_gap(archs[np.argsort(-outcomes.utility, kind="stable")[: self.elites]])
         self._drawn_at = len(archs)
 
     def _draw_pool(self, archs: Population, outcomes: Outcomes) -> tuple[Population, list[str]]:
