@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gennas.graph import Architecture, Population
 from gennas.registry import Registry
@@ -92,6 +93,12 @@ class Strategy(ABC):
                     self.seen.add(arch.key)
                     found.append(arch)
         return found
+
+    def _keeps_cheap(self, archs: Population) -> NDArray[np.bool_]:
+        """Whether each keeps the constraints on cheap metrics, ``(b,)``; all do where there is no screen."""
+        if self.screen is None:
+            return np.ones(len(archs), dtype=bool)
+        return np.equal(self.screen.violation(archs, self.objectives), 0)
 
     def _screened(self, n: int) -> Population:
         """``n`` or fewer random architectures that keep the cheap constraints."""

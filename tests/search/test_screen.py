@@ -15,7 +15,7 @@ from gennas.models.surrogate import GPSurrogate
 from gennas.problem import make_problem, make_strategy
 from gennas.search import Archive, Constraint, Objective, Objectives, Origin, Proposal, Search, Trial
 from gennas.search.screen import Screen
-from gennas.search.strategies import GenerativeSearch
+from gennas.search.strategies import STRATEGIES, GenerativeSearch
 from gennas.search.strategies._beliefs import Beliefs, Outcomes
 from gennas.spaces import NASBench201
 from gennas.testing import SyntheticEvaluator
@@ -56,12 +56,34 @@ class _Costed(SyntheticEvaluator):
         return {**super().evaluate(arch, fidelity, seed), "cost": cost(arch)["cost"]}
 
 
-def test_a_screened_search_evaluates_what_is_feasible() -> None:
-    options = {"pool_size": 100, "shares": {"mutation": 0.5, "random": 0.5}}
-    strategy, archive = GenerativeSearch(SPACE, GOALS, 0, **options), Archive(":memory:", SPACE)
+SMALL = {"unlabelled": 50, "pretrain_steps": 2}
+STRATEGIES_WITH_OPTIONS = {
+    "random": {},
+    "local-search": {},
+    "regularized-evolution": {"population_size": 6, "sample_size": 3},
+    "nsga2": {"population_size": 6},
+    "bayesian": {"pool_size": 100},
+    "generative": {"pool_size": 100, "shares": {"mutation": 0.5, "random": 0.5}},
+    "generative-evolution": {"warm_start": 6, **SMALL},
+    "diffusion-rl": {"warm_start": 6, **SMALL},
+}
+
+
+@pytest.mark.parametrize("name", STRATEGIES_WITH_OPTIONS)
+def test_a_screened_search_evaluates_what_is_feasible(name: str) -> None:
+    assert set(STRATEGIES_WITH_OPTIONS) == set(STRATEGIES)
+    strategy = STRATEGIES.get(name)(SPACE, GOALS, 0, **STRATEGIES_WITH_OPTIONS[name])
+    archive = Archive(":memory:", SPACE)
     strategy.screen = Screen(cost, ("cost",))
     Search(strategy, SerialExecutor(_Costed(SPACE.schema, 0)), archive, GOALS, 24, 0).run()
     assert max(t.metrics["cost"] for t in archive.trials()) <= 2
+    assert strategy.screen.count > 24
+
+
+def test_the_archive_says_how_many_were_looked_up() -> None:
+    strategy = GenerativeSearch(SPACE, GOALS, 0, pool_size=100, shares={"random": 1.0})
+    archive, strategy.screen = Archive(":memory:", SPACE), Screen(cost, ("cost",))
+    Search(strategy, SerialExecutor(_Costed(SPACE.schema, 0)), archive, GOALS, 24, 0).run()
     assert archive.rounds()[-1]["screened"] > 100
 
 

@@ -198,7 +198,7 @@ class GeneratorRounds(Rounds):
             "uniqueness": len(first) / max(1, len(drawn)),
             "novelty": len(fresh) / max(1, len(first)),
         }
-        return fresh
+        return fresh[self._keeps_cheap(drawn[fresh])]
 
     def _note_refit(self) -> None:
         self._record["refits"] = self._record.get("refits", 0) + 1

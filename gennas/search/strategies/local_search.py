@@ -56,6 +56,7 @@ class LocalSearch(Strategy):
     def _move(self, trial: Trial) -> None:
         self._current = trial
         near = self.space.neighbours(trial.arch)
+        near = near[self._keeps_cheap(near)]
         self._queue = list(near[self.rng.permutation(len(near))])
 
     def state_dict(self) -> dict[str, Any]:

@@ -90,11 +90,11 @@ class NSGA2(Strategy):
             parents = [[self._members[int(i)].arch for i in side] for side in (first, second)]
             a, b = (Population.of(self.space.schema, side) for side in parents)
             crossed = self.rng.random(n) < self.crossover
-            children = self.space.mutate(self.space.crossover(a, b, self.rng), self.rng)
-            cloned = self.space.mutate(a, self.rng)
-            for i in range(n):
-                child = children[i] if crossed[i] else cloned[i]
-                if len(found) < n and child.key not in self.seen:
+            pairs = Population.concat([self.space.crossover(a, b, self.rng), a])
+            children = self.space.mutate(pairs[np.where(crossed, np.arange(n), np.arange(n, 2 * n))], self.rng)
+            kept = self._keeps_cheap(children)
+            for i, child in enumerate(children):
+                if len(found) < n and kept[i] and child.key not in self.seen:
                     keys = (parents[0][i].key, parents[1][i].key) if crossed[i] else (parents[0][i].key,)
                     found.append(self._propose(child, Origin("crossover" if crossed[i] else "mutation", keys)))
             if len(found) == n:

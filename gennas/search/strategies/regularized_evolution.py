@@ -25,8 +25,8 @@ class RegularizedEvolution(Strategy):
     """Tournament selection in a population from which the oldest, not the worst, is removed.
 
     Each step draws ``sample_size`` members with replacement, mutates the best of them once, and the
-    child replaces the oldest member. A child that was evaluated before is drawn again, so that the
-    budget buys distinct architectures.
+    child replaces the oldest member. A child that was evaluated before, or that breaks a constraint on a
+    cheap metric, is drawn again, so that the budget buys distinct architectures.
 
     Args:
         space: where to search.
@@ -69,9 +69,9 @@ class RegularizedEvolution(Strategy):
     def _child(self) -> Proposal | None:
         for _ in range(50):
             parent = self._tournament()
-            child = self.space.mutate(Population.of(self.space.schema, [parent]), self.rng)[0]
-            if child.key not in self.seen:
-                return self._propose(child, Origin("mutation", (parent.key,)))
+            children = self.space.mutate(Population.of(self.space.schema, [parent]), self.rng)
+            if children[0].key not in self.seen and self._keeps_cheap(children)[0]:
+                return self._propose(children[0], Origin("mutation", (parent.key,)))
         return next((Proposal(arch, Origin("random")) for arch in self._random_unseen(1)), None)
 
     def _tournament(self) -> Architecture:
