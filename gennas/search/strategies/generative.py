@@ -37,7 +37,7 @@ __all__ = ["GenerativeSearch"]
 FloatArray = NDArray[np.float64]
 SurrogateName = Literal["gp", "forest", "stack", "none"]
 
-DEFAULT_SHARES = {"diffusion": 0.2, "mutation": 0.5, "random": 0.3}
+DEFAULT_SHARES = {"diffusion": 0.35, "mutation": 0.15, "random": 0.5}
 
 
 @STRATEGIES.register("generative")
@@ -94,7 +94,7 @@ class GenerativeSearch(Rounds):
         pool_size: int = 1000,
         shares: Mapping[str, float] | None = None,
         elites: int = 10,
-        quantile: float = 0.99,
+        quantile: float = 0.9,
         conditions: bool = True,
         unlabelled: int = 2000,
         pretrain_steps: int = 100,
@@ -103,7 +103,7 @@ class GenerativeSearch(Rounds):
         surrogate: SurrogateName = "gp",
         acquisition: Acquisition = "ei",
         bandit: bool = False,
-        guidance_scale: float = 2.0,
+        guidance_scale: float = 1.0,
         pretrained: str | None = None,
         **kwargs: Any,
     ) -> None:
