@@ -273,7 +273,13 @@ class Search:
             raise ArchiveError(f"{self.archive.path}: trials before the snapshot at {n_told} are missing.")
         if owner is not None and self._is_complete(found):
             return len(found)  # nothing will be asked: no state is needed
-        self.strategy.load_state_dict(state)
+        try:
+            self.strategy.load_state_dict(state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ArchiveError(
+                f"{self.archive.path} holds a snapshot that {type(self.strategy).__name__} cannot read ({error!r}): it "
+                "was written by another version of gennas. Use a new --out, or the version that wrote it."
+            ) from error
         return n_told
 
     def _is_complete(self, found: Sequence[Trial]) -> bool:

@@ -115,6 +115,14 @@ def test_another_seed_on_the_same_archive_is_refused(tmp_path: Path) -> None:
         search(seed=1, archive=Archive(tmp_path / "a.sqlite", SPACE)).run()
 
 
+def test_a_snapshot_that_cannot_be_read_is_one_clear_error(tmp_path: Path) -> None:
+    search(archive=Archive(tmp_path / "a.sqlite", SPACE)).run()
+    longer = search(archive=Archive(tmp_path / "a.sqlite", SPACE), budget=45)
+    longer.strategy.load_state_dict = lambda state: state["a key of tomorrow"]
+    with pytest.raises(ArchiveError, match=r"cannot read \(KeyError.*another version of gennas"):
+        longer.run()
+
+
 def test_a_finished_run_is_not_evaluated_again(tmp_path: Path) -> None:
     first = search(archive=Archive(tmp_path / "a.sqlite", SPACE)).run()
     broken = SerialExecutor(FailingEvaluator(EVALUATOR, every=1))
