@@ -138,7 +138,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     with torch.enable_grad():
         optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return min(max(math.exp(float(log_t)), TEMPERATURES[0]), TEMPERATURES[1])
+    return min(max(math.exp(float(log_t.detach())), TEMPERATURES[0]), TEMPERATURES[1])
 
 
 def _confidence_and_excess(probabilities: Tensor, labels: Tensor, bins: int) -> tuple[Tensor, Tensor]:
