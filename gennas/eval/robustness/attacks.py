@@ -121,7 +121,7 @@ def attack_accuracy(network: Network, images: Tensor, labels: Tensor, attack: At
     if not len(labels) or len(images) != len(labels):
         raise EvaluationError(f"Expected as many labels as images, and some, got {len(images)} and {len(labels)}.")
     right = 0
-    for x, y in zip(images.split(batch_size), labels.split(batch_size), strict=True):
+    for x, y in zip(torch.split(images, batch_size), torch.split(labels, batch_size), strict=True):
         right += _right(network, attack(network, x, y), y)
     return right / len(labels)
 

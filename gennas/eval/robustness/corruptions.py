@@ -49,7 +49,7 @@ def pixelate(images: Tensor, severity: int) -> Tensor:
     from torchvision.transforms.v2 import InterpolationMode, functional
 
     size = images.shape[-2:]
-    small = [max(1, round((0.95, 0.85, 0.75, 0.6, 0.5)[severity - 1] * s)) for s in size]
+    small = [max(1, round((0.95, 0.85, 0.7, 0.55, 0.4)[severity - 1] * s)) for s in size]
     reduced = functional.resize(images, small, interpolation=InterpolationMode.BILINEAR, antialias=True)
     coarse: Tensor = functional.resize(reduced, list(size), interpolation=InterpolationMode.NEAREST_EXACT)
     return coarse

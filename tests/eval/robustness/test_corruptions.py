@@ -65,9 +65,10 @@ def test_noise_follows_its_seed_alone(photos: torch.Tensor) -> None:
 
 
 def test_a_trained_network_loses_accuracy(trained) -> None:
-    values = corruption_accuracies(trained, trained.images, trained.labels, value_range=(0.0, 16.0))
+    images, labels = trained.images[:500], trained.labels[:500]
+    values = corruption_accuracies(trained, images, labels, value_range=(0.0, 16.0))
     assert set(values) == set(CORRUPTIONS) and all(set(v) == set(SEVERITIES) for v in values.values())
-    clean, mean = accuracy(trained, trained.images, trained.labels), mean_corruption_accuracy(values)
+    clean, mean = accuracy(trained, images, labels), mean_corruption_accuracy(values)
     assert mean < clean and values["contrast"][5] < values["contrast"][1]
     flat = [a for by_severity in values.values() for a in by_severity.values()]
     assert mean == pytest.approx(sum(flat) / len(flat))
