@@ -6,13 +6,16 @@ from gennas.training.config import TrainConfig
 from gennas.training.data import ImageData, NodeData
 from gennas.training.evaluator import TrainEvaluator
 from gennas.training.fidelity import apply_fidelity, scale_spec, scale_width
+from gennas.training.measures import MEASURES, MeasureConfig, measure_network
 from gennas.training.task import NODE_CONFIG, TASKS, Task, make_task
 from gennas.training.trainer import Trainer, TrainResult
 
 __all__ = [
+    "MEASURES",
     "NODE_CONFIG",
     "TASKS",
     "ImageData",
+    "MeasureConfig",
     "NodeData",
     "Task",
     "TrainConfig",
@@ -23,6 +26,7 @@ __all__ = [
     "datasets",
     "load_module",
     "make_task",
+    "measure_network",
     "save_module",
     "scale_spec",
     "scale_width",
