@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gennas.cli_export import ExportConfig, run_export
 from gennas.cli_generator import SampleConfig, run_sample, run_train_generator
 from gennas.cli_proxies import ProxiesConfig, run_proxies
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
@@ -201,6 +202,13 @@ VERBS = {
     ),
     "train": _Verb(
         TrainVerbConfig, _train, "train one architecture", "gennas train runs/digits/summary.json --task digits", "arch"
+    ),
+    "export": _Verb(
+        ExportConfig,
+        run_export,
+        "write a network as ONNX, pt2, safetensors or source",
+        "gennas export runs/digits/summary.json --to source --weights net.safetensors --out net.py",
+        "arch",
     ),
     "report": _Verb(ReportConfig, _report, "write a run's report again", "gennas report runs/cora", "run"),
     "list": _Verb(

@@ -32,6 +32,12 @@ def is_library(module: nn.Module) -> bool:
     return kind.__module__.startswith("torch.nn.modules.") and getattr(nn, kind.__name__, None) is kind
 
 
+def is_plain_sequence(module: nn.Module) -> bool:
+    """Whether it is an ``nn.Sequential`` that counts its layers from 0."""
+    names = [name for name, _ in module.named_children()]
+    return type(module) is nn.Sequential and names == [str(i) for i in range(len(names))]
+
+
 def library_call(module: nn.Module) -> Expression:
     """The call that makes a layer of ``torch.nn`` again, without settings at their default.
 

@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from gennas.errors import ExportError
-from gennas.export._constructors import constant
+from gennas.export._constructors import constant, is_plain_sequence
 
 _INFIX: dict[Any, str] = {
     operator.add: "+",
@@ -47,8 +47,8 @@ def forward_lines(module: nn.Module) -> list[str]:
     except Exception as error:  # whatever the network's own code raises for a symbolic input
         reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise ExportError(
-            f"{type(module).__name__} cannot be written as plain source: its forward depends on values or does what "
-            f"symbolic tracing cannot follow ({reason}). Export to onnx or pt2 instead."
+            f"{type(module).__name__} of {type(module).__module__} cannot be written as plain source: its forward "
+            f"does what symbolic tracing cannot follow ({reason}). Export to onnx or pt2 instead."
         ) from error
     return _Decompiler(module).lines(graph)
 
@@ -173,9 +173,9 @@ class _Decompiler:
         owner, text = self.module, "self"
         names = target.split(".")
         for i, name in enumerate(names):
-            if isinstance(owner, nn.ModuleDict):
+            if type(owner) is nn.ModuleDict:
                 text += f'["{name}"]'
-            elif name.isdigit() and isinstance(owner, (nn.Sequential, nn.ModuleList)):
+            elif is_plain_sequence(owner) or type(owner) is nn.ModuleList:
                 text += f"[{name}]"
             else:
                 text += f".{name}" if name.isidentifier() else f'.get_submodule("{name}")'

@@ -69,13 +69,14 @@ def export_module(
     write, read = _WRITERS[to]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(module, inputs, partial, dict(note or {}))
-        difference = _difference(module, read(partial, module), [inputs, *checks])
-        partial.replace(path)
+        try:
+            write(module, inputs, partial, dict(note or {}))
+            difference = _difference(module, read(partial, module), [inputs, *checks])
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise ExportError(f"Cannot write {path}: {error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return difference
 
 
@@ -107,15 +108,8 @@ def _write_onnx(module: nn.Module, inputs: Inputs, path: Path, note: Mapping[str
     _require("onnx", "onnxscript", "onnxruntime")
     names = _names(inputs)
     try:
-        program = torch.onnx.export(
-            module,
-            inputs,
-            dynamo=True,
-            input_names=names,
-            output_names=["logits"],
-            dynamic_shapes=_dynamic(inputs),
-            verbose=False,
-        )
+        traced = torch.export.export(module, inputs, dynamic_shapes=_dynamic(inputs))
+        program = torch.onnx.export(traced, dynamo=True, input_names=names, output_names=["logits"], verbose=False)
         assert program is not None  # no file was named, so the program is returned
         program.save(str(path), external_data=False)
     except Exception as error:  # torch.onnx and onnxscript have no common root of errors
@@ -138,7 +132,8 @@ def _read_onnx(path: Path, module: nn.Module) -> Call:
 def _write_pt2(module: nn.Module, inputs: Inputs, path: Path, note: Mapping[str, str]) -> None:
     try:
         program = torch.export.export(module, inputs, dynamic_shapes=_dynamic(inputs))
-        torch.export.save(program, str(path))
+        with path.open("wb") as file:  # by name, only .pt2 would be allowed
+            torch.export.save(program, file)
     except OSError:
         raise
     except Exception as error:  # torch.export has no common root of errors
@@ -146,8 +141,8 @@ def _write_pt2(module: nn.Module, inputs: Inputs, path: Path, note: Mapping[str,
 
 
 def _read_pt2(path: Path, module: nn.Module) -> Call:
-    program = torch.export.load(str(path)).module()
-    return _calling(program)
+    with path.open("rb") as file:
+        return _calling(torch.export.load(file).module())
 
 
 def _write_weights(module: nn.Module, inputs: Inputs, path: Path, note: Mapping[str, str]) -> None:
@@ -164,7 +159,7 @@ def _read_weights(path: Path, module: nn.Module) -> Call:
 
 
 def _write_source(module: nn.Module, inputs: Inputs, path: Path, note: Mapping[str, str]) -> None:
-    title = ", ".join([type(module).__name__, *(f"{key} {text}" for key, text in note.items())])
+    title = "\n".join([type(module).__name__, *(f"{key}: {text}" for key, text in note.items())])
     path.write_text(module_source(module, title))
 
 
@@ -220,5 +215,6 @@ def _require(*packages: str) -> None:
 
 
 def _failed(to: str, error: Exception) -> ExportError:
-    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return ExportError(f"The network cannot be exported to {to}: {type(error).__name__}: {reason.strip()[:300]}")
+    cause = error.__cause__ or error
+    reason = next((line for line in str(cause).splitlines() if line.strip()), "no reason given")
+    return ExportError(f"The network cannot be exported to {to}: {type(cause).__name__}: {reason.strip()[:300]}")

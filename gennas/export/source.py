@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from gennas.errors import ExportError
-from gennas.export._constructors import Expression, is_library, library_call, tensor_statements
+from gennas.export._constructors import Expression, is_library, is_plain_sequence, library_call, tensor_statements
 from gennas.export._forward import forward_lines
 
 __all__ = ["module_source"]
@@ -30,7 +30,7 @@ def module_source(module: nn.Module, title: str = "") -> str:
 
     Args:
         module: the network; it stays as it is.
-        title: first line of the file's docstring.
+        title: first lines of the file's docstring.
 
     Raises:
         ExportError: the network cannot be written: its control flow depends on values, it shares weights between
@@ -64,7 +64,8 @@ def module_source(module: nn.Module, title: str = "") -> str:
         "from torch.nn import functional\n" if "functional." in body else ""
     )
     usage = f"net = {writer.classes[root].name}(); net.load_state_dict(weights); net.eval()"
-    heading = f"{title or type(module).__name__}\n\nWith weights (a state_dict): {usage}"
+    about = (title or type(module).__name__).replace("\\", "\\\\").replace('"', "'")
+    heading = f"{about}\n\nWith weights (a state_dict): {usage}"
     return f'"""{heading}\n"""\n\n{imports}\n\n{body}\n'
 
 
@@ -123,7 +124,7 @@ class _Writer:
         class Network(nn.Sequential):
             """The network."""
 
-        if not _is_plain_sequence(module):
+        if not is_plain_sequence(module):
             raise ExportError(f"{type(module).__name__} is a layer of PyTorch already; there is no source to write.")
         return self.class_of(Network(*module.children()))
 
@@ -145,7 +146,7 @@ class _Writer:
 
     def _expression(self, module: nn.Module) -> Expression:
         kind, children = type(module), list(module.named_children())
-        if _is_plain_sequence(module):
+        if is_plain_sequence(module):
             return _sequence("nn.Sequential(", [self._expression(c) for _, c in children], ")")
         if kind is nn.ModuleList:
             return ["nn.ModuleList([", [self._expression(c) for _, c in children], "])"]
@@ -208,11 +209,6 @@ class _Writer:
 
 def _is_own(module: nn.Module) -> bool:
     return not is_library(module)
-
-
-def _is_plain_sequence(module: nn.Module) -> bool:
-    names = [name for name, _ in module.named_children()]
-    return type(module) is nn.Sequential and names == [str(i) for i in range(len(names))]
 
 
 def _sequence(start: str, items: list[Expression], end: str) -> Expression:

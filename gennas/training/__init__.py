@@ -1,7 +1,7 @@
 """Training what a space builds: tasks, the trainer, fidelities and the evaluator on top."""
 
 from gennas.training import datasets  # registers the named tasks
-from gennas.training.checkpoint import load_module, save_module
+from gennas.training.checkpoint import load_module, read_note, save_module
 from gennas.training.config import TrainConfig
 from gennas.training.data import ImageData, NodeData
 from gennas.training.evaluator import TrainEvaluator
@@ -27,6 +27,7 @@ __all__ = [
     "load_module",
     "make_task",
     "measure_network",
+    "read_note",
     "save_module",
     "scale_spec",
     "scale_width",
