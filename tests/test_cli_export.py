@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from gennas.cli import main
 
-ARCH, SPACE = "conv3x3-w8-s1/conv3x3-w8-s2", ["--space", "macro-chain", "--task", "digits"]
+ARCH = "conv3x3-w8-s1/conv3x3-w8-s2"
+SPACE = ["--space", "macro-chain", "--space-option", "max_depth=2", "--space-option", "widths=[8]", "--task", "digits"]
 
 
 def run(*args: object) -> int:
@@ -54,10 +55,9 @@ def test_train_prints_measures(capsys) -> None:
 
 
 def test_a_search_optimises_a_robust_accuracy(tmp_path: Path, capsys) -> None:
-    space = [*SPACE, "--space-option", "max_depth=1", "--space-option", "widths=[8]"]
     goals = ["--objective", "val_accuracy:max", "--objective", "val_pgd_accuracy:max"]
     measures = ["--measure", "pgd", "--measure-option", "epsilon=8/255", "--measure-option", "examples=100"]
-    command = ["search", *space, "--epochs", 1, *measures, *goals, "--strategy", "random", "--budget", 2]
+    command = ["search", *SPACE, "--epochs", 1, *measures, *goals, "--strategy", "random", "--budget", 2]
     assert run(*command, "--out", tmp_path / "run") == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert 0 <= summary["best"]["metrics"]["val_pgd_accuracy"] <= summary["best"]["metrics"]["val_accuracy"] + 0.1
@@ -77,7 +77,7 @@ def test_a_search_optimises_a_robust_accuracy(tmp_path: Path, capsys) -> None:
         (["search", "--proxy", "params", "--measure", "ece", "--objective", "params"], "drop --measure"),
         (["search", "--task", "digits", "--objective", "val_pgd_accuracy"], "val_pgd_accuracy"),
         (["export", ARCH, *SPACE, "--to", "onnx"], "--out"),
-        (["export", "nonsense", *SPACE, "--out", "x.onnx"], "macro-chain"),
+        (["export", "nonsense", *SPACE, "--out", "x.onnx"], "conv3x3-w16-s1"),
         (["export", ARCH, *SPACE, "--weights", "missing.safetensors", "--out", "x.onnx"], "missing.safetensors"),
     ],
 )

@@ -11,21 +11,28 @@ from torch import Tensor, nn
 
 from gennas.errors import ExportError, UnknownNameError
 from gennas.export import FORMATS, TOLERANCE, export_module
-from gennas.export.formats import _WRITERS
 from gennas.spaces import MacroChain, NASBench101, NASBench201, NASBenchGraph, TaskSpec
 from gennas.training import load_module, read_note
 
 SPEC = TaskSpec("image", (1, 8, 8), 3)
-SPACES = [NASBench201(num_cells=1, width=4), NASBench101(num_cells=1, width=8), MacroChain(max_depth=2, widths=(8,))]
+SPACES = [NASBench201(num_cells=1, width=4), NASBench101(num_stacks=2, num_cells=1, width=8), MacroChain()]
+TEXTS = [
+    "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|none~1|none~2|",
+    "conv1x1-bn-relu~0|maxpool3x3~0|output~0,1,2",
+    "conv3x3-w16-s1/inverted3x3-w16-s2",
+]
 
 
 def images(batch: int) -> tuple[Tensor]:
     return (torch.randn(batch, 1, 8, 8, generator=torch.Generator().manual_seed(batch)),)
 
 
-def trained_like(space, seed: int) -> nn.Module:
-    module = space.build(space.sample(1, np.random.default_rng(seed))[0], SPEC)
-    module.train()
+def built(which: int) -> nn.Module:
+    return SPACES[which].build(SPACES[which].from_text(TEXTS[which]), SPEC)
+
+
+def trained_like(which: int) -> nn.Module:
+    module = built(which).train()
     with torch.no_grad():
         for batch in (16, 17):  # running statistics that are not those of initialisation
             module(*images(batch))
@@ -33,29 +40,21 @@ def trained_like(space, seed: int) -> nn.Module:
 
 
 @pytest.mark.parametrize("to", FORMATS)
-@pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
-def test_formats_of_every_image_space(space, to: str, tmp_path: Path) -> None:
-    module, path = trained_like(space, 1), tmp_path / "sub" / f"net.{to}"
+@pytest.mark.parametrize("which", range(3), ids=[s.name for s in SPACES])
+def test_formats_of_every_image_space(which: int, to: str, tmp_path: Path) -> None:
+    module, path = trained_like(which), tmp_path / "sub" / f"net.{to}"
     difference = export_module(module, images(2), path, to, checks=[images(1), images(7)], note={"arch": "a"})
     assert difference <= TOLERANCE and module.training
     assert [p.name for p in path.parent.iterdir()] == [path.name]
-    # and again by hand, on a fourth size
-    with torch.no_grad():
-        expected = module.eval()(*images(4))
-    assert torch.allclose(_WRITERS[to][1](path, module)(images(4)), expected, atol=1e-5)
+    if to == "onnx":  # and again by hand, by name, on a fourth size
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        logits = session.run(["logits"], {"images": images(4)[0].numpy()})[0]
+        assert np.allclose(logits, module.eval()(*images(4)).detach().numpy(), atol=1e-5)
 
 
-def test_onnx_runs_by_its_names_without_gennas(tmp_path: Path) -> None:
-    import onnxruntime
-
-    module = trained_like(SPACES[2], 0)
-    export_module(module, images(2), tmp_path / "net.onnx", "onnx")
-    session = onnxruntime.InferenceSession(str(tmp_path / "net.onnx"), providers=["CPUExecutionProvider"])
-    logits = session.run(["logits"], {"images": images(9)[0].numpy()})[0]
-    assert np.allclose(logits, module.eval()(*images(9)).detach().numpy(), atol=1e-5)
-
-
-@pytest.mark.parametrize("to", ["onnx", "pt2", "safetensors"])
+@pytest.mark.parametrize("to", ["pt2", "safetensors", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_graphs_of_other_sizes(to: str, tmp_path: Path) -> None:
     space, generator = NASBenchGraph(), torch.Generator().manual_seed(0)
     module = space.build(space.from_text("0012:gat,gcn,fc,skip"), TaskSpec("node", (6,), 3))
@@ -68,10 +67,10 @@ def test_graphs_of_other_sizes(to: str, tmp_path: Path) -> None:
 
 
 def test_notes_are_kept_beside_the_weights(tmp_path: Path) -> None:
-    module, path = trained_like(SPACES[0], 2), tmp_path / "w.safetensors"
+    module, path = trained_like(0), tmp_path / "w.safetensors"
     export_module(module, images(2), path, "safetensors", note={"arch": "some text"})
     assert read_note(path) == {"arch": "some text"}
-    load_module(SPACES[0].build(SPACES[0].sample(1, np.random.default_rng(2))[0], SPEC), path)
+    load_module(built(0), path)
 
 
 class _Counting(nn.Module):
@@ -108,6 +107,6 @@ def test_control_flow_that_depends_on_values_is_one_error(to: str, tmp_path: Pat
 def test_bad_places_and_formats(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ExportError, match="Cannot write"):
-        export_module(trained_like(SPACES[2], 0), images(2), tmp_path / "file" / "net.py", "source")
+        export_module(trained_like(2), images(2), tmp_path / "file" / "net.py", "source")
     with pytest.raises(UnknownNameError, match="onnx"):
-        export_module(trained_like(SPACES[2], 0), images(2), tmp_path / "x", "onx")  # type: ignore[arg-type]
+        export_module(trained_like(2), images(2), tmp_path / "x", "onx")  # type: ignore[arg-type]
