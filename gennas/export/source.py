@@ -229,7 +229,7 @@ def _laid_out(expression: Expression, indent: int, used: int) -> str:
     line = _one_line(expression)
     if isinstance(expression, str) or used + len(line) <= _WIDTH or not expression[1]:
         return line
-    start, items, end = expression
+    start, items, end = str(expression[0]), expression[1], str(expression[2])
     inner = "".join(f"{' ' * (indent + 4)}{_laid_out(item, indent + 4, indent + 4)},\n" for item in items)
     return f"{start}\n{inner}{' ' * indent}{end}"
 

@@ -70,6 +70,7 @@ def test_a_trained_network_loses_accuracy(trained) -> None:
     assert set(values) == set(CORRUPTIONS) and all(set(v) == set(SEVERITIES) for v in values.values())
     clean, mean = accuracy(trained, images, labels), mean_corruption_accuracy(values)
     assert mean < clean and values["contrast"][5] < values["contrast"][1]
+    assert values["gaussian_blur"][5] > clean - 0.03 and min(values, key=lambda n: values[n][5]) == "pixelate"
     flat = [a for by_severity in values.values() for a in by_severity.values()]
     assert mean == pytest.approx(sum(flat) / len(flat))
 
