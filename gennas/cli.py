@@ -133,9 +133,9 @@ def _train(config: TrainVerbConfig) -> int:
     recipe = make_recipe(task.config, config.train_option)
     evaluator = TrainEvaluator(space, task, recipe, measure=names, measure_config=conditions)
     module, values = evaluator.train(arch, Fidelity(config.epochs, config.data_fraction), config.seed)
+    print_metrics(space.to_text(arch), values, evaluator.metrics)
     if config.save is not None:
         save_module(module, config.save, {"arch": space.to_text(arch)})
-    print_metrics(space.to_text(arch), values, evaluator.metrics)
     return 0
 
 

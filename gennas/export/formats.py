@@ -164,11 +164,9 @@ def _write_source(module: nn.Module, inputs: Inputs, path: Path, note: Mapping[s
 
 
 def _read_source(path: Path, module: nn.Module) -> Call:
-    spec = importlib.util.spec_from_loader("exported", loader=None)
-    assert spec is not None
-    found = importlib.util.module_from_spec(spec)
-    exec(compile(path.read_text(), path.name, "exec"), vars(found))
-    network = [value for value in vars(found).values() if isinstance(value, type) and issubclass(value, nn.Module)][-1]
+    scope: dict[str, Any] = {"__name__": "exported"}
+    exec(compile(path.read_text(), path.name, "exec"), scope)
+    network = [value for value in scope.values() if isinstance(value, type) and issubclass(value, nn.Module)][-1]
     try:
         again = network()
         again.load_state_dict(module.state_dict())

@@ -190,7 +190,7 @@ class _Writer:
         """The body with numbers or argument names in place of slots."""
         text, place = known.instances[0], 0
         names = {p: name for name, places in known.arguments.items() for p in places}
-        values = [value for _, value in _SLOT.findall(text)]
+        values: list[str] = [value for _, value in _SLOT.findall(text)]
 
         def write(match: re.Match[str]) -> str:
             nonlocal place
@@ -221,7 +221,7 @@ def _sequence(start: str, items: list[Expression], end: str) -> Expression:
 def _prefixed(prefix: str, expression: Expression) -> Expression:
     if isinstance(expression, str):
         return prefix + expression
-    return [prefix + expression[0], *expression[1:]]
+    return [f"{prefix}{expression[0]}", *expression[1:]]
 
 
 def _laid_out(expression: Expression, indent: int, used: int) -> str:
@@ -236,7 +236,7 @@ def _laid_out(expression: Expression, indent: int, used: int) -> str:
 
 def _one_line(expression: Expression) -> str:
     if isinstance(expression, str):
-        return expression
+        return str(expression)
     return f"{expression[0]}{', '.join(_one_line(item) for item in expression[1])}{expression[2]}"
 
 
