@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from gennas.cli_export import ExportConfig, run_export
 from gennas.cli_generator import SampleConfig, run_sample, run_train_generator
 from gennas.cli_proxies import ProxiesConfig, run_proxies
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
@@ -39,6 +40,12 @@ class TrainVerbConfig:
     """Training epochs (default: the task's)."""
     data_fraction: float = 1.0
     """Share of the training set used, in (0, 1]."""
+    measure: str | None = None
+    """Also measure the trained network, names separated by commas: ece, nll, brier, fgsm, pgd, corruptions, …"""
+    measure_option: tuple[str, ...] = ()
+    """Conditions of these measures, as KEY=VALUE (for example epsilon=2/255)."""
+    save: Path | None = None
+    """Write the trained weights to this .safetensors file, for `gennas export --weights`."""
     seed: int = 0
     """Seed of initialisation and data order."""
     download: bool = False
@@ -113,18 +120,22 @@ def _compare(config: CompareConfig) -> int:
 def _train(config: TrainVerbConfig) -> int:
     from gennas.config import parse_options
     from gennas.eval.base import Fidelity
-    from gennas.problem import load_architecture, make_recipe
+    from gennas.problem import load_architecture, make_measures, make_recipe
     from gennas.report.terminal import print_metrics
     from gennas.spaces import make_space
-    from gennas.training import TrainEvaluator, make_task
+    from gennas.training import TrainEvaluator, make_task, save_module
 
     space = make_space(config.space, **parse_options(config.space_option))
     arch = load_architecture(config.arch, space)
     download = {"download": True} if config.download else {}
     task = make_task(config.task, **parse_options(config.task_option), **download)
-    evaluator = TrainEvaluator(space, task, make_recipe(task.config, config.train_option))
-    values = evaluator.evaluate(arch, Fidelity(config.epochs, config.data_fraction), config.seed)
+    names, conditions = make_measures(config.measure, config.measure_option)
+    recipe = make_recipe(task.config, config.train_option)
+    evaluator = TrainEvaluator(space, task, recipe, measure=names, measure_config=conditions)
+    module, values = evaluator.train(arch, Fidelity(config.epochs, config.data_fraction), config.seed)
     print_metrics(space.to_text(arch), values, evaluator.metrics)
+    if config.save is not None:
+        save_module(module, config.save, {"arch": space.to_text(arch)})
     return 0
 
 
@@ -191,6 +202,13 @@ VERBS = {
     ),
     "train": _Verb(
         TrainVerbConfig, _train, "train one architecture", "gennas train runs/digits/summary.json --task digits", "arch"
+    ),
+    "export": _Verb(
+        ExportConfig,
+        run_export,
+        "write a network as ONNX, pt2, safetensors or source",
+        "gennas export runs/digits/summary.json --to source --weights net.safetensors --out net.py",
+        "arch",
     ),
     "report": _Verb(ReportConfig, _report, "write a run's report again", "gennas report runs/cora", "run"),
     "list": _Verb(

@@ -54,6 +54,10 @@ class ProblemConfig:
     """Stop as soon as a feasible architecture's first objective is this good."""
     train_option: tuple[str, ...] = ()
     """Settings of the training recipe, as KEY=VALUE (for example lr=0.01, batch_size=128, device=cuda)."""
+    measure: str | None = None
+    """Also measure trained networks, names separated by commas: ece, nll, brier, fgsm, pgd, corruptions, …"""
+    measure_option: tuple[str, ...] = ()
+    """Conditions of these measures, as KEY=VALUE (for example epsilon=2/255, steps=10, examples=1000)."""
     epochs: int | None = None
     """Training epochs (default: the task's)."""
     data_fraction: float = 1.0
@@ -159,7 +163,7 @@ class CompareConfig(ProblemConfig):
 # Settings that do not change what a run finds.
 _HOW = ("out", "executor", "workers", "time_limit_s", "memory_limit_gb", "track", "download")
 # Settings that came later: left out while empty, so that earlier runs keep their identity.
-_LATER = ("proxy", "proxy_option", "cheap", "target", "stop_at_optimum")
+_LATER = ("proxy", "proxy_option", "cheap", "target", "stop_at_optimum", "measure", "measure_option")
 
 
 def _is_unset(value: Any) -> bool:

@@ -10,6 +10,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "EvaluationError",
+    "ExportError",
     "GennasError",
     "InvalidArchitectureError",
     "TableError",
@@ -43,6 +44,10 @@ class CheckpointError(GennasError, ValueError):
 
 class EvaluationError(GennasError, RuntimeError):
     """Scoring an architecture failed; the search records it and goes on."""
+
+
+class ExportError(GennasError, RuntimeError):
+    """A network cannot be written in a format, or what was written gives other outputs."""
 
 
 class UnknownNameError(GennasError, KeyError):

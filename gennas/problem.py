@@ -25,9 +25,9 @@ from gennas.spaces import Space, make_space
 
 if TYPE_CHECKING:
     from gennas.eval.tables import Table
-    from gennas.training import TrainConfig
+    from gennas.training import MeasureConfig, TrainConfig
 
-__all__ = ["Problem", "load_architecture", "make_problem", "make_recipe", "make_strategy"]
+__all__ = ["Problem", "load_architecture", "make_measures", "make_problem", "make_recipe", "make_strategy"]
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,7 @@ def _check_cheap(problem: Problem) -> None:
 
 def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Table | None]:
     if config.proxy is not None:
+        _refuse_measures(config)
         from gennas.scoring import proxy_evaluator_for
 
         return proxy_evaluator_for(config, space), None
@@ -128,6 +129,7 @@ def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Tab
     if config.table is not None or (config.evaluator != "train" and named in TABLES):
         if _fidelity(config) != FULL_FIDELITY:
             raise ConfigError("A table has full evaluations only: drop --epochs and the other fidelity settings.")
+        _refuse_measures(config)
         # Columns that are not used may hold anything; without objectives all columns are read.
         goals = [Objective.parse(text).metric for text in config.objective]
         limits = [Constraint.parse(text).metric for text in config.constraint]
@@ -141,7 +143,9 @@ def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Tab
 
     options = parse_options(config.task_option)
     task = make_task(config.task or "digits", **options, **({"download": True} if config.download else {}))
-    return TrainEvaluator(space, task, make_recipe(task.config, config.train_option)), None
+    names, conditions = make_measures(config.measure, config.measure_option)
+    recipe = make_recipe(task.config, config.train_option)
+    return TrainEvaluator(space, task, recipe, measure=names, measure_config=conditions), None
 
 
 def make_recipe(default: TrainConfig, options: Sequence[str]) -> TrainConfig:
@@ -155,6 +159,25 @@ def make_recipe(default: TrainConfig, options: Sequence[str]) -> TrainConfig:
     except TypeError as error:
         known = ", ".join(f.name for f in dataclasses.fields(default))
         raise ConfigError(f"Training recipe: {error}. Settings: {known}.") from error
+
+
+def make_measures(names: str | None, options: Sequence[str]) -> tuple[tuple[str, ...], MeasureConfig]:
+    """Names of measures and their conditions, from ``--measure`` and ``--measure-option``.
+
+    Raises:
+        ConfigError: conditions without a measure, or ones that do not exist or fit.
+    """
+    from gennas.training import MeasureConfig
+
+    chosen = tuple(name.strip() for name in (names or "").split(",") if name.strip())
+    if options and not chosen:
+        raise ConfigError("--measure-option needs --measure NAMES.")
+    return chosen, MeasureConfig.of(parse_options(options))
+
+
+def _refuse_measures(config: ProblemConfig) -> None:
+    if config.measure is not None or config.measure_option:
+        raise ConfigError("Only networks that are trained can be measured: drop --measure, or use --evaluator train.")
 
 
 def _fidelity(config: ProblemConfig) -> Fidelity:

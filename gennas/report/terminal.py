@@ -233,12 +233,12 @@ def _listing(kind: str) -> list[tuple[str, str]]:
 def _metric_listing() -> list[tuple[str, str]]:
     from gennas.eval.tables import TABLES, open_table
     from gennas.spaces import SPACES, make_space
-    from gennas.training import TrainEvaluator, make_task
+    from gennas.training import MEASURES, TrainEvaluator, make_task
 
     name = next(iter(TABLES))
     family = name.partition("/")[0]
     table = open_table(name, make_space(family))
-    trained = TrainEvaluator(make_space(next(iter(SPACES))), make_task("digits")).metrics
+    trained = TrainEvaluator(make_space(next(iter(SPACES))), make_task("digits"), measure=tuple(MEASURES)).metrics
     rows = [(m.name, f"training: {m.description} ({m.direction})") for m in trained.values()]
     rows += [(m.name, f"{family} tables: {m.description} ({m.direction})") for m in table.metrics.values()]
     return [*rows, ("…", "every numeric column of a table given with --table FILE")]

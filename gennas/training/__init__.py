@@ -1,18 +1,21 @@
 """Training what a space builds: tasks, the trainer, fidelities and the evaluator on top."""
 
 from gennas.training import datasets  # registers the named tasks
-from gennas.training.checkpoint import load_module, save_module
+from gennas.training.checkpoint import load_module, read_note, save_module
 from gennas.training.config import TrainConfig
 from gennas.training.data import ImageData, NodeData
 from gennas.training.evaluator import TrainEvaluator
 from gennas.training.fidelity import apply_fidelity, scale_spec, scale_width
+from gennas.training.measures import MEASURES, MeasureConfig, measure_network
 from gennas.training.task import NODE_CONFIG, TASKS, Task, make_task
 from gennas.training.trainer import Trainer, TrainResult
 
 __all__ = [
+    "MEASURES",
     "NODE_CONFIG",
     "TASKS",
     "ImageData",
+    "MeasureConfig",
     "NodeData",
     "Task",
     "TrainConfig",
@@ -23,6 +26,8 @@ __all__ = [
     "datasets",
     "load_module",
     "make_task",
+    "measure_network",
+    "read_note",
     "save_module",
     "scale_spec",
     "scale_width",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -11,11 +12,18 @@ from torch import nn
 
 from gennas.errors import CheckpointError
 
-__all__ = ["load_module", "save_module"]
+__all__ = ["load_module", "read_note", "save_module"]
+
+_NOTE = "note."
 
 
-def save_module(module: nn.Module, path: str | Path) -> None:
+def save_module(module: nn.Module, path: str | Path, note: Mapping[str, str] | None = None) -> None:
     """Write the parameters and buffers of ``module``; an existing file is replaced at once or not at all.
+
+    Args:
+        module: whose weights are written.
+        path: the file.
+        note: texts to keep beside them, for :func:`read_note`.
 
     Raises:
         CheckpointError: the file cannot be written.
@@ -25,7 +33,7 @@ def save_module(module: nn.Module, path: str | Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            save_model(module, str(partial))
+            save_model(module, str(partial), {f"{_NOTE}{key}": text for key, text in (note or {}).items()})
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -54,3 +62,17 @@ def load_module(module: nn.Module, path: str | Path) -> None:
             "Build the architecture they were saved for."
         )
     module.load_state_dict(state)
+
+
+def read_note(path: str | Path) -> dict[str, str]:
+    """The texts that were kept beside weights.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata: dict[str, str] = file.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"Expected weights in {path}, got: {error}.") from error
+    return {key.removeprefix(_NOTE): text for key, text in metadata.items() if key.startswith(_NOTE)}

@@ -42,13 +42,15 @@ class Batch(NamedTuple):
 class ImageData:
     """Images ``x (n, c, h, w)`` of any numeric type and labels ``y (n,)`` of every part.
 
-    Batches are normalised per channel with the mean and deviation of the training part alone.
+    Batches are normalised per channel with the mean and deviation of the training part alone;
+    ``value_range`` is its smallest and its largest value: what 0 and 1 mean where pixels are measured in units.
     """
 
     x: Mapping[Part, Tensor]
     y: Mapping[Part, Tensor]
     mean: Tensor
     std: Tensor
+    value_range: tuple[float, float]
 
     @classmethod
     def of(cls, x: Mapping[Part, Tensor], y: Mapping[Part, Tensor]) -> ImageData:
@@ -59,7 +61,8 @@ class ImageData:
         square = torch.stack([((c - mean.view(-1, 1, 1)) ** 2).sum((0, 2, 3)) for c in chunks]).sum(0)
         std = (square / count).sqrt()
         std = torch.where(std > 0, std, torch.ones_like(std))  # a constant channel stays zero
-        return cls(x, y, mean.float().view(1, -1, 1, 1), std.float().view(1, -1, 1, 1))
+        value_range = (float(x["train"].min()), float(x["train"].max()))
+        return cls(x, y, mean.float().view(1, -1, 1, 1), std.float().view(1, -1, 1, 1), value_range)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -72,8 +75,17 @@ class ImageData:
 
     def take(self, index: Tensor) -> ImageData:
         """Keep only the training examples at ``index``; the other parts stay whole."""
-        x, y = self.x["train"][index], self.y["train"][index]
-        return replace(self, x={**self.x, "train": x}, y={**self.y, "train": y})
+        return self.choose("train", index)
+
+    def choose(self, part: Part, index: Tensor) -> ImageData:
+        """Keep only the examples of a part at ``index``; the other parts stay whole."""
+        x, y = self.x[part], self.y[part]
+        index = index.to(y.device)
+        return replace(self, x={**self.x, part: x[index]}, y={**self.y, part: y[index]})
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """What networks are given for images ``(b, c, h, w)``: mean 0 and deviation 1 per channel."""
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def resized(self, scale: float) -> ImageData:
         """All images at ``scale`` times their height and width, with antialiasing."""
@@ -83,7 +95,7 @@ class ImageData:
         """The same data on ``device``."""
         x = {part: t.to(device) for part, t in self.x.items()}
         y = {part: t.to(device) for part, t in self.y.items()}
-        return ImageData(x, y, self.mean.to(device), self.std.to(device))
+        return replace(self, x=x, y=y, mean=self.mean.to(device), std=self.std.to(device))
 
     def batches(
         self,
@@ -105,8 +117,7 @@ class ImageData:
             images = x[index].float()
             if generator is not None and augmentation is not None:
                 images = augmentation(images, generator)
-            images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-            yield Batch((images,), None, y[index])
+            yield Batch((self.normalise(images),), None, y[index])
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +140,12 @@ class NodeData:
 
     def take(self, index: Tensor) -> NodeData:
         """Keep only the training nodes at ``index``; the graph and the other parts stay whole."""
-        return replace(self, nodes={**self.nodes, "train": self.nodes["train"][index]})
+        return self.choose("train", index)
+
+    def choose(self, part: Part, index: Tensor) -> NodeData:
+        """Keep only the nodes of a part at ``index``; the graph and the other parts stay whole."""
+        nodes = self.nodes[part]
+        return replace(self, nodes={**self.nodes, part: nodes[index.to(nodes.device)]})
 
     def resized(self, scale: float) -> NodeData:
         """Graphs have no resolution.

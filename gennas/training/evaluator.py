@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -15,9 +15,10 @@ from gennas.eval.hardware import measure_latency, resolve_device
 from gennas.graph import Architecture
 from gennas.spaces.base import Space
 from gennas.training.config import TrainConfig
-from gennas.training.fidelity import scale_spec, scale_width
+from gennas.training.fidelity import apply_fidelity, scale_spec, scale_width
+from gennas.training.measures import MeasureConfig, check_measures, measure_metrics, measure_network, measure_protocol
 from gennas.training.task import Task
-from gennas.training.trainer import Trainer, seeded
+from gennas.training.trainer import Trainer, _threads, seeded
 
 __all__ = ["TrainEvaluator"]
 
@@ -27,7 +28,8 @@ class TrainEvaluator:
 
     Metrics: ``val_accuracy`` and ``test_accuracy`` (fractions, of the selected weights), ``train_loss``,
     ``params`` and ``params_m``, ``flops`` (multiply-accumulates of one example, or of the graph),
-    ``latency_ms`` and ``latency_iqr_ms`` (one batch on the training device), ``train_s``.
+    ``latency_ms`` and ``latency_iqr_ms`` (one batch on the training device), ``train_s``; with ``measure``
+    ``measure_s`` and, for every measure, ``val_…`` and ``test_…``.
 
     It pickles: data are read in the process that trains, once. With the same seed on a CPU it
     returns the same accuracies, whatever ran before and on how many workers.
@@ -39,6 +41,13 @@ class TrainEvaluator:
         measure_latency: whether to time the trained network (it takes about half a second).
         latency_batch: images per timed call; a graph is always timed whole, as a batch of one.
         latency_threads: CPU threads while timing.
+        measure: names of :data:`gennas.training.measures.MEASURES` that the trained network is measured by: on
+            validation data for the search, on test data to be reported.
+        measure_config: their conditions.
+
+    Raises:
+        UnknownNameError: no such measure.
+        ConfigError: the device is not there, or a measure has no meaning for the task.
 
     Example:
         >>> from gennas.spaces.nasbench201 import NASBench201
@@ -59,6 +68,8 @@ class TrainEvaluator:
         measure_latency: bool = True,
         latency_batch: int = 1,
         latency_threads: int = 1,
+        measure: Sequence[str] = (),
+        measure_config: MeasureConfig | None = None,
     ) -> None:
         self.space, self.task, self.config = space, task, config or task.config
         self.measure_latency = measure_latency
@@ -70,6 +81,11 @@ class TrainEvaluator:
             f"train({task.name}; {task.split}); space({space.identity}); recipe({_recipe(self.config)}); "
             f"latency({timing if measure_latency else 'none'}); device({resolve_device(self.config.device).type})"
         )
+        check_measures(measure, task.spec.kind)
+        self.measure, self.measure_config = tuple(measure), measure_config or MeasureConfig()
+        self.metrics = {**self.metrics, **measure_metrics(self.measure)}
+        if self.measure:
+            self.protocol += f"; measures({measure_protocol(self.measure, self.measure_config)})"
 
     cheap_metrics = ("params", "params_m", "flops")
 
@@ -87,6 +103,10 @@ class TrainEvaluator:
             EvaluationError: the network cannot be trained.
             ConfigError: the fidelity, the device or the data do not fit.
         """
+        return self.train(arch, fidelity, seed)[1]
+
+    def train(self, arch: Architecture, fidelity: Fidelity, seed: int) -> tuple[nn.Module, Mapping[str, float]]:
+        """As :meth:`evaluate`, and also return the trained network."""
         spec = scale_spec(self.task.spec, fidelity)
         device = resolve_device(self.config.device)
         with seeded(seed, device):
@@ -108,7 +128,21 @@ class TrainEvaluator:
                 threads=self.latency_threads,
             )
             values |= {"latency_ms": latency.median_ms, "latency_iqr_ms": latency.iqr_ms}
-        return values
+        return module, {**values, **self._measured(module, fidelity, seed)}
+
+    def _measured(self, module: nn.Module, fidelity: Fidelity, seed: int) -> dict[str, float]:
+        """Calibration and robustness, where they are asked for."""
+        if not self.measure:
+            return {}
+        device = resolve_device(self.config.device)
+        data = apply_fidelity(self.task.data, fidelity, seed).to(device)
+        try:
+            with _threads(self.config.threads):
+                return measure_network(
+                    module.to(device), data, self.measure, self.measure_config, self.config.eval_batch_size
+                )
+        finally:
+            module.to("cpu")
 
 
 def _complexity(module: nn.Module, inputs: Any) -> dict[str, float]:
