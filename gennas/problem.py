@@ -148,7 +148,7 @@ def make_recipe(default: TrainConfig, options: Sequence[str]) -> TrainConfig:
 
 
 def _fidelity(config: ProblemConfig) -> Fidelity:
-    return Fidelity(config.epochs, config.data_fraction, config.resolution, config.width)
+    return Fidelity(config.epochs, config.data_fraction, config.resolution, config.width, config.depth)
 
 
 def _default_objective(metrics: Mapping[str, Metric]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
-from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space, TaskSpec
+from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space, TaskSpec, scaled_count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,6 +87,7 @@ class MacroChain(Space):
     """
 
     name = "macro-chain"
+    _depth_factor = 1.0  # of the layers in networks; part of the identity only where it is set
 
     def __init__(
         self,
@@ -304,11 +305,31 @@ class MacroChain(Space):
         """Stem, the layers, BN-ReLU, global average pool and a linear classifier."""
         from gennas.spaces._macro_chain_modules import ChainNetwork
 
-        layers = [replace(layer, width=max(1, round(layer.width * self._width))) for layer in self.layers(arch)]
-        return ChainNetwork(layers, spec)
+        layers = _stretched(self.layers(arch), self._depth_factor)
+        return ChainNetwork([replace(x, width=max(1, round(x.width * self._width))) for x in layers], spec)
 
-    def scaled(self, width: float) -> MacroChain:
-        """The same space with ``width`` times the channels in its networks; labels stay the same."""
+    def scaled(self, width: float = 1.0, depth: float = 1.0) -> MacroChain:
+        """The same space with ``width`` times the channels and ``depth`` times the layers of every stage.
+
+        A stage begins at the first layer and at every layer of stride 2. It is cut from its end, or its last
+        layer is repeated with stride 1. Labels stay the same.
+        """
         space = copy(self)
         space._width = self._width * width
+        if depth != 1:
+            space._depth_factor = self._depth_factor * depth
         return space
+
+
+def _stretched(layers: Sequence[Layer], factor: float) -> list[Layer]:
+    """``factor`` times the layers of each stage."""
+    stages: list[list[Layer]] = []
+    for layer in layers:
+        if layer.stride > 1 or not stages:
+            stages.append([])
+        stages[-1].append(layer)
+    found = []
+    for stage in stages:
+        count = scaled_count(len(stage), factor)
+        found += [*stage[:count], *[replace(stage[-1], stride=1)] * (count - len(stage))]
+    return found

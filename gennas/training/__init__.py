@@ -5,7 +5,7 @@ from gennas.training.checkpoint import load_module, save_module
 from gennas.training.config import TrainConfig
 from gennas.training.data import ImageData, NodeData
 from gennas.training.evaluator import TrainEvaluator
-from gennas.training.fidelity import apply_fidelity, scale_spec, scale_width
+from gennas.training.fidelity import apply_fidelity, scale_space, scale_spec
 from gennas.training.task import NODE_CONFIG, TASKS, Task, make_task
 from gennas.training.trainer import Trainer, TrainResult
 
@@ -24,6 +24,6 @@ __all__ = [
     "load_module",
     "make_task",
     "save_module",
+    "scale_space",
     "scale_spec",
-    "scale_width",
 ]

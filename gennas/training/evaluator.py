@@ -15,7 +15,7 @@ from gennas.eval.hardware import measure_latency, resolve_device
 from gennas.graph import Architecture
 from gennas.spaces.base import Space
 from gennas.training.config import TrainConfig
-from gennas.training.fidelity import scale_spec, scale_width
+from gennas.training.fidelity import scale_space, scale_spec
 from gennas.training.task import Task
 from gennas.training.trainer import Trainer, seeded
 
@@ -77,7 +77,7 @@ class TrainEvaluator:
         """Parameters and multiply-accumulates of the network, which is built but not trained."""
         spec = scale_spec(self.task.spec, fidelity)
         with seeded(0, torch.device("cpu")):
-            module = scale_width(self.space, fidelity.width).build(arch, spec)
+            module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec)
         return _complexity(module, self.task.example_inputs(1, spec.input_shape))
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
@@ -90,7 +90,7 @@ class TrainEvaluator:
         spec = scale_spec(self.task.spec, fidelity)
         device = resolve_device(self.config.device)
         with seeded(seed, device):
-            module = scale_width(self.space, fidelity.width).build(arch, spec)
+            module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec)
         result = Trainer(self.task, self.config).fit(module, fidelity, seed)
         values = {
             "val_accuracy": result.selected_val_accuracy,
