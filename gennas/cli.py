@@ -39,6 +39,16 @@ class TrainVerbConfig:
     """Training epochs (default: the task's)."""
     data_fraction: float = 1.0
     """Share of the training set used, in (0, 1]."""
+    resolution: float = 1.0
+    """Scale of image height and width, in (0, 1]."""
+    width: float = 1.0
+    """Scale of the network's channels; more than 1 is wider."""
+    depth: float = 1.0
+    """Scale of the network's cells (or layers) per stage; more than 1 is deeper."""
+    from_: Path | None = None
+    """Run directory: its space, its options and, unless one is given, its best architecture."""
+    resume: Path | None = None
+    """Directory of training states: continue from the one that fits, and keep new ones there."""
     seed: int = 0
     """Seed of initialisation and data order."""
     download: bool = False
@@ -115,15 +125,16 @@ def _train(config: TrainVerbConfig) -> int:
     from gennas.eval.base import Fidelity
     from gennas.problem import load_architecture, make_recipe
     from gennas.report.terminal import print_metrics
-    from gennas.spaces import make_space
-    from gennas.training import TrainEvaluator, make_task
+    from gennas.training import TrainEvaluator, make_task, scale_space
+    from gennas.transfer import source_of
 
-    space = make_space(config.space, **parse_options(config.space_option))
-    arch = load_architecture(config.arch, space)
+    source = source_of(config.space, config.space_option, config.from_, config.task)
+    space = scale_space(source.space, config.width, config.depth)
+    arch = load_architecture(config.arch or source.best, space)
     download = {"download": True} if config.download else {}
     task = make_task(config.task, **parse_options(config.task_option), **download)
-    evaluator = TrainEvaluator(space, task, make_recipe(task.config, config.train_option))
-    values = evaluator.evaluate(arch, Fidelity(config.epochs, config.data_fraction), config.seed)
+    evaluator = TrainEvaluator(space, task, make_recipe(task.config, config.train_option), checkpoints=config.resume)
+    values = evaluator.evaluate(arch, Fidelity(config.epochs, config.data_fraction, config.resolution), config.seed)
     print_metrics(space.to_text(arch), values, evaluator.metrics)
     return 0
 

@@ -6,24 +6,30 @@ from gennas.training.config import TrainConfig
 from gennas.training.data import ImageData, NodeData
 from gennas.training.evaluator import TrainEvaluator
 from gennas.training.fidelity import apply_fidelity, scale_space, scale_spec
+from gennas.training.result import TrainResult
+from gennas.training.state import StateStore, TrainingState, load_state, save_state
 from gennas.training.task import NODE_CONFIG, TASKS, Task, make_task
-from gennas.training.trainer import Trainer, TrainResult
+from gennas.training.trainer import Trainer
 
 __all__ = [
     "NODE_CONFIG",
     "TASKS",
     "ImageData",
     "NodeData",
+    "StateStore",
     "Task",
     "TrainConfig",
     "TrainEvaluator",
     "TrainResult",
     "Trainer",
+    "TrainingState",
     "apply_fidelity",
     "datasets",
     "load_module",
+    "load_state",
     "make_task",
     "save_module",
+    "save_state",
     "scale_space",
     "scale_spec",
 ]
