@@ -8,13 +8,19 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
 
 from gennas.cli_generator import SampleConfig, run_sample, run_train_generator
 from gennas.cli_proxies import ProxiesConfig, run_proxies
+from gennas.cli_transfer import TransferConfig, run_transfer
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.errors import ConfigError, GennasError, UnknownNameError
 from gennas.generators import TrainGeneratorConfig
+
+if TYPE_CHECKING:
+    from gennas.spaces import Space
 
 __all__ = ["main"]
 
@@ -45,7 +51,7 @@ class TrainVerbConfig:
     """Scale of the network's channels; more than 1 is wider."""
     depth: float = 1.0
     """Scale of the network's cells (or layers) per stage; more than 1 is deeper."""
-    from_: Path | None = None
+    source: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Run directory: its space, its options and, unless one is given, its best architecture."""
     resume: Path | None = None
     """Directory of training states: continue from the one that fits, and keep new ones there."""
@@ -126,17 +132,28 @@ def _train(config: TrainVerbConfig) -> int:
     from gennas.problem import load_architecture, make_recipe
     from gennas.report.terminal import print_metrics
     from gennas.training import TrainEvaluator, make_task, scale_space
-    from gennas.transfer import source_of
 
-    source = source_of(config.space, config.space_option, config.from_, config.task)
-    space = scale_space(source.space, config.width, config.depth)
-    arch = load_architecture(config.arch or source.best, space)
+    space, best = _space_and_best(config)
+    space = scale_space(space, config.width, config.depth)
+    arch = load_architecture(config.arch or best, space)
     download = {"download": True} if config.download else {}
     task = make_task(config.task, **parse_options(config.task_option), **download)
     evaluator = TrainEvaluator(space, task, make_recipe(task.config, config.train_option), checkpoints=config.resume)
     values = evaluator.evaluate(arch, Fidelity(config.epochs, config.data_fraction, config.resolution), config.seed)
     print_metrics(space.to_text(arch), values, evaluator.metrics)
     return 0
+
+
+def _space_and_best(config: TrainVerbConfig) -> tuple[Space, str]:
+    from gennas.config import parse_options
+    from gennas.spaces import make_space
+    from gennas.transfer import space_and_best
+
+    if config.source is None:
+        return make_space(config.space, **parse_options(config.space_option)), ""
+    if (config.space, config.space_option) != (TrainVerbConfig.space, ()):
+        raise ConfigError("Expected --from alone, which brings the run's space, got --space or --space-option with it.")
+    return space_and_best(config.source, config.task)
 
 
 def _report(config: ReportConfig) -> int:
@@ -203,6 +220,13 @@ VERBS = {
     "train": _Verb(
         TrainVerbConfig, _train, "train one architecture", "gennas train runs/digits/summary.json --task digits", "arch"
     ),
+    "transfer": _Verb(
+        TransferConfig,
+        run_transfer,
+        "train a run's best architectures on other tasks",
+        "gennas transfer runs/digits --tasks digits,mnist --top 5 --seeds 3",
+        "run",
+    ),
     "report": _Verb(ReportConfig, _report, "write a run's report again", "gennas report runs/cora", "run"),
     "list": _Verb(
         ListConfig, _list, "list spaces, tasks, strategies, tables or metrics", "gennas list strategies", "kind"
@@ -246,8 +270,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(name: str, verb: _Verb, args: list[str]) -> Any:
     """Read settings: a YAML file's values are defaults, flags override them."""
-    import tyro
-
     default, args = _from_yaml(verb.settings, args)
     if verb.positional is not None and args and not args[0].startswith("-"):
         args = [f"--{verb.positional}", *args]
