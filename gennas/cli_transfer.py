@@ -108,8 +108,7 @@ def _print(table: TransferTable, metric: str) -> None:
         shown.add_column(header, justify="right")
     shown.add_column("architecture", overflow="fold")
     for (group, arch), part in means.groupby(["group", "arch"], sort=False):
-        by_task = part.set_index("task")
-        cells = [_plus_minus(float(by_task.at[t, "mean"]), float(by_task.at[t, "std"])) for t in tasks]
+        cells = [_plus_minus(row["mean"], row["std"]) for row in part.to_dict("records")]  # in the order of tasks
         shown.add_row(str(group), format_value(float(part["source"].iloc[0])), *cells, str(arch))
     console.print(shown)
     summary = Table("task", title="Does rank carry over?", title_justify="left")
@@ -120,6 +119,6 @@ def _print(table: TransferTable, metric: str) -> None:
         summary.add_row(str(row["task"]), str(row["n"]), *numbers, _plus_minus(row["gain"], row["gain_se"]))
     console.print(summary)
     failed = table.rows[table.rows["status"] != "ok"]
-    for _, row in failed.head(5).iterrows():
+    for row in failed.head(5).to_dict("records"):
         console.print(f"[yellow]{row['task']}, seed {row['seed']}: {row['error']}[/yellow]", soft_wrap=True)
     console.print("± of the last column: standard error over architectures.")

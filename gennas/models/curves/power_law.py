@@ -170,7 +170,8 @@ class _Fit:
         starts = [np.r_[logit(best + share * (1 - best)), mean[1:]] for share in _STARTS] if start is None else [start]
         solutions = [least_squares(misfit, theta, method="lm", max_nfev=300) for theta in starts]
         solved = min(solutions, key=lambda s: float(s.cost))
-        curvature = solved.jac.T @ solved.jac
+        J = np.asarray(solved.jac)  # (T + p, p)
+        curvature = J.T @ J
         squares = float(np.sum((solved.fun[: len(y)] * noise) ** 2))
         log_evidence = -float(solved.cost) - 0.5 * float(np.linalg.slogdet(curvature * np.outer(sd, sd))[1])
         return cls(family, solved.x, np.linalg.inv(curvature), squares, log_evidence)
