@@ -46,7 +46,7 @@ class BayesianLastLayer:
         >>> model = BayesianLastLayer(steps=100)
         >>> model.fit(curves[1:])
         >>> mean, std = model.predict(curves[0][:8], horizon=30)
-        >>> abs(mean - curves[0][-1]) < abs(curves[0][7] - curves[0][-1])
+        >>> bool(abs(mean - curves[0][-1]) < abs(curves[0][7] - curves[0][-1]))
         True
     """
 
