@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from gennas.errors import ConfigError
 from gennas.eval.base import Fidelity, Metric
 from gennas.eval.complexity import count_flops
 from gennas.eval.hardware import measure_latency, resolve_device
@@ -52,6 +53,7 @@ class TrainEvaluator:
 
     Raises:
         CheckpointError: ``checkpoints`` holds states of another task, space or recipe.
+        ConfigError: ``sotl_epochs`` or ``max_checkpoints`` is not positive.
 
     Example:
         >>> from gennas.spaces.nasbench201 import NASBench201
@@ -79,6 +81,8 @@ class TrainEvaluator:
         self.space, self.task, self.config = space, task, config or task.config
         if checkpoints is not None and self.config.schedule == "cosine" and self.config.schedule_epochs is None:
             self.config = replace(self.config, schedule_epochs=self.config.epochs)
+        if sotl_epochs < 1:
+            raise ConfigError(f"Expected sotl_e over at least one epoch, got sotl_epochs={sotl_epochs}.")
         self.sotl_epochs = sotl_epochs
         self.measure_latency = measure_latency
         self.latency_batch = latency_batch if task.spec.kind == "image" else 1

@@ -79,6 +79,8 @@ def test_sums_of_losses_cover_all_and_the_last_epochs():
     assert sums[0]["sotl"] == sums[0]["sotl_e"] == sums[0]["train_loss"]
     three = sums[1]
     assert three["train_loss"] < three["sotl_e"] < three["sotl"]
+    with pytest.raises(ConfigError, match="sotl_epochs=0"):
+        TrainEvaluator(SPACE, TASK, QUICK, sotl_epochs=0)
     assert "last 2 epochs" in evaluator.metrics["sotl_e"].description
 
 
