@@ -8,14 +8,20 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
 
 from gennas.cli_export import ExportConfig, run_export
 from gennas.cli_generator import SampleConfig, run_sample, run_train_generator
 from gennas.cli_proxies import ProxiesConfig, run_proxies
+from gennas.cli_transfer import TransferConfig, run_transfer
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.errors import ConfigError, GennasError, UnknownNameError
 from gennas.generators import TrainGeneratorConfig
+
+if TYPE_CHECKING:
+    from gennas.spaces import Space
 
 __all__ = ["main"]
 
@@ -46,6 +52,16 @@ class TrainVerbConfig:
     """Conditions of these measures, as KEY=VALUE (for example epsilon=2/255)."""
     save: Path | None = None
     """Write the trained weights to this .safetensors file, for `gennas export --weights`."""
+    resolution: float = 1.0
+    """Scale of image height and width, in (0, 1]."""
+    width: float = 1.0
+    """Scale of the network's channels; more than 1 is wider."""
+    depth: float = 1.0
+    """Scale of the network's cells (or layers) per stage; more than 1 is deeper."""
+    source: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Run directory: its space, its options and, unless one is given, its best architecture."""
+    resume: Path | None = None
+    """Directory of training states: continue from the one that fits, and keep new ones there."""
     seed: int = 0
     """Seed of initialisation and data order."""
     download: bool = False
@@ -122,21 +138,40 @@ def _train(config: TrainVerbConfig) -> int:
     from gennas.eval.base import Fidelity
     from gennas.problem import load_architecture, make_measures, make_recipe
     from gennas.report.terminal import print_metrics
-    from gennas.spaces import make_space
-    from gennas.training import TrainEvaluator, make_task, save_module
+    from gennas.training import TrainEvaluator, make_task, save_module, scale_space
 
-    space = make_space(config.space, **parse_options(config.space_option))
-    arch = load_architecture(config.arch, space)
+    space, best = _space_and_best(config)
+    space = scale_space(space, config.width, config.depth)
+    arch = load_architecture(config.arch or best, space)
     download = {"download": True} if config.download else {}
     task = make_task(config.task, **parse_options(config.task_option), **download)
     names, conditions = make_measures(config.measure, config.measure_option)
-    recipe = make_recipe(task.config, config.train_option)
-    evaluator = TrainEvaluator(space, task, recipe, measure=names, measure_config=conditions)
-    module, values = evaluator.train(arch, Fidelity(config.epochs, config.data_fraction), config.seed)
+    evaluator = TrainEvaluator(
+        space,
+        task,
+        make_recipe(task.config, config.train_option),
+        measure=names,
+        measure_config=conditions,
+        checkpoints=config.resume,
+    )
+    fidelity = Fidelity(config.epochs, config.data_fraction, config.resolution)
+    module, values = evaluator.train(arch, fidelity, config.seed)
     print_metrics(space.to_text(arch), values, evaluator.metrics)
     if config.save is not None:
         save_module(module, config.save, {"arch": space.to_text(arch)})
     return 0
+
+
+def _space_and_best(config: TrainVerbConfig) -> tuple[Space, str]:
+    from gennas.config import parse_options
+    from gennas.spaces import make_space
+    from gennas.transfer import space_and_best
+
+    if config.source is None:
+        return make_space(config.space, **parse_options(config.space_option)), ""
+    if (config.space, config.space_option) != (TrainVerbConfig.space, ()):
+        raise ConfigError("Expected --from alone, which brings the run's space, got --space or --space-option with it.")
+    return space_and_best(config.source, config.task)
 
 
 def _report(config: ReportConfig) -> int:
@@ -210,6 +245,13 @@ VERBS = {
         "gennas export runs/digits/summary.json --to source --weights net.safetensors --out net.py",
         "arch",
     ),
+    "transfer": _Verb(
+        TransferConfig,
+        run_transfer,
+        "train a run's best architectures on other tasks",
+        "gennas transfer runs/digits --tasks digits,mnist --top 5 --seeds 3",
+        "run",
+    ),
     "report": _Verb(ReportConfig, _report, "write a run's report again", "gennas report runs/cora", "run"),
     "list": _Verb(
         ListConfig, _list, "list spaces, tasks, strategies, tables or metrics", "gennas list strategies", "kind"
@@ -253,8 +295,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(name: str, verb: _Verb, args: list[str]) -> Any:
     """Read settings: a YAML file's values are defaults, flags override them."""
-    import tyro
-
     default, args = _from_yaml(verb.settings, args)
     if verb.positional is not None and args and not args[0].startswith("-"):
         args = [f"--{verb.positional}", *args]

@@ -66,6 +66,8 @@ class ProblemConfig:
     """Scale of image height and width, in (0, 1]."""
     width: float = 1.0
     """Scale of the network's channels, in (0, 1]."""
+    depth: float = 1.0
+    """Scale of the network's cells (or layers) per stage, in (0, 1]."""
     download: bool = False
     """Allow the task to download its dataset."""
 
@@ -88,7 +90,8 @@ class ProblemConfig:
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide the outcome: all but where and how trials are run."""
-        return {k: v for k, v in self.to_dict().items() if k not in _HOW and not (k in _LATER and _is_unset(v))}
+        later = {f.name: _plain(f.default) for f in dataclasses.fields(self) if f.name in _LATER}
+        return {k: v for k, v in self.to_dict().items() if k not in _HOW and not (k in later and v == later[k])}
 
     @property
     def config_hash(self) -> str:
@@ -162,12 +165,8 @@ class CompareConfig(ProblemConfig):
 
 # Settings that do not change what a run finds.
 _HOW = ("out", "executor", "workers", "time_limit_s", "memory_limit_gb", "track", "download")
-# Settings that came later: left out while empty, so that earlier runs keep their identity.
-_LATER = ("proxy", "proxy_option", "cheap", "target", "stop_at_optimum", "measure", "measure_option")
-
-
-def _is_unset(value: Any) -> bool:
-    return value is None or value is False or value == []
+# Settings that came later: left out at their default, so that earlier runs keep their identity.
+_LATER = ("proxy", "proxy_option", "cheap", "target", "stop_at_optimum", "measure", "measure_option", "depth")
 
 
 def load_yaml(path: Path) -> dict[str, Any]:

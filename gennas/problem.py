@@ -181,7 +181,7 @@ def _refuse_measures(config: ProblemConfig) -> None:
 
 
 def _fidelity(config: ProblemConfig) -> Fidelity:
-    return Fidelity(config.epochs, config.data_fraction, config.resolution, config.width)
+    return Fidelity(config.epochs, config.data_fraction, config.resolution, config.width, config.depth)
 
 
 def _default_objective(metrics: Mapping[str, Metric]) -> tuple[str, ...]:

@@ -63,3 +63,8 @@ def test_strategies_are_split_outside_of_brackets() -> None:
 def test_a_target_of_zero_is_a_setting() -> None:
     assert SearchConfig(target=0.0).identity() != SearchConfig().identity()
     assert SearchConfig(cheap=()).identity() == SearchConfig().identity()
+
+
+def test_settings_that_came_later_leave_earlier_runs_their_identity() -> None:
+    assert "depth" not in SearchConfig().identity()
+    assert SearchConfig(depth=0.5).identity()["depth"] == 0.5

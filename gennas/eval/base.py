@@ -35,20 +35,27 @@ class Fidelity:
         data_fraction: share of the training set, in (0, 1].
         resolution: scale of image height and width, in (0, 1].
         width: scale of the network's channels, in (0, 1].
+        depth: scale of the number of cells (or layers) per stage, in (0, 1].
     """
 
     epochs: int | None = None
     data_fraction: float = 1.0
     resolution: float = 1.0
     width: float = 1.0
+    depth: float = 1.0
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.epochs < 1:
             raise ConfigError(f"Expected at least one epoch, got epochs={self.epochs}.")
-        for name in ("data_fraction", "resolution", "width"):
+        for name in ("data_fraction", "resolution", "width", "depth"):
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise ConfigError(f"Expected {name} in (0, 1], got {value}.")
+
+    def __str__(self) -> str:
+        # Part of an archive's identity: depth came later and is left out at 1, so that earlier runs keep theirs.
+        shown = {name: value for name, value in self.to_dict().items() if name != "depth" or value != 1}
+        return f"Fidelity({', '.join(f'{name}={value}' for name, value in shown.items())})"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for records."""

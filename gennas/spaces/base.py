@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from gennas.registry import Registry
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["SPACES", "Space", "TaskSpec"]
+__all__ = ["SPACES", "Space", "TaskSpec", "scaled_count"]
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
@@ -121,13 +122,17 @@ class Space(ABC):
         D = np.array([[self.schema.symbol(t, label) for t, label in enumerate(labels)]])
         return self.architecture(D[0])
 
-    def scaled(self, width: float) -> Space:
-        """The same space with ``width`` times the channels in its networks; architectures stay the same.
+    def scaled(self, width: float = 1.0, depth: float = 1.0) -> Space:
+        """The same space with ``width`` times the channels and ``depth`` times the cells or layers in its networks.
+
+        Architectures stay the same. Numbers of cells are rounded half up, and there is at least one.
 
         Raises:
-            ConfigError: the space has no width fidelity.
+            ConfigError: the space cannot scale its networks so.
         """
-        raise ConfigError(f"Space {self.name!r} has no width fidelity: it does not override scaled(width).")
+        raise ConfigError(
+            f"Space {self.name!r} has no width or depth fidelity: it does not override scaled(width, depth)."
+        )
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64] | None:
         """Number of parameters of the network that :meth:`build` returns for each architecture, ``(b,)``.
@@ -312,6 +317,16 @@ class Space(ABC):
 
 
 SPACES: Registry[type[Space]] = Registry("search space")
+
+
+def scaled_count(count: int, factor: float) -> int:
+    """``factor`` times a number of cells, rounded half up, at least 1.
+
+    Example:
+        >>> scaled_count(3, 0.5), scaled_count(1, 0.1)
+        (2, 1)
+    """
+    return max(1, math.floor(count * factor + 0.5))
 
 
 def _allowed_labels(mask: BoolArray) -> IntArray:

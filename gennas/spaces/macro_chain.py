@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
-from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space, TaskSpec
+from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space, TaskSpec, scaled_count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -87,6 +87,7 @@ class MacroChain(Space):
     """
 
     name = "macro-chain"
+    _depth_factor = 1.0  # of the layers in networks; part of the identity only where it is set
 
     def __init__(
         self,
@@ -304,11 +305,13 @@ class MacroChain(Space):
         """Stem, the layers, BN-ReLU, global average pool and a linear classifier."""
         from gennas.spaces._macro_chain_modules import ChainNetwork
 
-        layers = [replace(layer, width=self._channels(layer.width)) for layer in self.layers(arch)]
-        return ChainNetwork(layers, spec)
+        layers = _stretched(self.layers(arch), self._depth_factor)
+        return ChainNetwork([replace(layer, width=self._channels(layer.width)) for layer in layers], spec)
 
-    def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
+    def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64] | None:
         """Weights of convolutions, two per channel of every batch normalisation, and the classifier, ``(b,)``."""
+        if self._depth_factor != 1:  # layers were added or cut
+            return None
         channels = {f"w{w}": self._channels(w) for w in self.choices[2]}
         numbers = channels | {f"k{k}": k for k in self.choices[1]}
         value = np.array([numbers.get(label, 0) for label in self.schema.node_labels], dtype=np.int64)
@@ -334,8 +337,28 @@ class MacroChain(Space):
         """Channels of networks where the label says ``width``."""
         return max(1, round(width * self._width))
 
-    def scaled(self, width: float) -> MacroChain:
-        """The same space with ``width`` times the channels in its networks; labels stay the same."""
+    def scaled(self, width: float = 1.0, depth: float = 1.0) -> MacroChain:
+        """The same space with ``width`` times the channels and ``depth`` times the layers of every stage.
+
+        A stage begins at the first layer and at every layer of stride 2. It is cut from its end, or its last
+        layer is repeated with stride 1. Labels stay the same.
+        """
         space = copy(self)
         space._width = self._width * width
+        if depth != 1:
+            space._depth_factor = self._depth_factor * depth
         return space
+
+
+def _stretched(layers: Sequence[Layer], factor: float) -> list[Layer]:
+    """``factor`` times the layers of each stage."""
+    stages: list[list[Layer]] = []
+    for layer in layers:
+        if layer.stride > 1 or not stages:
+            stages.append([])
+        stages[-1].append(layer)
+    found = []
+    for stage in stages:
+        count = scaled_count(len(stage), factor)
+        found += [*stage[:count], *[replace(stage[-1], stride=1)] * (count - len(stage))]
+    return found

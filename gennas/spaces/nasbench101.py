@@ -18,7 +18,7 @@ from gennas.graph import Architecture, IntArray, Population
 from gennas.spaces import _nasbench101_cells as cells
 from gennas.spaces._nasbench101_cells import EDGES, MAX_EDGES, NONE, OPERATIONS, OUTPUT
 from gennas.spaces._prefixes import node_and_edge_columns
-from gennas.spaces.base import SPACES, Space, TaskSpec
+from gennas.spaces.base import SPACES, Space, TaskSpec, scaled_count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,9 +79,9 @@ class NASBench101(Space):
         self.width, self.num_stacks, self.num_cells = width, num_stacks, num_cells
         self.schema = cells.cell_schema()
 
-    def scaled(self, width: float) -> NASBench101:
-        """The same space with ``width`` times the channels in its networks."""
-        return NASBench101(max(5, round(self.width * width)), self.num_stacks, self.num_cells)
+    def scaled(self, width: float = 1.0, depth: float = 1.0) -> NASBench101:
+        """The same space with ``width`` times the channels and ``depth`` times the cells per stack."""
+        return NASBench101(max(5, round(self.width * width)), self.num_stacks, scaled_count(self.num_cells, depth))
 
     @property
     def size(self) -> int:

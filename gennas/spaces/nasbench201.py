@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gennas.errors import InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, Population
-from gennas.spaces.base import SPACES, Space, TaskSpec
+from gennas.spaces.base import SPACES, Space, TaskSpec, scaled_count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,9 +79,9 @@ class NASBench201(Space):
         D = np.array([self._decisions_of(text) for text in texts], dtype=np.int16)
         return Population.from_decisions(self.schema, D.reshape(-1, self.schema.num_decisions))
 
-    def scaled(self, width: float) -> NASBench201:
-        """The same space with ``width`` times the channels in its networks."""
-        return NASBench201(self.num_cells, max(1, round(self.width * width)))
+    def scaled(self, width: float = 1.0, depth: float = 1.0) -> NASBench201:
+        """The same space with ``width`` times the channels and ``depth`` times the cells per stage."""
+        return NASBench201(scaled_count(self.num_cells, depth), max(1, round(self.width * width)))
 
     def _decisions_of(self, text: str) -> list[int]:
         nodes = [_TOKEN.findall(part) for part in text.strip().split("+")]

@@ -209,8 +209,14 @@ class NASBenchGraph(Space):
             return self
         return NASBenchGraph("proteins", self.hidden, self.num_pre, self.num_post, self.dropout)
 
-    def scaled(self, width: float) -> NASBenchGraph:
-        """The same space with ``width`` times the hidden units in its networks, rounded to an even number."""
+    def scaled(self, width: float = 1.0, depth: float = 1.0) -> NASBenchGraph:
+        """The same space with ``width`` times the hidden units in its networks, rounded to an even number.
+
+        Raises:
+            ConfigError: another depth: a network is one cell.
+        """
+        if depth != 1:
+            raise ConfigError(f"Space {self.name!r} has no depth fidelity: a network is one cell; leave it at 1.")
         hidden = max(2, 2 * round(self.hidden * width / 2))
         return NASBenchGraph(self.variant, hidden, self.num_pre, self.num_post, self.dropout)
 

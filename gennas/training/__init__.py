@@ -5,10 +5,12 @@ from gennas.training.checkpoint import load_module, read_note, save_module
 from gennas.training.config import TrainConfig
 from gennas.training.data import ImageData, NodeData
 from gennas.training.evaluator import TrainEvaluator
-from gennas.training.fidelity import apply_fidelity, scale_spec, scale_width
+from gennas.training.fidelity import apply_fidelity, scale_space, scale_spec
 from gennas.training.measures import MEASURES, MeasureConfig, measure_network
+from gennas.training.result import TrainResult
+from gennas.training.state import StateStore, TrainingState, load_state, save_state
 from gennas.training.task import NODE_CONFIG, TASKS, Task, make_task
-from gennas.training.trainer import Trainer, TrainResult
+from gennas.training.trainer import Trainer
 
 __all__ = [
     "MEASURES",
@@ -17,18 +19,22 @@ __all__ = [
     "ImageData",
     "MeasureConfig",
     "NodeData",
+    "StateStore",
     "Task",
     "TrainConfig",
     "TrainEvaluator",
     "TrainResult",
     "Trainer",
+    "TrainingState",
     "apply_fidelity",
     "datasets",
     "load_module",
+    "load_state",
     "make_task",
     "measure_network",
     "read_note",
     "save_module",
+    "save_state",
+    "scale_space",
     "scale_spec",
-    "scale_width",
 ]

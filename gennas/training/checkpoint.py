@@ -8,11 +8,11 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_model
-from torch import nn
+from torch import Tensor, nn
 
 from gennas.errors import CheckpointError
 
-__all__ = ["load_module", "read_note", "save_module"]
+__all__ = ["fill_module", "load_module", "read_note", "save_module"]
 
 _NOTE = "note."
 
@@ -54,6 +54,15 @@ def load_module(module: nn.Module, path: str | Path) -> None:
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"Expected weights in {path}, got: {error}.") from error
     state |= {name: state[kept] for name, kept in tied.items() if kept in state}
+    fill_module(module, state, path)
+
+
+def fill_module(module: nn.Module, state: Mapping[str, Tensor], path: Path | str) -> None:
+    """Give ``module`` the weights and buffers of ``state``, which was read from ``path``.
+
+    Raises:
+        CheckpointError: they belong to another network; the module is left as it was.
+    """
     saved, own = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (state, module.state_dict()))
     wrong = [f"{n}: saved {saved.get(n)}, here {own.get(n)}" for n in sorted(saved | own) if saved.get(n) != own.get(n)]
     if wrong:

@@ -24,6 +24,8 @@ class TrainConfig:
         label_smoothing: in [0, 1).
         warmup: share of all steps over which the rate rises linearly; after it, a cosine falls to 0.
         schedule: ``cosine`` or ``constant`` after the warm-up.
+        schedule_epochs: epochs over which the schedule runs; by default those that are trained. A training
+            that is to be continued sets it to the last epoch it may ever reach.
         grad_clip: largest norm of the gradient, None for no limit.
         select: whose weights are tested and kept: those of the ``last`` epoch, or of the epoch with
             the ``best`` validation accuracy.
@@ -49,6 +51,7 @@ class TrainConfig:
     label_smoothing: float = 0.0
     warmup: float = 0.1
     schedule: Literal["cosine", "constant"] = "cosine"
+    schedule_epochs: int | None = None
     grad_clip: float | None = 5.0
     select: Literal["last", "best"] = "last"
     patience: int | None = None
@@ -66,6 +69,7 @@ class TrainConfig:
             "eval_batch_size": self.eval_batch_size >= 1,
             "optimizer": self.optimizer in ("sgd", "adamw"),
             "schedule": self.schedule in ("cosine", "constant"),
+            "schedule_epochs": self.schedule_epochs is None or self.schedule_epochs >= 1,
             "select": self.select in ("last", "best"),
             "lr": self.lr > 0,
             "weight_decay": self.weight_decay >= 0,

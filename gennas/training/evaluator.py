@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from gennas.errors import ConfigError
 from gennas.eval.base import Fidelity, Metric
 from gennas.eval.complexity import count_flops
 from gennas.eval.hardware import measure_latency, resolve_device
 from gennas.graph import Architecture
 from gennas.spaces.base import Space
 from gennas.training.config import TrainConfig
-from gennas.training.fidelity import apply_fidelity, scale_spec, scale_width
+from gennas.training.fidelity import apply_fidelity, scale_space, scale_spec
 from gennas.training.measures import MeasureConfig, check_measures, measure_metrics, measure_network, measure_protocol
+from gennas.training.result import TrainResult
+from gennas.training.state import StateStore
 from gennas.training.task import Task
 from gennas.training.trainer import Trainer, _threads, seeded
 
@@ -27,6 +32,7 @@ class TrainEvaluator:
     """Builds an architecture, trains it on a task and measures what it costs.
 
     Metrics: ``val_accuracy`` and ``test_accuracy`` (fractions, of the selected weights), ``train_loss``,
+    ``sotl`` and ``sotl_e`` (sums of the training losses of all and of the last epochs, Ru et al. 2021),
     ``params`` and ``params_m``, ``flops`` (multiply-accumulates of one example, or of the graph),
     ``latency_ms`` and ``latency_iqr_ms`` (one batch on the training device), ``train_s``; with ``measure``
     ``measure_s`` and, for every measure, ``val_…`` and ``test_…``.
@@ -41,13 +47,20 @@ class TrainEvaluator:
         measure_latency: whether to time the trained network (it takes about half a second).
         latency_batch: images per timed call; a graph is always timed whole, as a batch of one.
         latency_threads: CPU threads while timing.
+        checkpoints: directory where training states are kept by architecture, fidelity and seed; a training that
+            differs from an earlier one by more epochs alone goes on from there. The schedule then always runs
+            over ``config.schedule_epochs`` (by default ``config.epochs``), however few epochs are asked for.
+        max_checkpoints: most states that are kept; the oldest go first.
+        sotl_epochs: epochs ``E`` of ``sotl_e``.
         measure: names of :data:`gennas.training.measures.MEASURES` that the trained network is measured by: on
             validation data for the search, on test data to be reported.
         measure_config: their conditions.
 
     Raises:
+        CheckpointError: ``checkpoints`` holds states of another task, space or recipe.
         UnknownNameError: no such measure.
-        ConfigError: the device is not there, or a measure has no meaning for the task.
+        ConfigError: ``sotl_epochs`` or ``max_checkpoints`` is not positive, the device is not there, or a measure
+            has no meaning for the task.
 
     Example:
         >>> from gennas.spaces.nasbench201 import NASBench201
@@ -68,24 +81,36 @@ class TrainEvaluator:
         measure_latency: bool = True,
         latency_batch: int = 1,
         latency_threads: int = 1,
+        checkpoints: str | Path | None = None,
+        max_checkpoints: int = 200,
+        sotl_epochs: int = 3,
         measure: Sequence[str] = (),
         measure_config: MeasureConfig | None = None,
     ) -> None:
         self.space, self.task, self.config = space, task, config or task.config
+        if checkpoints is not None and self.config.schedule == "cosine" and self.config.schedule_epochs is None:
+            self.config = replace(self.config, schedule_epochs=self.config.epochs)
+        if sotl_epochs < 1:
+            raise ConfigError(f"Expected sotl_e over at least one epoch, got sotl_epochs={sotl_epochs}.")
+        self.sotl_epochs = sotl_epochs
         self.measure_latency = measure_latency
         self.latency_batch = latency_batch if task.spec.kind == "image" else 1
         self.latency_threads = latency_threads
         timing = f"batch {self.latency_batch}, {latency_threads} threads"
-        self.metrics: Mapping[str, Metric] = {**task.metrics, **_cost_metrics(timing if measure_latency else None)}
-        self.protocol = (
-            f"train({task.name}; {task.split}); space({space.identity}); recipe({_recipe(self.config)}); "
-            f"latency({timing if measure_latency else 'none'}); device({resolve_device(self.config.device).type})"
-        )
         check_measures(measure, task.spec.kind)
         self.measure, self.measure_config = tuple(measure), measure_config or MeasureConfig()
-        self.metrics = {**self.metrics, **measure_metrics(self.measure)}
+        self.metrics: Mapping[str, Metric] = {
+            **task.metrics,
+            **_speed_metrics(sotl_epochs),
+            **_cost_metrics(timing if measure_latency else None),
+            **measure_metrics(self.measure),
+        }
+        trained = f"train({task.name}; {task.split}); space({space.identity}); recipe({_recipe(self.config)})"
+        device = f"device({resolve_device(self.config.device).type})"
+        self.protocol = f"{trained}; latency({timing if measure_latency else 'none'}); {device}"
         if self.measure:
             self.protocol += f"; measures({measure_protocol(self.measure, self.measure_config)})"
+        self.store = checkpoints and StateStore(checkpoints, f"{trained}; {device}", max_checkpoints)
 
     cheap_metrics = ("params", "params_m", "flops")
 
@@ -93,7 +118,7 @@ class TrainEvaluator:
         """Parameters and multiply-accumulates of the network, which is built but not trained."""
         spec = scale_spec(self.task.spec, fidelity)
         with seeded(0, torch.device("cpu")):
-            module = scale_width(self.space, fidelity.width).build(arch, spec)
+            module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec)
         return _complexity(module, self.task.example_inputs(1, spec.input_shape))
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
@@ -110,12 +135,14 @@ class TrainEvaluator:
         spec = scale_spec(self.task.spec, fidelity)
         device = resolve_device(self.config.device)
         with seeded(seed, device):
-            module = scale_width(self.space, fidelity.width).build(arch, spec)
-        result = Trainer(self.task, self.config).fit(module, fidelity, seed)
+            module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec)
+        result = self._fit(module, arch.key, fidelity, seed)
         values = {
             "val_accuracy": result.selected_val_accuracy,
             "test_accuracy": result.test_accuracy,
             "train_loss": result.train_loss[-1],
+            "sotl": result.sotl,
+            "sotl_e": result.sotl_e(self.sotl_epochs),
             "train_s": result.seconds,
             **_complexity(module, self.task.example_inputs(1, spec.input_shape)),
         }
@@ -144,10 +171,29 @@ class TrainEvaluator:
         finally:
             module.to("cpu")
 
+    def _fit(self, module: nn.Module, key: str, fidelity: Fidelity, seed: int) -> TrainResult:
+        """Train, from the nearest state on where states are kept."""
+        trainer = Trainer(self.task, self.config)
+        if not self.store:
+            return trainer.fit(module, fidelity, seed)
+        epochs = fidelity.epochs or self.config.epochs
+        found, place = (find(key, fidelity, epochs, seed) for find in (self.store.nearest, self.store.place))
+        result = trainer.fit(module, fidelity, seed, resume_from=found, save_to=place)
+        self.store.trim()
+        return result
+
 
 def _complexity(module: nn.Module, inputs: Any) -> dict[str, float]:
     counted = count_flops(module, inputs)
     return {"params": float(counted.params), "params_m": counted.params / 1e6, "flops": float(counted.flops)}
+
+
+def _speed_metrics(epochs: int) -> dict[str, Metric]:
+    metrics = [
+        Metric("sotl", "min", "nats", "sum of the training losses of all epochs", (0.0, math.inf)),
+        Metric("sotl_e", "min", "nats", f"sum of the training losses of the last {epochs} epochs", (0.0, math.inf)),
+    ]
+    return {metric.name: metric for metric in metrics}
 
 
 def _cost_metrics(timing: str | None) -> dict[str, Metric]:
@@ -168,4 +214,8 @@ def _cost_metrics(timing: str | None) -> dict[str, Metric]:
 
 
 def _recipe(config: TrainConfig) -> str:
-    return ", ".join(f"{name}={value}" for name, value in config.to_dict().items() if name != "device")
+    values = config.to_dict()
+    del values["device"]
+    if values["schedule_epochs"] is None:  # it came later: earlier protocols keep their name
+        del values["schedule_epochs"]
+    return ", ".join(f"{name}={value}" for name, value in values.items())

@@ -1,7 +1,8 @@
-"""Applying a fidelity: fewer examples, smaller images, narrower networks."""
+"""Applying a fidelity: fewer examples, smaller images, narrower and shallower networks."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from gennas.errors import ConfigError
@@ -9,7 +10,7 @@ from gennas.eval.base import Fidelity
 from gennas.spaces.base import Space, TaskSpec
 from gennas.training.data import TaskData, scaled_size, stratified_share
 
-__all__ = ["apply_fidelity", "scale_spec", "scale_width"]
+__all__ = ["apply_fidelity", "scale_space", "scale_spec"]
 
 
 def apply_fidelity(data: TaskData, fidelity: Fidelity, seed: int) -> TaskData:
@@ -45,12 +46,17 @@ def scale_spec(spec: TaskSpec, fidelity: Fidelity) -> TaskSpec:
     return replace(spec, input_shape=(channels, *(scaled_size(s, fidelity.resolution) for s in size)))
 
 
-def scale_width(space: Space, width: float) -> Space:
-    """Return ``space`` with ``width`` times the channels, through its method ``scaled(width)``.
+def scale_space(space: Space, width: float = 1.0, depth: float = 1.0) -> Space:
+    """Return ``space`` with ``width`` times the channels and ``depth`` times the cells or layers in its networks.
 
     Raises:
-        ConfigError: the space has no such method.
+        ConfigError: a factor is not positive, or the space does not override ``scaled(width, depth)``.
+
+    Example:
+        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> scale_space(NASBench201(num_cells=5), depth=0.4).num_cells
+        2
     """
-    if width == 1:
-        return space
-    return space.scaled(width)
+    if not (0 < width < math.inf and 0 < depth < math.inf):
+        raise ConfigError(f"Expected positive factors of width and depth, got width={width} and depth={depth}.")
+    return space if width == depth == 1 else space.scaled(width, depth)

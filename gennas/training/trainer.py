@@ -4,71 +4,32 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gennas.errors import EvaluationError
+from gennas.errors import CheckpointError, ConfigError, EvaluationError
 from gennas.eval.base import Fidelity
 from gennas.eval.hardware import resolve_device
 from gennas.training.augment import Augmentation
+from gennas.training.checkpoint import fill_module
 from gennas.training.config import TrainConfig
 from gennas.training.data import Batch, ImageData, Part, TaskData
 from gennas.training.fidelity import apply_fidelity
+from gennas.training.result import TrainResult
+from gennas.training.state import TrainingState, fill_optimizer, load_state, optimizer_tensors, save_state
 from gennas.training.task import Task
 
-__all__ = ["TrainResult", "Trainer", "seeded"]
+__all__ = ["Trainer", "seeded"]
 
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a training gave; losses are mean cross entropies, accuracies fractions.
-
-    Args:
-        train_loss: of every epoch, while learning.
-        val_loss: of every epoch.
-        val_accuracy: of every epoch.
-        selected_epoch: whose weights were kept, from 1.
-        test_accuracy: of the kept weights; it played no part in keeping them.
-        seconds: wall time of everything.
-        stopped: ``finished`` all epochs, or out of ``patience``.
-        device: where it ran.
-    """
-
-    train_loss: tuple[float, ...]
-    val_loss: tuple[float, ...]
-    val_accuracy: tuple[float, ...]
-    selected_epoch: int
-    test_accuracy: float
-    seconds: float
-    stopped: Literal["finished", "patience"]
-    device: str
-
-    @property
-    def epochs(self) -> int:
-        """Epochs that were run."""
-        return len(self.train_loss)
-
-    @property
-    def selected_val_accuracy(self) -> float:
-        """Validation accuracy of the kept weights."""
-        return self.val_accuracy[self.selected_epoch - 1]
-
-    @property
-    def best_val_accuracy(self) -> float:
-        """Highest validation accuracy of any epoch."""
-        return max(self.val_accuracy)
-
-    @property
-    def last_val_accuracy(self) -> float:
-        """Validation accuracy after the last epoch."""
-        return self.val_accuracy[-1]
+_CURVES = ("train_loss", "val_loss", "val_accuracy")
 
 
 class Trainer:
@@ -89,7 +50,15 @@ class Trainer:
     def __init__(self, task: Task, config: TrainConfig | None = None) -> None:
         self.task, self.config = task, config or task.config
 
-    def fit(self, module: nn.Module, fidelity: Fidelity | None = None, seed: int = 0) -> TrainResult:
+    def fit(
+        self,
+        module: nn.Module,
+        fidelity: Fidelity | None = None,
+        seed: int = 0,
+        *,
+        resume_from: str | Path | None = None,
+        save_to: str | Path | None = None,
+    ) -> TrainResult:
         """Train ``module`` in place; it ends with the selected weights, on the device it came on.
 
         On a CPU the result is a function of the initial weights and ``seed``. The global random
@@ -100,8 +69,13 @@ class Trainer:
                 of a graph to logits of every node ``(n, classes)``.
             fidelity: how much to spend; its width is the space's business, not ours.
             seed: of the order of batches, augmentation, dropout and the share of the data.
+            resume_from: directory of a state that an earlier call saved; training goes on up to the epochs of
+                ``fidelity``. Where the schedule is the same (``TrainConfig.schedule_epochs``, or a constant rate
+                without warm-up) the result is that of training at once.
+            save_to: directory where the state is saved after every epoch.
 
         Raises:
+            CheckpointError: the state belongs to another training, or cannot be read or written.
             EvaluationError: nothing to train, outputs of another shape, or a loss that is not finite.
             ConfigError: the device or the data are missing, or the fidelity does not fit the task.
         """
@@ -113,14 +87,17 @@ class Trainer:
         module.to(device).to(memory_format=torch.channels_last if is_image else torch.preserve_format)
         try:
             with seeded(seed, device), _threads(self.config.threads), _tf32(self.config.amp and device.type == "cuda"):
-                run = _Run(module, data, self.task, self.config, fidelity, device, seed)
-                stopped = run.train()
+                run = _Run(module, data, self.task, self.config, fidelity, device, seed, start)
+                if resume_from is not None:
+                    run.resume(Path(resume_from))
+                stopped = run.train(save_to)
                 test_accuracy, _ = run.evaluate("test")
         finally:
             module.to(home).to(memory_format=torch.contiguous_format if is_image else torch.preserve_format)
         curves = tuple(run.train_loss), tuple(run.val_loss), tuple(run.val_accuracy)
-        seconds = time.perf_counter() - start
-        return TrainResult(*curves, run.selected_epoch, test_accuracy, seconds, stopped, device.type)
+        return TrainResult(
+            *curves, run.selected_epoch, test_accuracy, run.seconds, stopped, device.type, run.resumed_epoch
+        )
 
 
 @dataclass
@@ -134,20 +111,26 @@ class _Run:
     fidelity: Fidelity
     device: torch.device
     seed: int
+    start: float
     train_loss: list[float] = field(default_factory=list)
     val_loss: list[float] = field(default_factory=list)
     val_accuracy: list[float] = field(default_factory=list)
     selected_epoch: int = 0
+    kept: dict[str, Tensor] = field(default_factory=dict)
+    resumed_epoch: int = 0
+    earlier_s: float = 0.0
 
     def __post_init__(self) -> None:
         config, data = self.config, self.data
         self.epochs = self.fidelity.epochs or config.epochs
+        self.horizon = _schedule_epochs(config, self.epochs)
+        self.generator = torch.Generator().manual_seed(self.seed)
         padding = math.ceil(config.crop_padding * self.fidelity.resolution)
         self.batches = partial(
             data.batches,
             "train",
             config.batch_size,
-            generator=torch.Generator().manual_seed(self.seed),
+            generator=self.generator,
             augmentation=Augmentation(padding, config.flip) if padding or config.flip else None,
         )
         self.parameters = [p for p in self.module.parameters() if p.requires_grad]
@@ -155,28 +138,99 @@ class _Run:
             raise EvaluationError(f"{type(self.module).__name__} has no trainable parameters; nothing can be learnt.")
         steps = max(1, math.ceil(len(data.labels("train")) / config.batch_size)) if isinstance(data, ImageData) else 1
         self.optimizer = _optimizer(self.parameters, config)
-        schedule = partial(_rate, total=steps * self.epochs, config=config)
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, schedule)
+        self.rate = partial(_rate, total=steps * self.horizon, config=config)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.rate)
 
-    def train(self) -> Literal["finished", "patience"]:
+    def train(self, save_to: str | Path | None = None) -> Literal["finished", "patience"]:
         """Run the epochs and leave the selected weights in the module."""
-        kept: dict[str, Tensor] = {}
-        stopped: Literal["finished", "patience"] = "finished"
-        for epoch in range(1, self.epochs + 1):
-            self.train_loss.append(self._epoch(epoch))
-            accuracy, loss = self.evaluate("validation")
-            self.val_accuracy.append(accuracy)
-            self.val_loss.append(loss)
-            if self.config.select == "last" or self._improved():
-                self.selected_epoch = epoch
-                if self.config.select == "best":
-                    kept = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
-            if self.config.patience is not None and epoch - self.selected_epoch >= self.config.patience:
-                stopped = "patience"
-                break
-        if kept:
-            self.module.load_state_dict(kept)
-        return stopped
+        while len(self.train_loss) < self.epochs and not self._out_of_patience():
+            self._advance()
+            if save_to is not None:
+                save_state(self.state(), save_to)
+        if self.kept:
+            self.module.load_state_dict(self.kept)
+        return "patience" if self._out_of_patience() else "finished"
+
+    def _advance(self) -> None:
+        """Train one epoch, measure, and keep the weights if they are the ones to keep."""
+        epoch = len(self.train_loss) + 1
+        self.train_loss.append(self._epoch(epoch))
+        accuracy, loss = self.evaluate("validation")
+        self.val_accuracy.append(accuracy)
+        self.val_loss.append(loss)
+        if self.config.select == "last" or self._improved():
+            self.selected_epoch = epoch
+            if self.config.select == "best":
+                self.kept = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+
+    def _out_of_patience(self) -> bool:
+        patience = self.config.patience
+        return patience is not None and len(self.train_loss) - self.selected_epoch >= patience
+
+    # ------------------------------------------------------------------ states
+
+    @property
+    def seconds(self) -> float:
+        """Wall time, with that of the trainings this one continues."""
+        return self.earlier_s + time.perf_counter() - self.start
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a training must share with the one that it continues."""
+        ignored = ("epochs", "schedule_epochs", "device", "threads", "eval_batch_size")
+        recipe = {name: value for name, value in self.config.to_dict().items() if name not in ignored}
+        free = self.config.schedule == "constant" and self.config.warmup == 0
+        spent = {name: value for name, value in self.fidelity.to_dict().items() if name != "epochs"}
+        place = {"device": self.device.type, "seed": self.seed}
+        task = f"{self.task.name}; {self.task.split}"
+        return {"task": task, **recipe, "schedule_epochs": None if free else self.horizon, **spent, **place}
+
+    def state(self) -> TrainingState:
+        """Everything that the next epoch depends on."""
+        rng = {"cpu": torch.get_rng_state(), "batches": self.generator.get_state()}
+        if self.device.type == "cuda":
+            rng["cuda"] = torch.cuda.get_rng_state(self.device)
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "network": self.module.state_dict(),
+            "kept": self.kept,
+            "optimizer": optimizer_tensors(self.optimizer),
+            "rng": rng,
+        }
+        record = {
+            "identity": self.identity,
+            "steps": self.schedule.last_epoch,
+            "selected_epoch": self.selected_epoch,
+            "seconds": self.seconds,
+            **{name: getattr(self, name) for name in _CURVES},
+        }
+        return TrainingState({f"{part}.{name}": t for part, ts in parts.items() for name, t in ts.items()}, record)
+
+    def resume(self, directory: Path) -> None:
+        """Put the training into a saved state."""
+        state = load_state(directory)
+        state.require(self.identity, directory)
+        record = state.record
+        for name in _CURVES:
+            setattr(self, name, list(record[name]))
+        self.resumed_epoch = len(self.train_loss)
+        if self.resumed_epoch > self.epochs:
+            raise CheckpointError(
+                f"{directory} holds {self.resumed_epoch} epochs, more than the {self.epochs} asked for; ask for more."
+            )
+        fill_module(self.module, state.part("network"), directory)
+        fill_optimizer(self.optimizer, state.part("optimizer"))
+        self.kept = {name: t.to(self.device) for name, t in state.part("kept").items()}
+        self.selected_epoch, self.earlier_s = record["selected_epoch"], record["seconds"]
+        self.schedule.last_epoch = record["steps"]
+        for group, peak in zip(self.optimizer.param_groups, self.schedule.base_lrs, strict=True):
+            group["lr"] = peak * self.rate(record["steps"])
+        rng = state.part("rng")
+        torch.set_rng_state(rng["cpu"])
+        self.generator.set_state(rng["batches"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(rng["cuda"], self.device)
+
+    # ------------------------------------------------------------------ steps
 
     def evaluate(self, part: Part) -> tuple[float, float]:
         """Accuracy and mean loss of a part, in evaluation mode."""
@@ -246,6 +300,17 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
             with torch.cuda.device(place):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def _schedule_epochs(config: TrainConfig, epochs: int) -> int:
+    """Epochs over which the rate's schedule runs."""
+    horizon = config.schedule_epochs or epochs
+    if config.schedule == "cosine" and epochs > horizon:
+        raise ConfigError(
+            f"Expected at most {horizon} epochs, got {epochs}: the learning rate's schedule ends there. "
+            f"Set schedule_epochs={epochs} in the recipe, from the first training on."
+        )
+    return horizon
 
 
 def _rate(step: int, total: int, config: TrainConfig) -> float:

@@ -157,3 +157,25 @@ def test_scaled_networks_are_narrower_and_architectures_stay(name: str) -> None:
     spec = TaskSpec("node", (20,), 3) if name == "nasbench-graph" else TaskSpec("image", (1, 8, 8), 3)
     sizes = [sum(p.numel() for p in s.build(arch, spec).parameters()) for s in (half, space)]
     assert sizes[0] < sizes[1]
+
+
+@pytest.mark.parametrize("name", ["nasbench101", "nasbench201", "macro-chain"])
+def test_scaled_networks_are_shallower_and_run(name: str) -> None:
+    import torch
+
+    from gennas.spaces import make_space
+
+    space, spec = make_space(name), TaskSpec("image", (1, 8, 8), 3)
+    arch = space.sample(1, np.random.default_rng(0))[0]
+    networks = [s.build(arch, spec).eval() for s in (space.scaled(depth=0.5), space, space.scaled(depth=1.5))]
+    assert space.scaled(depth=0.5).schema.fingerprint == space.schema.fingerprint
+    depths = [sum(isinstance(m, torch.nn.Conv2d) for m in n.modules()) for n in networks]
+    assert depths[0] < depths[1] < depths[2]
+    assert networks[2](torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+
+
+def test_a_single_cell_has_no_depth() -> None:
+    from gennas.spaces import make_space
+
+    with pytest.raises(ConfigError, match="'nasbench-graph' has no depth fidelity"):
+        make_space("nasbench-graph").scaled(depth=0.5)

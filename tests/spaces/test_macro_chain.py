@@ -199,3 +199,25 @@ def test_inverted_bottleneck_is_residual_only_where_shapes_agree() -> None:
 def test_impossible_settings_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         make_space("macro-chain", **options)
+
+
+@pytest.mark.parametrize(
+    ("depth", "expected"),
+    [
+        (0.5, "conv3x3-w16-s1/conv5x5-w16-s2"),
+        (1.0, "conv3x3-w16-s1/inverted3x3-w16-s1/conv5x5-w16-s2"),
+        (2.0, "conv3x3-w16-s1/" + "inverted3x3-w16-s1/" * 3 + "conv5x5-w16-s2/conv5x5-w16-s1"),
+    ],
+)
+def test_depth_stretches_stages_and_keeps_their_strides(depth: float, expected: str) -> None:
+    space = MacroChain(min_depth=1)
+    text = "conv3x3-w16-s1/inverted3x3-w16-s1/conv5x5-w16-s2"
+    network = space.scaled(depth=depth).build(space.from_text(text), TaskSpec("image", (1, 8, 8), 10))
+    expected_network = space.build(space.from_text(expected), TaskSpec("image", (1, 8, 8), 10))
+    assert str(network) == str(expected_network)
+
+
+def test_identity_tells_depths_apart() -> None:
+    space = MacroChain()
+    assert space.scaled(0.5).scaled(2.0).identity == space.identity
+    assert space.scaled(depth=0.5).identity != space.identity

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from gennas.errors import ConfigError
+from gennas.errors import CheckpointError, ConfigError
 from gennas.eval.base import Evaluator, Fidelity
 from gennas.spaces.nasbench201 import NASBench201
 from gennas.training import TrainEvaluator, make_task
@@ -71,6 +71,33 @@ def test_protocol_tells_measurements_apart(evaluator):
     ]
     assert len({e.protocol for e in (evaluator, *others)}) == 6
     assert "batch 8" in others[3].metrics["latency_ms"].description
+
+
+def test_sums_of_losses_cover_all_and_the_last_epochs():
+    evaluator = TrainEvaluator(SPACE, TASK, replace(QUICK, epochs=3), measure_latency=False, sotl_epochs=2)
+    sums = [evaluator.evaluate(ARCH, Fidelity(epochs=epochs), seed=0) for epochs in (1, 3)]
+    assert sums[0]["sotl"] == sums[0]["sotl_e"] == sums[0]["train_loss"]
+    three = sums[1]
+    assert three["train_loss"] < three["sotl_e"] < three["sotl"]
+    with pytest.raises(ConfigError, match="sotl_epochs=0"):
+        TrainEvaluator(SPACE, TASK, QUICK, sotl_epochs=0)
+    assert "last 2 epochs" in evaluator.metrics["sotl_e"].description
+
+
+def test_a_trial_goes_on_from_its_checkpoint(tmp_path):
+    recipe, names = replace(QUICK, epochs=4), ("val_accuracy", "test_accuracy", "train_loss", "sotl")
+    at_once = TrainEvaluator(SPACE, TASK, replace(recipe, schedule_epochs=4), measure_latency=False)
+    expected = at_once.evaluate(ARCH, Fidelity(data_fraction=0.5), seed=3)
+    evaluator = TrainEvaluator(SPACE, TASK, recipe, measure_latency=False, checkpoints=tmp_path)
+    assert evaluator.protocol == at_once.protocol
+    first = evaluator.evaluate(ARCH, Fidelity(epochs=2, data_fraction=0.5), seed=3)
+    copy = pickle.loads(pickle.dumps(evaluator))
+    values = copy.evaluate(ARCH, Fidelity(data_fraction=0.5), seed=3)
+    assert [values[name] for name in names] == pytest.approx([expected[name] for name in names], abs=1e-6)
+    assert values["train_s"] > first["train_s"]
+    assert len(list(tmp_path.glob("*/*/state.safetensors"))) == 2
+    with pytest.raises(CheckpointError, match="another directory or the same settings"):
+        TrainEvaluator(SPACE, TASK, replace(recipe, lr=0.1), checkpoints=tmp_path)
 
 
 def test_a_device_that_is_not_there_is_refused_before_any_training():

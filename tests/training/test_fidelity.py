@@ -11,7 +11,7 @@ from gennas.eval.base import Fidelity
 from gennas.graph import GraphSchema
 from gennas.spaces.base import Space, TaskSpec
 from gennas.spaces.nasbench201 import NASBench201
-from gennas.training import apply_fidelity, make_task, scale_spec, scale_width
+from gennas.training import apply_fidelity, make_task, scale_space, scale_spec
 
 
 class Rigid(Space):
@@ -45,9 +45,17 @@ def test_resolution_resizes_all_parts_and_the_spec():
         scale_spec(TaskSpec("node", (5,), 2), Fidelity(resolution=0.5))
 
 
-def test_width_needs_the_spaces_help():
+def test_width_and_depth_need_the_spaces_help():
     space = NASBench201()
-    assert scale_width(space, 1.0) is space
-    assert scale_width(space, 0.5).width == 8
-    with pytest.raises(ConfigError, match="'rigid' has no width fidelity"):
-        scale_width(Rigid(), 0.5)
+    assert scale_space(space) is space
+    half = scale_space(space, 0.5, 0.5)
+    assert (half.width, half.num_cells) == (8, 3)
+    for factors in ({"width": 0.5}, {"depth": 0.5}):
+        with pytest.raises(ConfigError, match="'rigid' has no width or depth fidelity"):
+            scale_space(Rigid(), **factors)
+
+
+@pytest.mark.parametrize("factors", [{"width": 0.0}, {"depth": -1.0}, {"depth": float("nan")}, {"width": float("inf")}])
+def test_factors_must_be_positive(factors):
+    with pytest.raises(ConfigError, match="positive factors"):
+        scale_space(NASBench201(), **factors)

@@ -37,7 +37,7 @@ def trained() -> tuple[nn.Module, dict[str, float]]:
 
 def test_every_declared_metric_is_measured_within_its_bounds(trained) -> None:
     metrics, values = evaluator(*MEASURES).metrics, trained[1]
-    assert set(values) == set(metrics) and len(values) == 7 + 1 + 2 * len(MEASURES)
+    assert set(values) == set(metrics) and len(values) == 9 + 1 + 2 * len(MEASURES)
     for name, metric in metrics.items():
         assert metric.bounds[0] <= values[name] <= metric.bounds[1], name
     assert metrics["val_pgd_accuracy"].direction == "max" and metrics["val_ece"].direction == "min"

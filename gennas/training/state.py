@@ -1,0 +1,172 @@
+"""The state of a training in one safetensors file, and a bounded folder of such files.
+
+A state holds everything that the next epoch depends on: weights and buffers, the weights kept so far, the
+optimiser, the place in the schedule, random generators and the curves. A training that is continued from it
+gives what the undisturbed one gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gennas.errors import CheckpointError, ConfigError
+from gennas.eval.base import Fidelity
+
+__all__ = ["StateStore", "TrainingState", "load_state", "save_state"]
+
+STATE_FILE = "state.safetensors"
+_RECORD = "gennas"  # key of the JSON text in the file's header
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingState:
+    """A training between two epochs.
+
+    Args:
+        tensors: by dotted name: ``network.…``, ``kept.…``, ``optimizer.<parameter>.…``, ``rng.…``.
+        record: plain values: ``identity`` of the training, curves, steps, seconds.
+    """
+
+    tensors: Mapping[str, Tensor]
+    record: Mapping[str, Any]
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """The tensors under ``name.``, by the rest of their names."""
+        return {key.removeprefix(f"{name}."): t for key, t in self.tensors.items() if key.startswith(f"{name}.")}
+
+    def require(self, identity: Mapping[str, Any], where: Path) -> None:
+        """Refuse to continue another training.
+
+        Raises:
+            CheckpointError: task, recipe, fidelity (but for epochs), seed or device differ.
+        """
+        there = self.record["identity"]
+        names = [n for n in {**there, **identity} if there.get(n) != identity.get(n)]
+        if names:
+            changes = ", ".join(f"{n}: {there.get(n)!r} there, {identity.get(n)!r} now" for n in names)
+            raise CheckpointError(
+                f"{where} holds the state of another training ({changes}). "
+                "Continue with the settings it was begun with, or start anew in another directory."
+            )
+
+
+def save_state(state: TrainingState, directory: str | Path) -> None:
+    """Write a state into a directory; an earlier one there is replaced at once or not at all.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
+    path = Path(directory) / STATE_FILE
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    tensors = {name: t.detach().cpu().contiguous().clone() for name, t in state.tensors.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_file(tensors, draft, {_RECORD: json.dumps(dict(state.record))})
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"The training state could not be written to {path}: {error}.") from error
+
+
+def load_state(directory: str | Path) -> TrainingState:
+    """Read what :func:`save_state` wrote.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or no training state.
+    """
+    path = Path(directory) / STATE_FILE
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            record = json.loads((file.metadata() or {})[_RECORD])
+            return TrainingState({name: file.get_tensor(name) for name in file.keys()}, record)  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise CheckpointError(f"Expected the state of a training in {path}, got: {error!r}.") from error
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Moments and step counts by ``<number of the parameter>.<name>``."""
+    state: dict[int, dict[str, Tensor | None]] = optimizer.state_dict()["state"]
+    return {f"{i}.{name}": t for i, values in state.items() for name, t in values.items() if t is not None}
+
+
+def fill_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Give an optimiser of the same parameters what :func:`optimizer_tensors` took from another."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, _, name = key.partition(".")
+        state.setdefault(int(number), {})[name] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+class StateStore:
+    """States by architecture, fidelity and seed; when there are too many, the oldest go.
+
+    Args:
+        directory: made if missing.
+        protocol: what all trainings here have in common; a directory serves one protocol.
+        limit: most states that are kept.
+
+    Raises:
+        CheckpointError: the directory serves another protocol, or cannot be written.
+        ConfigError: the limit is not positive.
+    """
+
+    def __init__(self, directory: str | Path, protocol: str, limit: int = 200) -> None:
+        if limit < 1:
+            raise ConfigError(f"Expected to keep at least one training state, got a limit of {limit}.")
+        self.directory, self.limit = Path(directory), limit
+        claim = self.directory / "protocol.txt"
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if not claim.exists():
+                draft = claim.with_name(f".{claim.name}.{os.getpid()}")
+                draft.write_text(protocol)
+                draft.replace(claim)
+            found = claim.read_text()
+        except OSError as error:
+            raise CheckpointError(f"Cannot keep training states in {self.directory}: {error}.") from error
+        if found != protocol:
+            raise CheckpointError(
+                f"{self.directory} holds states of other trainings, which cannot be continued with another task, space "
+                f"or recipe: expected {protocol!r}, found {found!r}. Use another directory or the same settings."
+            )
+
+    def place(self, key: str, fidelity: Fidelity, epochs: int, seed: int) -> Path:
+        """Where the state of a training of ``epochs`` epochs belongs."""
+        return self._family(key, fidelity, seed) / str(epochs)
+
+    def nearest(self, key: str, fidelity: Fidelity, epochs: int, seed: int) -> Path | None:
+        """Where the longest earlier training of the same kind lies, of at most ``epochs`` epochs."""
+        found = [p for p in self._family(key, fidelity, seed).glob(f"*/{STATE_FILE}") if int(p.parent.name) <= epochs]
+        return max((p.parent for p in found), key=lambda p: int(p.name), default=None)
+
+    def trim(self) -> None:
+        """Remove the oldest states beyond the limit."""
+        for path in sorted(self.directory.glob(f"*/*/{STATE_FILE}"), key=_age)[: -self.limit]:
+            path.unlink(missing_ok=True)
+
+    def _family(self, key: str, fidelity: Fidelity, seed: int) -> Path:
+        spent = {name: value for name, value in fidelity.to_dict().items() if name != "epochs"}
+        text = json.dumps([key, spent, seed], sort_keys=True)
+        return self.directory / hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _age(path: Path) -> int:
+    """When a file was written; 0 if another process has just removed it."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
