@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import tyro
+
+from gennas.cli_train import chosen_space
 from gennas.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +37,14 @@ class ExportConfig:
     """Task whose inputs and classes the network is built for."""
     task_option: tuple[str, ...] = ()
     """Arguments of the task, as KEY=VALUE."""
+    source: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Run directory: its space, its options and, unless one is given, its best architecture."""
+    resolution: float = 1.0
+    """Scale of image height and width, in (0, 1], as in `gennas train`."""
+    width: float = 1.0
+    """Scale of the network's channels, as in `gennas train`."""
+    depth: float = 1.0
+    """Scale of the network's cells (or layers) per stage, as in `gennas train`."""
     weights: Path | None = None
     """Trained weights, from `gennas train --save`; without them the network is freshly initialised."""
     seed: int = 0
@@ -47,24 +58,26 @@ def run_export(config: ExportConfig) -> int:
     import torch
 
     from gennas.config import parse_options
+    from gennas.eval.base import Fidelity
     from gennas.export import export_module
     from gennas.problem import load_architecture
-    from gennas.spaces import make_space
-    from gennas.training import load_module, make_task, read_note
+    from gennas.training import load_module, make_task, read_note, scale_space, scale_spec
 
-    space = make_space(config.space, **parse_options(config.space_option))
-    arch = load_architecture(config.arch, space)
+    space, best = chosen_space(config.source, config.space, config.space_option, config.task)
+    space = scale_space(space, config.width, config.depth)
+    arch = load_architecture(config.arch or best, space)
     task = make_task(config.task, **parse_options(config.task_option))
+    spec = scale_spec(task.spec, Fidelity(resolution=config.resolution))
     text = space.to_text(arch)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
-        module = space.build(arch, task.spec)
+        module = space.build(arch, spec)
     if config.weights is not None:
         saved = read_note(config.weights).get("arch", text)
         if saved != text:
             raise CheckpointError(f"The weights in {config.weights} are those of {saved}, expected {text}.")
         load_module(module, config.weights)
-    inputs, *checks = _examples(task)
+    inputs, *checks = _examples(task, spec.input_shape)
     note = {"arch": text, "space": space.name, "task": task.name}
     difference = export_module(module, inputs, config.out, config.to, checks=checks, note=note)
     _print(config, difference, [len(i[0]) for i in (inputs, *checks)])
@@ -75,11 +88,11 @@ def _ending(to: str) -> str:
     return "py" if to == "source" else to
 
 
-def _examples(task: Task) -> list[tuple[Tensor, ...]]:
+def _examples(task: Task, shape: tuple[int, ...]) -> list[tuple[Tensor, ...]]:
     """Inputs to trace on and others to compare on: batches of several sizes, or a graph and half of it."""
-    inputs = task.example_inputs(2)
+    inputs = task.example_inputs(2, shape)
     if len(inputs) == 1:
-        return [inputs, task.example_inputs(1), task.example_inputs(5)]
+        return [inputs, task.example_inputs(1, shape), task.example_inputs(5, shape)]
     x, edges = inputs
     half = len(x) // 2
     return [inputs, (x[:half], edges[:, (edges < half).all(0)])]

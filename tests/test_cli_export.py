@@ -95,3 +95,17 @@ def test_weights_of_another_architecture_are_refused_also_when_their_shapes_fit(
     other = "conv3x3-w8-s2/conv3x3-w8-s1"
     assert run("export", other, *SPACE, "--weights", weights, "--out", tmp_path / "x.onnx") == 2
     assert ARCH in capsys.readouterr().err and not (tmp_path / "x.onnx").exists()
+
+
+def test_the_winner_of_a_search_is_retrained_wider_and_exported(tmp_path: Path, capsys) -> None:
+    found, weights = tmp_path / "run", tmp_path / "net.safetensors"
+    assert run("search", *SPACE, "--epochs", 1, "--strategy", "random", "--budget", 2, "--out", found) == 0
+    wider = ["--from", found, "--task", "digits", "--width", 2, "--depth", 2]
+    assert run("train", *wider, "--epochs", 1, "--save", weights) == 0
+    assert run("export", *wider, "--weights", weights, "--to", "onnx", "--out", tmp_path / "net.onnx") == 0
+    assert "largest difference" in capsys.readouterr().out
+    plain = ["--from", found, "--task", "digits", "--weights", weights, "--to", "pt2", "--out", tmp_path / "net.pt2"]
+    assert run("export", *plain) == 2
+    assert "another network" in capsys.readouterr().err
+    assert run("export", "--from", found, "--space", "macro-chain", "--out", tmp_path / "net.onnx") == 2
+    assert "Expected --from alone" in capsys.readouterr().err
