@@ -40,21 +40,21 @@ class EventClock:
 
     def __call__(self) -> float:
         self.cpu.append(time.process_time())
-        event = torch.cuda.Event(enable_timing=True)
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         with torch.cuda.device(self.device):
             event.record()
         if self._start is None:
             self._start = event
             return 0.0
         event.synchronize()
-        seconds = self._start.elapsed_time(event) / 1e3
+        seconds = float(self._start.elapsed_time(event)) / 1e3
         self._start = None
         return seconds
 
 
 def graphed(module: nn.Module, args: Sequence[Tensor]) -> Call:
     """Capture one call as a CUDA graph and return its replay, which launches everything at once."""
-    stream = torch.cuda.Stream(args[0].device)
+    stream = torch.cuda.Stream(args[0].device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream(args[0].device))
     with torch.cuda.stream(stream):
         for _ in range(3):

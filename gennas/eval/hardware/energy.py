@@ -83,9 +83,7 @@ def measure_energy(
         (True, True)
     """
     if seconds <= 0 or threads < 1 or warmup < 0:
-        raise ConfigError(
-            f"Expected seconds > 0, threads >= 1 and warmup >= 0, got {seconds=}, {threads=}, {warmup=}."
-        )
+        raise ConfigError(f"Expected seconds > 0, threads >= 1 and warmup >= 0, got {seconds=}, {threads=}, {warmup=}.")
     place = resolve_device(device)
     method = _method(place)
     tracker = _tracker(place)

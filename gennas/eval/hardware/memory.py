@@ -76,4 +76,4 @@ def _cpu_peak(module: nn.Module, args: Sequence[Tensor]) -> int:
         events = json.loads(trace.read_text())["traceEvents"]
     changes = [event for event in events if event.get("name") == "[memory]" and event["args"]["Device Type"] == 0]
     changes.sort(key=lambda event: (event["ts"], event["args"].get("Ev Idx", 0)))
-    return max(itertools.accumulate((event["args"]["Bytes"] for event in changes), initial=0))
+    return max(itertools.accumulate((int(event["args"]["Bytes"]) for event in changes), initial=0))
