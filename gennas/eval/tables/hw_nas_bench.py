@@ -122,7 +122,7 @@ def read_hw_nas_bench(file: Path, dataset: str) -> tuple[list[str], dict[str, Fl
 
 
 def _in_order(values: Any) -> list[Any]:
-    """The entries of a list, or of a mapping from 0, 1, 2, …"""
+    """The entries of a list, or of a mapping from 0, 1, 2 and so on."""
     return [values[i] for i in range(len(values))]
 
 
