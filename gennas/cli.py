@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gennas.cli_generator import SampleConfig, run_sample, run_train_generator
+from gennas.cli_latency import LatencyConfig, run_latency
 from gennas.cli_proxies import ProxiesConfig, run_proxies
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.errors import ConfigError, GennasError, UnknownNameError
@@ -198,6 +199,13 @@ VERBS = {
     ),
     "proxies": _Verb(
         ProxiesConfig, run_proxies, "list or compute zero-cost proxies", "gennas proxies score --n 5", "action"
+    ),
+    "latency": _Verb(
+        LatencyConfig,
+        run_latency,
+        "measure or predict what architectures cost",
+        "gennas latency -n 3 --batch 8",
+        "arch",
     ),
     "show": _Verb(
         ShowConfig, _show, "show one architecture", "gennas show 0012:gat,gcn,fc,skip --space nasbench-graph", "arch"
