@@ -273,7 +273,9 @@ def _conditions(rows: Sequence[dict[str, Any]], timing: Timing) -> str:
         f"load {first['load']:.1f}",
     ]
     busy = timing.device == "cpu" and any(row["cpu_ms"] < 0.7 * row["median_ms"] for row in rows)
-    hint = "\nThe processor was shared: wall time is well above CPU time; compare CPU ms, or measure on an idle machine."
+    hint = (
+        "\nThe processor was shared: wall time is well above CPU time; compare CPU ms, or measure on an idle machine."
+    )
     return " · ".join(parts) + (hint if busy else "")
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -131,12 +131,13 @@ def _method(place: torch.device) -> EnergyMethod:
 def _tracker(place: torch.device) -> OfflineEmissionsTracker:
     """A tracker that writes nothing, sends nothing and asks nobody where it is."""
     logging.getLogger("codecarbon").setLevel(logging.CRITICAL)
-    from codecarbon import OfflineEmissionsTracker
+    import codecarbon
 
-    return OfflineEmissionsTracker(
+    old = not hasattr(codecarbon, "OutputMethod")
+    quiet: dict[str, Any] = {"save_to_file": False, "save_to_api": False} if old else {"output_methods": []}
+    return codecarbon.OfflineEmissionsTracker(
+        **quiet,
         country_iso_code="FRA",  # needed for grams of CO2, which nobody reads here
-        save_to_file=False,
-        save_to_api=False,
         allow_multiple_runs=True,
         tracking_mode="process",
         log_level="critical",

@@ -40,11 +40,11 @@ def save_predictor(predictor: CostPredictor, path: str | Path) -> None:
         >>> bool((load_predictor(file, space.schema).predict(archs)[0] == predictor.predict(archs)[0]).all())
         True
     """
-    arrays: Arrays = {}
-    arrays["header"] = np.array(json.dumps(_pack(predictor, arrays)))
     path = Path(path)
     if path.suffix != ".npz":
         raise CheckpointError(f"Expected a file name that ends in .npz, got {str(path)!r}.")
+    arrays: Arrays = {}
+    arrays["header"] = np.array(json.dumps(_pack(predictor, arrays)))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(path, **arrays)
@@ -99,7 +99,7 @@ def _unpack(header: Mapping[str, Any], arrays: Arrays, schema: GraphSchema, make
         )
     if kind == TransferPredictor.kind:
         sources = [_unpack(source, arrays, schema, makers) for source in header["sources"]]
-        predictor: CostPredictor = TransferPredictor(sources)
+        predictor: CostPredictor = TransferPredictor(sources, **header["settings"])
     elif kind in makers:
         predictor = makers[kind](**header["settings"])
     else:

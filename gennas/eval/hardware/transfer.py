@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -31,12 +32,13 @@ class TransferPredictor(CostPredictor):
 
     Args:
         sources: fitted predictors for the same architectures on other devices.
+        candidates: which of the two to choose from.
 
     Attributes:
         chosen: ``table`` or ``ridge``, after :meth:`fit`.
 
     Raises:
-        ConfigError: no source, or one that is not fitted.
+        ConfigError: no source, one that is not fitted, or no such candidate.
 
     Example:
         >>> from gennas.spaces import NASBench201
@@ -53,10 +55,14 @@ class TransferPredictor(CostPredictor):
 
     kind = "transfer"
 
-    def __init__(self, sources: Sequence[CostPredictor]) -> None:
+    def __init__(
+        self, sources: Sequence[CostPredictor], candidates: Sequence[Literal["table", "ridge"]] = ("table", "ridge")
+    ) -> None:
         if not sources or any(source.archs is None for source in sources):
             raise ConfigError(f"Expected fitted predictors of other devices, got {len(sources)} predictors.")
-        self.sources, self.settings = tuple(sources), {}
+        if not candidates or not set(candidates) <= set(_CANDIDATES):
+            raise ConfigError(f"Expected candidates among {', '.join(_CANDIDATES)}, got {list(candidates)}.")
+        self.sources, self.settings = tuple(sources), {"candidates": list(candidates)}
         self.chosen = ""
 
     def _fit(self, archs: Population, values: FloatArray) -> None:
@@ -64,8 +70,8 @@ class TransferPredictor(CostPredictor):
             raise ConfigError(f"Expected at least three labels of the new device, got {len(archs)}.")
         said = stack_values(self.sources, archs)
         errors = {
-            name: np.array([_left_out(fit, archs, said, values, i) for i in range(len(values))])
-            for name, fit in _CANDIDATES.items()
+            name: np.array([_left_out(_CANDIDATES[name], archs, said, values, i) for i in range(len(values))])
+            for name in self.settings["candidates"]
         }
         self.chosen = min(errors, key=lambda name: float(np.median(np.abs(errors[name]))))
         self._relative = float(np.sqrt((errors[self.chosen] ** 2).mean()))
