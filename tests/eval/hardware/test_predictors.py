@@ -183,8 +183,12 @@ def trees(seed: int = 0) -> RankPredictor:
 
 @pytest.mark.parametrize(
     "make",
-    [LookupPredictor, lambda: ForestPredictor(graf=False, num_trees=5, seed=3), lambda: trees(2)]
-    + [lambda: TransferPredictor([source(1), source(2)])],
+    [
+        LookupPredictor,
+        lambda: ForestPredictor(graf=False, num_trees=5, seed=3),
+        lambda: trees(2),
+        lambda: TransferPredictor([source(1), source(2)], ["ridge"]),
+    ],
     ids=["lookup", "forest", "trees", "transfer"],
 )
 def test_a_loaded_predictor_says_the_same(make, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_network_that_cannot_be_exported_gives_one_reason() -> None:
 
 
 def test_latency_is_that_of_a_processor(net: nn.Module) -> None:
-    with pytest.raises(ConfigError, match="sees 0 CUDA|INT8 latency is that of x86"):
+    with pytest.raises(ConfigError, match=r"sees 0 CUDA|INT8 latency is that of x86"):
         measure_int8_latency(net, [torch.zeros(1, 1, 8, 8)], Timing("cuda"))
 
 
