@@ -27,7 +27,7 @@ def test_one_architecture_or_several(tmp_path: Path, capsys) -> None:
     assert run("--arch", CELL, "--arch", CELL, *SMALL, "--out", tmp_path / "b.csv") == 0
     one, two = (pd.read_csv(tmp_path / f"{x}.csv") for x in "ab")
     assert one["arch"].tolist() == [CELL] and two["arch"].tolist() == [CELL, CELL]
-    assert (one["throughput"] == pytest.approx(4e3 / one["median_ms"])) and one.loc[0, "threads"] == 1
+    assert one.loc[0, "throughput"] == pytest.approx(4e3 / one.loc[0, "median_ms"]) and one.loc[0, "threads"] == 1
     assert one.loc[0, "peak_mb"] > two.loc[0, "peak_mb"] == two.loc[1, "peak_mb"] > 0.01
     assert {"iqr_ms", "cpu_ms", "load", "noisy", "memory_method", "device", "repeats"} <= set(one)
 
@@ -50,14 +50,14 @@ def test_a_graph_task_is_one_whole(tmp_path: Path) -> None:
 def test_fit_save_and_predict(tmp_path: Path, capsys) -> None:
     saved = tmp_path / "p.npz"
     fit = ["--fit", "lookup", "--target", "peak_mb", "--save", saved, "--out", tmp_path / "m.csv"]
-    assert run("-n", 60, *SMALL[:4], "--seconds", 0.001, *fit) == 0
+    assert run("-n", 40, *SMALL[:4], "--seconds", 0.001, *fit) == 0
     shown = capsys.readouterr().out
-    assert "held-out architectures" in shown and "Saved" in shown and "The first 20 of 60" in shown
-    assert run("-n", 60, "--predictor", saved, "--out", tmp_path / "p.csv") == 0
+    assert "held-out architectures" in shown and "Saved" in shown and "The first 20 of 40" in shown
+    assert run("-n", 40, "--predictor", saved, "--out", tmp_path / "p.csv") == 0
     measured, predicted = (pd.read_csv(tmp_path / f"{x}.csv") for x in "mp")
     assert measured["arch"].tolist() == predicted["arch"].tolist()
-    assert np.median(np.abs(predicted["predicted"] / measured["peak_mb"] - 1)) < 0.1
-    assert "lookup, fitted on 60 architectures" in capsys.readouterr().out
+    assert np.median(np.abs(predicted["predicted"] / measured["peak_mb"] - 1)) < 0.2
+    assert "lookup, fitted on 40 architectures" in capsys.readouterr().out
 
 
 def test_energy_says_how(capsys) -> None:
