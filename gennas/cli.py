@@ -14,6 +14,7 @@ import tyro
 
 from gennas.cli_export import ExportConfig, run_export
 from gennas.cli_generator import SampleConfig, run_sample, run_train_generator
+from gennas.cli_latency import LatencyConfig, run_latency
 from gennas.cli_proxies import ProxiesConfig, run_proxies
 from gennas.cli_train import TrainVerbConfig, run_train
 from gennas.cli_transfer import TransferConfig, run_transfer
@@ -180,6 +181,13 @@ VERBS = {
     ),
     "proxies": _Verb(
         ProxiesConfig, run_proxies, "list or compute zero-cost proxies", "gennas proxies score --n 5", "action"
+    ),
+    "latency": _Verb(
+        LatencyConfig,
+        run_latency,
+        "measure or predict what architectures cost",
+        "gennas latency -n 3 --batch 8",
+        "arch",
     ),
     "show": _Verb(
         ShowConfig, _show, "show one architecture", "gennas show 0012:gat,gcn,fc,skip --space nasbench-graph", "arch"

@@ -1,26 +1,71 @@
-"""Latency of one forward pass, measured with ``torch.utils.benchmark``."""
+"""Latency of one forward pass, measured with ``torch.utils.benchmark``, for one module or several in turn."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gennas.errors import ConfigError
+from gennas.eval.hardware._clock import Call, EventClock, WallClock, graphed
 from gennas.eval.hardware.device import resolve_device
 
 if TYPE_CHECKING:
     from torch.utils.benchmark import Timer
 
-__all__ = ["Latency", "measure_latency"]
+__all__ = ["Latency", "Timing", "measure_latencies", "measure_latency"]
 
 ROUNDS = 8
 NOISY = 0.1  # interquartile range over median above which a measurement is repeated, then flagged
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How calls are timed.
+
+    Args:
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``.
+        threads: CPU threads.
+        min_run_time: seconds of timed calls of every module.
+        warmup: untimed calls first.
+        channels_last: weights and images in the channels-last memory format.
+        clock: ``wall`` time, or time between CUDA ``events`` on the device.
+        cuda_graph: capture the call as a CUDA graph and time its replay.
+
+    Raises:
+        ConfigError: a number is out of range, or something of CUDA is asked for on a CPU.
+
+    Example:
+        >>> Timing(threads=2).clock
+        'wall'
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+    min_run_time: float = 0.3
+    warmup: int = 5
+    channels_last: bool = False
+    clock: Literal["wall", "events"] = "wall"
+    cuda_graph: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threads < 1 or self.min_run_time <= 0 or self.warmup < 0:
+            raise ConfigError(
+                f"Expected threads >= 1, min_run_time > 0 and warmup >= 0, got threads={self.threads}, "
+                f"min_run_time={self.min_run_time}, warmup={self.warmup}."
+            )
+        if self.clock not in ("wall", "events"):
+            raise ConfigError(f"Expected the clock 'wall' or 'events', got {self.clock!r}.")
+        if resolve_device(self.device).type != "cuda" and (self.clock == "events" or self.cuda_graph):
+            raise ConfigError(
+                f"CUDA events and CUDA graphs need a CUDA device, got {self.device!r}; drop them, or choose 'cuda'."
+            )
 
 
 @dataclass(frozen=True)
@@ -31,23 +76,36 @@ class Latency:
         median_ms: median over blocks of calls, milliseconds per call.
         iqr_ms: interquartile range over the blocks, milliseconds.
         p90_ms: 90th percentile over the blocks, milliseconds.
+        cpu_ms: CPU time of this process, all its threads together, median over the blocks, milliseconds per call.
         batch: examples per call (1 for a whole graph).
         device: where it ran.
         threads: CPU threads of the PyTorch pool.
         repeats: timed calls.
         load_average: the machine's one-minute load when the measurement ended, NaN where unknown.
         noisy: the range still exceeded a tenth of the median after a second, longer measurement.
+        channels_last: whether weights and images were in the channels-last memory format.
+        clock: ``wall`` time, or time between CUDA ``events``.
+        cuda_graph: whether a captured CUDA graph was replayed.
     """
 
     median_ms: float
     iqr_ms: float
     p90_ms: float
+    cpu_ms: float
     batch: int
     device: str
     threads: int
     repeats: int
     load_average: float
     noisy: bool
+    channels_last: bool = False
+    clock: str = "wall"
+    cuda_graph: bool = False
+
+    @property
+    def throughput(self) -> float:
+        """Examples per second."""
+        return 1e3 * self.batch / self.median_ms
 
 
 def measure_latency(
@@ -59,6 +117,7 @@ def measure_latency(
     threads: int = 1,
     min_run_time: float = 0.3,
     warmup: int = 5,
+    channels_last: bool = False,
 ) -> Latency:
     """Measure the median time of ``module(*inputs)`` in evaluation mode without gradients.
 
@@ -75,6 +134,7 @@ def measure_latency(
         threads: CPU threads.
         min_run_time: seconds of timed calls.
         warmup: untimed calls first.
+        channels_last: see :class:`Timing`.
 
     Raises:
         ConfigError: the device is not there, or a number is out of range.
@@ -85,52 +145,128 @@ def measure_latency(
         >>> latency.batch, latency.device, latency.median_ms > 0
         (8, 'cpu', True)
     """
-    from torch.utils.benchmark import Timer as BenchmarkTimer  # costly to import, and only needed here
+    timing = Timing(device, threads, min_run_time, warmup, channels_last)
+    return measure_latencies([module], inputs, timing, batch=batch)[0]
 
-    if threads < 1 or min_run_time <= 0 or warmup < 0:
-        raise ConfigError(
-            f"Expected threads >= 1, min_run_time > 0 and warmup >= 0, got {threads=}, {min_run_time=}, {warmup=}."
-        )
-    place = resolve_device(device)
+
+def measure_latencies(
+    modules: Sequence[nn.Module], inputs: Sequence[Tensor], timing: Timing | None = None, *, batch: int | None = None
+) -> list[Latency]:
+    """Measure several modules on the same inputs, in turn, so that a drift of the machine meets all of them.
+
+    Each of the eight rounds times one block of every module, every other round in the opposite order
+    (A B B A A B B A …): whatever gets slower or faster linearly in time adds the same to each of them.
+    Those whose interquartile range exceeds a tenth of their median are measured once more, in turn
+    among themselves, for twice as long; the steadier of the two measurements is kept.
+
+    Args:
+        modules: what is called; they are all in memory together, and get mode and device back.
+        inputs: the arguments, one batch.
+        timing: how.
+        batch: number of examples in ``inputs``; by default the length of the first tensor.
+
+    Raises:
+        ConfigError: the device is not there, or there is nothing to measure.
+
+    Example:
+        >>> from torch import nn
+        >>> small, large = nn.Linear(4, 4), nn.Sequential(*[nn.Linear(4, 4) for _ in range(20)])
+        >>> a, b = measure_latencies([small, large], [torch.zeros(1, 4)], Timing(min_run_time=0.02))
+        >>> a.median_ms < b.median_ms
+        True
+    """
+    timing = timing or Timing()
+    if not modules or not inputs:
+        raise ConfigError(f"Expected modules and inputs, got {len(modules)} modules and {len(inputs)} inputs.")
+    place = resolve_device(timing.device)
+    layout = torch.channels_last if timing.channels_last else torch.preserve_format
+    with ExitStack() as stack:
+        for module in modules:
+            stack.enter_context(prepared(module, place, timing.channels_last))
+        args = tuple(t.to(place, memory_format=layout if t.dim() == 4 else torch.preserve_format) for t in inputs)
+        stack.enter_context(torch.inference_mode())
+        timers = [_Timer(module, args, place, timing) for module in modules]
+        best = _in_turn(timers, timing.min_run_time)
+        again = [i for i, times in enumerate(best) if _spread(times) > NOISY]
+        repeated = _in_turn([timers[i] for i in again], 2 * timing.min_run_time)
+        for i, times in zip(again, repeated, strict=True):
+            best[i] = min(best[i], times, key=_spread)
+    return [_latency(times, timing, place, len(args[0]) if batch is None else batch) for times in best]
+
+
+@contextmanager
+def prepared(module: nn.Module, place: torch.device, channels_last: bool = False) -> Iterator[nn.Module]:
+    """The module in evaluation mode on ``place``; afterwards it has its mode and device back."""
     home, mode = _device_of(module), module.training
-    args = tuple(tensor.to(place) for tensor in inputs)
     module.to(place).eval()
     try:
-        with torch.inference_mode():
-            for _ in range(warmup):
-                module(*args)
-            timer = BenchmarkTimer("module(*args)", globals={"module": module, "args": args}, num_threads=threads)
-            best = _measure(timer, min_run_time)
-            if _spread(best) > NOISY:
-                best = min(best, _measure(timer, 2 * min_run_time), key=_spread)
+        if channels_last:
+            module.to(memory_format=torch.channels_last)
+        yield module
     finally:
+        if channels_last:
+            module.to(memory_format=torch.contiguous_format)
         module.to(home).train(mode)
-    low, median, high, p90 = 1e3 * np.percentile(best.times, [25, 50, 75, 90])
+
+
+class _Times(NamedTuple):
+    """Seconds and CPU seconds per call of every timed block, and the calls in all of them."""
+
+    times: list[float]
+    cpu: list[float]
+    repeats: int
+
+
+class _Timer:
+    """Times blocks of calls of one module."""
+
+    def __init__(self, module: nn.Module, args: Sequence[Tensor], place: torch.device, timing: Timing) -> None:
+        from torch.utils.benchmark import Timer as BenchmarkTimer  # costly to import, and only needed here
+
+        for _ in range(timing.warmup):
+            module(*args)
+        call: Call = graphed(module, args) if timing.cuda_graph else lambda: module(*args)
+        self.clock = EventClock(place) if timing.clock == "events" else WallClock(place)
+        self._timer: Timer = BenchmarkTimer(
+            "call()", timer=self.clock, globals={"call": call}, num_threads=timing.threads
+        )
+
+    def block(self, seconds: float) -> _Times:
+        """Time for at least ``seconds``: a block of calls, or several."""
+        self.clock.cpu.clear()
+        run = self._timer.blocked_autorange(min_run_time=seconds)
+        cpu = np.diff(np.reshape(self.clock.cpu, (-1, 2)))[-len(run.times) :, 0]  # the first ones chose the size
+        return _Times(run.times, (cpu / run.number_per_run).tolist(), run.number_per_run * len(run.times))
+
+
+def _in_turn(timers: Sequence[_Timer], min_run_time: float) -> list[_Times]:
+    """Time all in rounds, there and back: a single block has no range, and drift must not favour anybody."""
+    found = [_Times([], [], 0) for _ in timers]
+    for number in range(ROUNDS):
+        for i in range(len(timers)) if number % 2 == 0 else reversed(range(len(timers))):
+            run = timers[i].block(min_run_time / ROUNDS)
+            times, cpu, repeats = found[i]
+            found[i] = _Times(times + run.times, cpu + run.cpu, repeats + run.repeats)
+    return found
+
+
+def _latency(timed: _Times, timing: Timing, place: torch.device, batch: int) -> Latency:
+    low, median, high, p90 = 1e3 * np.percentile(timed.times, [25, 50, 75, 90])
     return Latency(
         median_ms=float(median),
         iqr_ms=float(high - low),
         p90_ms=float(p90),
-        batch=len(args[0]) if batch is None else batch,
+        cpu_ms=float(1e3 * np.median(timed.cpu)),
+        batch=batch,
         device=place.type,
-        threads=threads,
-        repeats=best.repeats,
+        threads=timing.threads,
+        repeats=timed.repeats,
         load_average=os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan"),
-        noisy=_spread(best) > NOISY,
+        noisy=_spread(timed) > NOISY,
+        channels_last=timing.channels_last,
+        clock=timing.clock,
+        cuda_graph=timing.cuda_graph,
     )
-
-
-class _Times(NamedTuple):
-    """Seconds per call of every timed block, and the calls in all of them."""
-
-    times: list[float]
-    repeats: int
-
-
-def _measure(timer: Timer, min_run_time: float) -> _Times:
-    """Time in rounds: a single one may consist of one block, over which there is no range."""
-    runs = [timer.blocked_autorange(min_run_time=min_run_time / ROUNDS) for _ in range(ROUNDS)]
-    times = [seconds for run in runs for seconds in run.times]
-    return _Times(times, sum(run.number_per_run * len(run.times) for run in runs))
 
 
 def _spread(timed: _Times) -> float:

@@ -7,17 +7,21 @@ from functools import partial
 from pathlib import Path
 
 from gennas.errors import TableError, UnknownNameError
+from gennas.eval.tables import hw_nas_bench
 from gennas.eval.tables.base import Table, TableEvaluator
+from gennas.eval.tables.hw_nas_bench import load_hw_nas_bench
 from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph
 from gennas.eval.tables.user import guess_direction, read_table
 from gennas.registry import Registry
 from gennas.spaces.base import Space
+from gennas.spaces.nasbench201 import NASBench201
 
 __all__ = [
     "TABLES",
     "Table",
     "TableEvaluator",
     "guess_direction",
+    "load_hw_nas_bench",
     "load_nasbench_graph",
     "open_table",
     "read_table",
@@ -27,6 +31,11 @@ TABLES: Registry[Callable[[Space], Table]] = Registry("table")
 
 for _dataset in DATASETS:
     TABLES.register(f"nasbench-graph/{_dataset}")(partial(load_nasbench_graph, _dataset))
+
+for _dataset in hw_nas_bench.DATASETS:
+    _name = f"{NASBench201.name}/hw-{_dataset.lower()}"
+    TABLES.register(_name)(partial(load_hw_nas_bench, _dataset))
+    TABLES.register(f"{_name}-edgetpu")(partial(load_hw_nas_bench, _dataset, metrics=tuple(hw_nas_bench.METRICS)))
 
 
 def open_table(name_or_path: str | Path, space: Space, metrics: Sequence[str] | None = None) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gennas.errors import ConfigError
-from gennas.eval.hardware import measure_latency
+from gennas.eval.hardware import Timing, measure_latencies, measure_latency
 
 
 class Sleep(nn.Module):
@@ -76,6 +77,111 @@ def test_mode_is_restored_when_the_module_fails():
     with pytest.raises(RuntimeError):
         measure_latency(module, [torch.zeros(1, 5)])
     assert module.training
+
+
+class Named(nn.Module):
+    """Writes its name on a list at every call, and takes a little longer each time anybody is called."""
+
+    def __init__(self, name: str, calls: list[str], drift: float = 0.0) -> None:
+        super().__init__()
+        self.name, self.shared, self.drift = name, calls, drift
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.shared.append(self.name)
+        time.sleep(0.002 * (1 + self.drift * len(self.shared)))
+        return x
+
+
+def test_several_modules_are_timed_there_and_back() -> None:
+    calls: list[str] = []
+    modules = [Named(name, calls) for name in "ABC"]
+    measure_latencies(modules, [torch.zeros(1)], Timing(min_run_time=0.01, warmup=0))
+    turns = "".join(name for name, _ in itertools.groupby(calls))
+    assert turns.startswith("ABCBABCBABCBABCBA")  # A B C, C B A, … with equal neighbours put together
+
+
+def test_drift_meets_all_modules_alike() -> None:
+    in_turn: list[str] = []
+    modules = [Named(name, in_turn, drift=0.02) for name in "AB"]
+    a, b = (m.median_ms for m in measure_latencies(modules, [torch.zeros(1)], Timing(min_run_time=0.03)))
+    apart: list[str] = []
+    after = [measure_latency(Named(name, apart, drift=0.02), [torch.zeros(1)], min_run_time=0.03) for name in "AB"]
+    assert abs(a / b - 1) < 0.15
+    assert after[1].median_ms / after[0].median_ms > 1.3
+
+
+def test_only_the_noisy_one_of_two_is_flagged() -> None:
+    steady, uneven = Sleep(0.01), Slowing()
+    flags = [m.noisy for m in measure_latencies([steady, uneven], [torch.zeros(1)], Timing(min_run_time=0.2))]
+    assert flags[1]
+    assert steady.calls < uneven.calls or flags[0]  # what is noisy is measured once more
+
+
+class Busy(nn.Module):
+    """Computes all the time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        until = time.process_time() + 0.005
+        while time.process_time() < until:
+            pass
+        return x
+
+
+def test_cpu_time_is_what_the_process_used() -> None:
+    asleep = measure_latency(Sleep(0.01), [torch.zeros(1)], min_run_time=0.1)
+    busy = measure_latency(Busy(), [torch.zeros(20, 1)], min_run_time=0.1)
+    assert asleep.cpu_ms < 1 < 5 <= busy.cpu_ms < 7
+    assert busy.median_ms >= 0.9 * busy.cpu_ms
+    assert busy.throughput == pytest.approx(20 / busy.median_ms * 1e3)
+
+
+class Layout(nn.Module):
+    """Records whether weights and images were channels-last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.seen = nn.Conv2d(3, 4, 3), set()
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.add(tuple(t.is_contiguous(memory_format=torch.channels_last) for t in (x, self.conv.weight)))
+        return self.conv(x)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_channels_last(channels_last: bool) -> None:
+    module = Layout()
+    found = measure_latency(module, [torch.zeros(2, 3, 8, 8)], min_run_time=0.01, channels_last=channels_last)
+    assert module.seen == {(channels_last, channels_last)} and found.channels_last is channels_last
+    assert module.conv.weight.is_contiguous() and not module.conv.weight.is_inference()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"clock": "events"}, "need a CUDA device, got 'cpu'"),
+        ({"cuda_graph": True}, "need a CUDA device, got 'cpu'"),
+        ({"clock": "sun"}, "'wall' or 'events', got 'sun'"),
+    ],
+)
+def test_what_only_cuda_has(wrong, message) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Timing(**wrong)
+
+
+def test_nothing_to_measure() -> None:
+    with pytest.raises(ConfigError, match="got 0 modules and 1 inputs"):
+        measure_latencies([], [torch.zeros(1)])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("cuda_graph", [False, True])
+@pytest.mark.parametrize("clock", ["wall", "events"])
+def test_cuda_clocks_agree_on_a_long_kernel(clock, cuda_graph):
+    timing = Timing("cuda", clock=clock, cuda_graph=cuda_graph)
+    (found,) = measure_latencies([nn.Linear(4096, 4096)], [torch.zeros(4096, 4096)], timing)
+    reference = measure_latency(nn.Linear(4096, 4096), [torch.zeros(4096, 4096)], device="cuda")
+    assert found.median_ms == pytest.approx(reference.median_ms, rel=0.2)
 
 
 @pytest.mark.gpu

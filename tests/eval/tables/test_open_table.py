@@ -20,9 +20,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GENNAS_CACHE", str(tmp_path / "cache"))
 
 
-def test_the_nine_datasets_are_registered() -> None:
-    assert len(TABLES) == 9
-    assert "nasbench-graph/cora" in TABLES
+def test_the_datasets_are_registered() -> None:
+    assert len(TABLES) == 9 + 6
+    assert "nasbench-graph/cora" in TABLES and "nasbench201/hw-imagenet16-120-edgetpu" in TABLES
 
 
 def test_a_name_opens_the_table_with_the_given_space() -> None:
