@@ -96,7 +96,7 @@ def operator_columns(population: Population, facts: OperatorFacts) -> dict[str, 
     live = through > 0
     number = through[:, sources].sum((1, 2))
     columns = {"paths": np.log1p(number)}
-    columns |= _over_paths("edges", live * 1.0, live, through, number, (sources, sinks))
+    columns |= _over_paths("edges", live.astype(np.float64), live, through, number, (sources, sinks))
     for i, name in enumerate(facts.names):  # a node's fact counts on the edges that enter it
         entering = facts.nodes[population.X][:, None, :, i] * live
         gain = facts.edges[population.E, i] * live + entering
@@ -181,7 +181,7 @@ def _label_counts(population: Population) -> FloatArray:
 
 
 def _properties(space: Space, arch: Any, spec: TaskSpec) -> list[float]:
-    """Parameters, multiply-accumulates, layers with weights, kernel sizes and leaf modules of one network."""
+    """Parameters, multiply-accumulates, layers with weights, sides of kernels and leaf modules of one network."""
     import torch
 
     from gennas.eval.complexity import count_flops
@@ -191,5 +191,6 @@ def _properties(space: Space, arch: Any, spec: TaskSpec) -> list[float]:
         net = space.build(arch, spec)
         counted = count_flops(net, (1, *spec.input_shape))
     leaves = [m for m in net.modules() if not list(m.children())]
-    kernels = [np.prod(np.atleast_1d(m.kernel_size)) for m in leaves if hasattr(m, "kernel_size")]
-    return [counted.params, counted.flops, len(weighted_layers(net)), float(sum(kernels)), len(leaves)]
+    sides: list[Any] = [getattr(m, "kernel_size", 0) for m in leaves]
+    kernels = sum(float(np.max(side)) for side in sides)
+    return [counted.params, counted.flops, len(weighted_layers(net)), kernels, len(leaves)]

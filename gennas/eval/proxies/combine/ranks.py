@@ -50,5 +50,5 @@ class MeanRank(Combination):
     def score(self, scores: Scores) -> NDArray[np.float64]:
         """The mean, ``(n,)``, in (0, 1]."""
         table = self._table(scores)
-        ranks: NDArray[np.float64] = rankdata(table, axis=0) / len(table)
-        return ranks.mean(1)
+        mean: NDArray[np.float64] = rankdata(table, axis=0).mean(1) / len(table)
+        return mean

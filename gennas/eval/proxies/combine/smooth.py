@@ -2,8 +2,8 @@ r"""Less noise in a proxy, without labels.
 
 A proxy of one initialisation and one batch is a property of the architecture plus luck:
 :math:`q(a) = f(a) + \epsilon`. A forest that predicts the proxy's quantile from the graph, never from the row itself
-(out-of-bag), keeps what similar architectures share and drops the luck. No accuracy is read. It needs the proxy's values of
-a population, some thousands for the best, and helps the noisy ones: on NAS-Bench-201 jacov and epe_nas, not synflow.
+(out-of-bag), keeps what similar architectures share and drops the luck. No accuracy is read. It needs the proxy's
+values of a population, and helps the noisy ones: on NAS-Bench-201 jacov and epe_nas, not synflow.
 """
 
 from __future__ import annotations
