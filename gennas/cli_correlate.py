@@ -26,7 +26,7 @@ FloatArray = NDArray[np.float64]
 BASELINES = ("params", "flops", "trainable_layers")
 PAIR = ("params", "jacov")
 JOIN = ("arch", "key", "index")
-HEADERS = ("Kendall", "Spearman", "nDCG@1000", "P@top 5 %", "rho in top 10 %", "tau in top 10 %")
+HEADERS = ("Kendall", "Spearman", "nDCG", "P@5 %", "rho@10 %", "tau@10 %")
 
 
 def run_correlate(config: ProxiesConfig) -> int:
@@ -54,6 +54,7 @@ def run_correlate(config: ProxiesConfig) -> int:
 
 
 _ENDS = (("", "value"), ("_low", "low"), ("_high", "high"))
+_WITH_INTERVAL = ("kendall", "ndcg")  # on the screen; the file has all intervals
 
 
 def _frame(config: ProxiesConfig) -> pd.DataFrame:
@@ -113,11 +114,11 @@ def joined(scores: pd.DataFrame, table: pd.DataFrame, target: str) -> pd.DataFra
     if "protocol" in scores and scores["protocol"].nunique() > 1:
         raise TableError("Scores of different protocols are never pooled: expected one value in the column 'protocol'.")
     wanted = list(dict.fromkeys([on, target, *(["arch"] if "arch" in table else [])]))
-    frame = scores.drop(columns=[c for c in wanted if c != on and c in scores]).merge(table[wanted], on=on)
-    frame = frame[np.isfinite(frame[target].to_numpy(dtype=np.float64))].reset_index(drop=True)
-    if len(frame) < 3:
-        raise TableError(f"Expected three rows or more that are in both files and have a {target}, got {len(frame)}.")
-    return frame
+    both = scores.drop(columns=[c for c in wanted if c != on and c in scores]).merge(table[wanted], on=on)
+    found: pd.DataFrame = both[np.isfinite(both[target].to_numpy(dtype=np.float64))].reset_index(drop=True)
+    if len(found) < 3:
+        raise TableError(f"Expected three rows or more that are in both files and have a {target}, got {len(found)}.")
+    return found
 
 
 def baselines_of(space: Space, texts: list[str], checks: int = 10) -> dict[str, FloatArray]:
@@ -151,7 +152,8 @@ def _spanning(design: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
     order = qr(design.T, mode="r", pivoting=True)[1]
     rank = np.linalg.matrix_rank(design)
-    return order[:rank], np.random.default_rng(0).permutation(order[rank:])
+    rest: NDArray[np.intp] = np.random.default_rng(0).permutation(order[rank:])
+    return order[:rank].astype(np.intp), rest
 
 
 def _built(evaluator: ProxyEvaluator, arch: Architecture) -> list[float]:
@@ -238,6 +240,12 @@ def _protocol(frame: pd.DataFrame) -> str:
     return str(frame["protocol"].iloc[0]) if "protocol" in frame else "as in the file of scores"
 
 
+def _cell(interval: Interval, with_ends: bool) -> str:
+    if not np.isfinite(interval.value):
+        return "–"
+    return str(interval) if with_ends else f"{interval.value:.3f}"
+
+
 def _print(
     rows: list[dict[str, object]],
     found: Mapping[str, Mapping[str, Interval]],
@@ -248,19 +256,20 @@ def _print(
     from rich.table import Table
 
     table = Table()
-    table.add_column("score")
+    table.add_column("score", overflow="fold")
     for header in ("n", *HEADERS):
         table.add_column(header, justify="right")
     for row in rows:
         name = str(row["score"])
-        shown = [str(i) if np.isfinite(i.value) else "–" for i in found[name].values()] if name in found else []
+        shown = [_cell(i, m in _WITH_INTERVAL) for m, i in found[name].items()] if name in found else []
         style = {"baseline": "bold", "combination": "cyan"}.get(str(row["kind"]))
         table.add_row(name, str(row["n"]), *shown, style=style)
     console = Console()
     console.print(table)
     console.print(
         f"{len(frame)} architectures; target {config.target}; {config.resamples} bootstrap resamples, seed "
-        f"{config.seed}; scores: {_protocol(frame)}. In bold: baselines; an empty one has no column here.",
+        f"{config.seed}; scores: {_protocol(frame)}. nDCG of the best 1,000; P@5 %: precision at the top 5 %; rho and "
+        "tau@10 %: within the true top 10 %. In bold: baselines; an empty one has no column here.",
         highlight=False,
         soft_wrap=True,
     )
