@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from torch import Tensor, nn
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
@@ -21,12 +19,7 @@ _NAMES = (
 
 def is_normalisation(module: nn.Module) -> bool:
     """Whether a module normalises, by the name of its class or of a class it derives from."""
-    return _is_normalisation(type(module))
-
-
-@cache
-def _is_normalisation(kind: type[nn.Module]) -> bool:
-    return any(cls.__name__.startswith(_NAMES) for cls in kind.__mro__[:3])
+    return any(cls.__name__.startswith(_NAMES) for cls in type(module).__mro__[:3])
 
 
 def normalisation_parameters(net: nn.Module) -> set[int]:
