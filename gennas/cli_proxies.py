@@ -1,4 +1,4 @@
-"""``gennas proxies list`` and ``gennas proxies score``."""
+"""``gennas proxies list``, ``score`` and ``correlate``."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class ProxiesConfig:
-    """List zero-cost proxies, or score architectures with them, without training."""
+    """List zero-cost proxies, score architectures with them without training, or correlate scores with accuracies."""
 
-    action: Literal["list", "score"] = "list"
-    """`list` what there is, or `score` architectures."""
+    action: Literal["list", "score", "correlate"] = "list"
+    """`list` what there is, `score` architectures, or `correlate` scores with the accuracies of a table."""
     proxies: str = "params,synflow,logsynflow"
     """Proxies to score with, separated by commas."""
     space: str = "nasbench201"
@@ -50,7 +50,19 @@ class ProxiesConfig:
     cache: Path | None = None
     """SQLite file of known values, by architecture, proxy and protocol."""
     out: Path | None = None
-    """Also write the values to this CSV file."""
+    """Also write the values (or the correlations) to this CSV file."""
+    table: Path | None = None
+    """correlate: file with accuracies, by a column `arch`, `key` or `index`."""
+    target: str = ""
+    """correlate: column of the table that scores are compared with; in percent for nDCG."""
+    direction: Literal["max", "min"] = "max"
+    """correlate: whether more or less of the target is better."""
+    scores: Path | None = None
+    """correlate: file of scores, such as `proxies score --out` writes (default: --n of the table are scored)."""
+    combine: tuple[str, ...] = ()
+    """correlate: also show the log-rank of these columns, such as params+jacov+nwot."""
+    resamples: int = 200
+    """correlate: bootstrap resamples of the intervals."""
 
 
 def run_proxies(config: ProxiesConfig) -> int:
@@ -58,34 +70,47 @@ def run_proxies(config: ProxiesConfig) -> int:
     if config.action == "list":
         _print_proxies()
         return 0
+    if config.action == "correlate":
+        from gennas.cli_correlate import run_correlate
+
+        return run_correlate(config)
     from gennas.config import parse_options
-    from gennas.scoring import score_population
     from gennas.spaces import make_space
 
     space = make_space(config.space, **parse_options(config.space_option))
     archs = _architectures(config, space)
-    task = None
-    if config.task is not None:
-        from gennas.training import make_task
-
-        task = make_task(config.task, **parse_options(config.task_option))
-    scores = score_population(
-        space,
-        archs,
-        [name for name in config.proxies.split(",") if name.strip()],
-        task,
-        executor=config.executor,
-        workers=config.workers,
-        cache=config.cache,
-        progress=True,
-        **parse_options(config.protocol),
-    )
+    scores = score_archs(config, space, archs, [name for name in config.proxies.split(",") if name.strip()], {})
     _print_scores(space, archs, scores)
     if config.out is not None:
         frame = scores.to_dataframe()
         frame.insert(0, "arch", [space.to_text(arch) for arch in archs])
         frame.assign(protocol=scores.protocol.identity).to_csv(config.out, index=False)
     return 0
+
+
+def score_archs(
+    config: ProxiesConfig, space: Space, archs: list[Architecture], names: list[str], protocol: dict[str, object]
+) -> PopulationScores:
+    """Score architectures as the settings say."""
+    from gennas.config import parse_options
+    from gennas.scoring import score_population
+
+    task = None
+    if config.task is not None:
+        from gennas.training import make_task
+
+        task = make_task(config.task, **parse_options(config.task_option))
+    return score_population(
+        space,
+        archs,
+        names,
+        task,
+        executor=config.executor,
+        workers=config.workers,
+        cache=config.cache,
+        progress=True,
+        **{**protocol, **parse_options(config.protocol)},
+    )
 
 
 def _architectures(config: ProxiesConfig, space: Space) -> list[Architecture]:

@@ -29,6 +29,16 @@ def nasbench101(space: Space) -> Table:
     return Table("nb101", "nb101/test_mean", space, keys, {"test_mean": Metric("test_mean", "max")}, accuracy)
 
 
+def nasbench101_sample(space: Space, n: int, seed: int) -> tuple[Population, np.ndarray]:
+    """Random NAS-Bench-101 cells and their mean final test accuracies (percent)."""
+    published = np.load(_folder() / "nb101.npz")
+    rows = np.random.default_rng(seed).permutation(len(published["test_mean"]))[:n]
+    vertices, bits, operations = (published[name][rows] for name in ("n_vertices", "adj_bits", "ops"))
+    D = _cells(space, vertices.astype(int), bits.astype(np.int64), operations)
+    cells = space.canonical(Population.from_decisions(space.schema, D))
+    return cells, 100 * published["test_mean"][rows].astype(np.float64)
+
+
 def nasbench201_latency(space: Space) -> Table:
     """NAS-Bench-201's CIFAR-10 accuracies (percent) with the latencies (ms) of every device of HELP."""
     latency = pd.read_csv(_folder() / "nb201_latency.csv.gz")

@@ -18,7 +18,7 @@ FLOORS = {
     "errors": 1, "registry": 1, "graph": 1, "spaces": 2, "models": 3, "eval": 3, "training": 4,
     "search": 5, "execution": 5, "tracking": 5, "config": 6, "report": 6, "problem": 6, "workbench": 6, "compare": 6,
     "generators": 6, "cli_generator": 6, "scoring": 6, "cli_proxies": 6, "export": 5, "cli_export": 6,
-    "transfer": 6, "cli_transfer": 6, "cli_train": 6, "cli_latency": 6, "threads": 1,
+    "transfer": 6, "cli_transfer": 6, "cli_train": 6, "cli_correlate": 6, "cli_latency": 6, "threads": 1,
     "cli": 6, "testing": 7, "__main__": 7, "__init__": 7,
 }  # fmt: skip
 NEIGHBOURS = {("search", "execution"), ("execution", "search"), ("tracking", "search")}

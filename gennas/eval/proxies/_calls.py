@@ -16,12 +16,16 @@ from gennas.eval.proxies.batch import ProxyBatch
 
 
 def gradients_of(
-    value: Tensor, tensors: Sequence[Tensor], signs: Tensor | None = None, create_graph: bool = False
+    value: Tensor,
+    tensors: Sequence[Tensor],
+    signs: Tensor | None = None,
+    create_graph: bool = False,
+    keep_graph: bool = True,
 ) -> list[Tensor]:
-    """Gradients, zero where ``value`` does not depend on a tensor; the graph stays."""
+    """Gradients, zero where ``value`` does not depend on a tensor."""
     if not value.requires_grad:
         return [torch.zeros_like(t) for t in tensors]
-    found = torch.autograd.grad(value, tensors, signs, retain_graph=True, create_graph=create_graph, allow_unused=True)
+    found = torch.autograd.grad(value, tensors, signs, keep_graph, create_graph, allow_unused=True)
     return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, found, strict=True)]
 
 

@@ -106,7 +106,8 @@ class ProxyEvaluator:
         with seeded(self.settings.seed, torch.device("cpu")):
             net = self.space.build(arch, self.spec)
             initialise(net, self.settings.initialisation)
-        return net.to(self.device, self._dtype)
+        there = self.device.type == "cpu" and self._dtype == torch.get_default_dtype()
+        return net if there else net.to(self.device, self._dtype)
 
     def score(self, arch: Architecture) -> Mapping[str, Score]:
         """Values with the reasons where there are any.

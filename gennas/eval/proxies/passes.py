@@ -170,7 +170,7 @@ class Passes:
         with running(net, self.seed, first.device):
             found = named_weights(net)
             total = logits_of(net, inputs).sum()
-            return _pairs(found, gradients_of(total, [w for _, w in found]))
+            return _pairs(found, gradients_of(total, [w for _, w in found], keep_graph=False))
 
     @cached_property
     def flops(self) -> float:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from gennas.eval.proxies.base import PROXIES, Proxy, UndefinedError
 from gennas.eval.proxies.passes import Passes
 
@@ -32,7 +34,8 @@ class SynFlow(Proxy):
     def score(self, run: Passes) -> float:
         """One forward and backward pass of one example."""
         flow = run.synflow
-        total = sum(float((w * g).abs().sum()) for w, g in zip(flow.weights, flow.gradients, strict=True))
+        flows = [(w * g).abs().sum() for w, g in zip(flow.weights, flow.gradients, strict=True)]
+        total = float(torch.stack(flows).sum()) if flows else 0.0
         if total <= 0:
             raise UndefinedError("no flow reaches the output: the network is disconnected")
         if not math.isfinite(total):
