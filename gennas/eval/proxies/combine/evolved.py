@@ -133,7 +133,7 @@ class EvolvedExpression(Combination):
 
         trees = self._columns() + [self._grow(rng, 3) for _ in range(self.population)]
         for _ in range(self.generations):
-            elite = sorted(set(trees), key=fitness, reverse=True)[: self.population // 10 + 1]
+            elite = sorted(dict.fromkeys(trees), key=fitness, reverse=True)[: self.population // 10 + 1]
             parents = [
                 max((trees[i] for i in rng.integers(len(trees), size=4)), key=fitness) for _ in range(self.population)
             ]

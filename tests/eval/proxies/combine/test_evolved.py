@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.stats import kendalltau
@@ -38,3 +42,22 @@ def test_a_score_depends_on_its_row_alone(scores: dict[str, np.ndarray]) -> None
 def test_settings_out_of_range() -> None:
     with pytest.raises(ConfigError, match="validation"):
         EvolvedExpression(validation=1.0)
+
+
+def test_the_expression_does_not_depend_on_the_hash_seed() -> None:
+    code = (
+        "import numpy as np; from gennas.eval.proxies.combine import EvolvedExpression as E; "
+        "a, b, c = np.random.default_rng(0).random((3, 60)); "
+        "print(E(population=40, generations=6).fit({'a': a, 'b': b, 'c': c}, np.minimum(a, 1 - b) + c).expression)"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
