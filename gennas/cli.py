@@ -180,7 +180,11 @@ VERBS = {
         ListConfig, _list, "list spaces, tasks, strategies, tables or metrics", "gennas list strategies", "kind"
     ),
     "proxies": _Verb(
-        ProxiesConfig, run_proxies, "list or compute zero-cost proxies", "gennas proxies score --n 5", "action"
+        ProxiesConfig,
+        run_proxies,
+        "list, compute or correlate zero-cost proxies",
+        "gennas proxies score --n 5",
+        "action",
     ),
     "latency": _Verb(
         LatencyConfig,
