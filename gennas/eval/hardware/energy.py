@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from gennas.errors import ConfigError, EvaluationError
 from gennas.eval.hardware.device import resolve_device
-from gennas.eval.hardware.latency import prepared
+from gennas.eval.hardware.latency import cpu_threads, prepared
 
 if TYPE_CHECKING:
     from codecarbon import OfflineEmissionsTracker
@@ -88,7 +87,7 @@ def measure_energy(
     method = _method(place)
     tracker = _tracker(place)
     args = tuple(t.to(place) for t in inputs)
-    with prepared(module, place), torch.inference_mode(), _threads(threads):
+    with prepared(module, place), torch.inference_mode(), cpu_threads(threads):
         for _ in range(warmup):
             module(*args)
         calls, passed, joules = _window(tracker, module, args, place, seconds)
@@ -171,13 +170,3 @@ def _window(
 def _wait(place: torch.device) -> None:
     if place.type == "cuda":
         torch.cuda.synchronize(place)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import timeit
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +16,6 @@ from torch import Tensor, nn
 from gennas.errors import ConfigError
 from gennas.eval.hardware._clock import Call, EventClock, WallClock, graphed
 from gennas.eval.hardware.device import resolve_device
-
-if TYPE_CHECKING:
-    from torch.utils.benchmark import Timer
 
 __all__ = ["Latency", "Timing", "measure_latencies", "measure_latency"]
 
@@ -156,8 +154,9 @@ def measure_latencies(
 
     Each of the eight rounds times one block of every module, every other round in the opposite order
     (A B B A A B B A …): whatever gets slower or faster linearly in time adds the same to each of them.
-    Those whose interquartile range exceeds a tenth of their median are measured once more, in turn
-    among themselves, for twice as long; the steadier of the two measurements is kept.
+    If the interquartile range of any of them exceeds a tenth of its median, all are measured once more
+    for twice as long, and the steadier of the two measurements is kept for all: values that were taken
+    at different times could not be compared.
 
     Args:
         modules: what is called; they are all in memory together, and get mode and device back.
@@ -185,12 +184,12 @@ def measure_latencies(
             stack.enter_context(prepared(module, place, timing.channels_last))
         args = tuple(t.to(place, memory_format=layout if t.dim() == 4 else torch.preserve_format) for t in inputs)
         stack.enter_context(torch.inference_mode())
+        stack.enter_context(cpu_threads(timing.threads))
         timers = [_Timer(module, args, place, timing) for module in modules]
         best = _in_turn(timers, timing.min_run_time)
-        again = [i for i, times in enumerate(best) if _spread(times) > NOISY]
-        repeated = _in_turn([timers[i] for i in again], 2 * timing.min_run_time)
-        for i, times in zip(again, repeated, strict=True):
-            best[i] = min(best[i], times, key=_spread)
+        if any(_spread(times) > NOISY for times in best):
+            timers = [_Timer(module, args, place, replace(timing, warmup=0)) for module in modules]
+            best = min(best, _in_turn(timers, 2 * timing.min_run_time), key=lambda m: sum(map(_spread, m)))
     return [_latency(times, timing, place, len(args[0]) if batch is None else batch) for times in best]
 
 
@@ -209,6 +208,17 @@ def prepared(module: nn.Module, place: torch.device, channels_last: bool = False
         module.to(home).train(mode)
 
 
+@contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Use ``count`` CPU threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class _Times(NamedTuple):
     """Seconds and CPU seconds per call of every timed block, and the calls in all of them."""
 
@@ -218,25 +228,36 @@ class _Times(NamedTuple):
 
 
 class _Timer:
-    """Times blocks of calls of one module."""
+    """Times blocks of calls of one module; the first turn decides how many calls and blocks a turn has."""
 
     def __init__(self, module: nn.Module, args: Sequence[Tensor], place: torch.device, timing: Timing) -> None:
-        from torch.utils.benchmark import Timer as BenchmarkTimer  # costly to import, and only needed here
-
         for _ in range(timing.warmup):
             module(*args)
         call: Call = graphed(module, args) if timing.cuda_graph else lambda: module(*args)
         self.clock = EventClock(place) if timing.clock == "events" else WallClock(place)
-        self._timer: Timer = BenchmarkTimer(
-            "call()", timer=self.clock, globals={"call": call}, num_threads=timing.threads
-        )
+        self._names, self._threads = {"call": call}, timing.threads
+        self._plan = (0, 0)
 
-    def block(self, seconds: float) -> _Times:
-        """Time for at least ``seconds``: a block of calls, or several."""
+    def turn(self, seconds: float) -> _Times:
+        """Time as many blocks as ``seconds`` took in the first turn, so that every turn counts the same."""
         self.clock.cpu.clear()
-        run = self._timer.blocked_autorange(min_run_time=seconds)
-        cpu = np.diff(np.reshape(self.clock.cpu, (-1, 2)))[-len(run.times) :, 0]  # the first ones chose the size
-        return _Times(run.times, (cpu / run.number_per_run).tolist(), run.number_per_run * len(run.times))
+        if self._plan == (0, 0):
+            times = self._first(seconds)
+        else:
+            number, blocks = self._plan
+            timer = timeit.Timer("call()", timer=self.clock, globals=self._names)
+            times = [timer.timeit(number) / number for _ in range(blocks)]
+        number, blocks = self._plan
+        cpu = np.diff(np.reshape(self.clock.cpu, (-1, 2)))[-blocks:, 0]  # those before chose the size
+        return _Times(times, (cpu / number).tolist(), number * blocks)
+
+    def _first(self, seconds: float) -> list[float]:
+        from torch.utils.benchmark import Timer  # costly to import, and only needed here
+
+        timer = Timer("call()", timer=self.clock, globals=self._names, num_threads=self._threads)
+        run = timer.blocked_autorange(min_run_time=seconds)
+        self._plan = (run.number_per_run, len(run.times))
+        return list(run.times)
 
 
 def _in_turn(timers: Sequence[_Timer], min_run_time: float) -> list[_Times]:
@@ -244,7 +265,7 @@ def _in_turn(timers: Sequence[_Timer], min_run_time: float) -> list[_Times]:
     found = [_Times([], [], 0) for _ in timers]
     for number in range(ROUNDS):
         for i in range(len(timers)) if number % 2 == 0 else reversed(range(len(timers))):
-            run = timers[i].block(min_run_time / ROUNDS)
+            run = timers[i].turn(min_run_time / ROUNDS)
             times, cpu, repeats = found[i]
             found[i] = _Times(times + run.times, cpu + run.cpu, repeats + run.repeats)
     return found

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gennas.errors import ConfigError, EvaluationError
-from gennas.eval.hardware.latency import Latency, Timing, measure_latencies, prepared
+from gennas.eval.hardware.latency import Latency, Timing, cpu_threads, measure_latencies, prepared
 
 __all__ = ["Int8Latency", "accuracy", "measure_int8_latency", "quantize_int8"]
 
@@ -129,17 +129,13 @@ class _Frozen(nn.Module):
 def _compiled(network: nn.Module, inputs: Sequence[Tensor], threads: int) -> nn.Module:
     import torch._inductor.config as inductor
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)  # kernels are written for this number
-    try:
-        with torch.inference_mode(), inductor.patch(freezing=True):
+    try:  # kernels are written for this number of threads
+        with cpu_threads(threads), torch.inference_mode(), inductor.patch(freezing=True):
             call = torch.compile(network)
             call(*inputs)
     except Exception as error:  # the compiler can fail with nearly anything
         reason = " ".join(str(error).split())[:300]
         raise EvaluationError(f"The network could not be compiled ({type(error).__name__}: {reason}).") from error
-    finally:
-        torch.set_num_threads(before)
     return _Frozen(call)
 
 
