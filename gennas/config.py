@@ -50,10 +50,14 @@ class ProblemConfig:
     """Metrics that cost next to nothing: known for every candidate before it is chosen; the report counts them."""
     budget: int = 100
     """Evaluations; every one counts, failed ones too."""
+    limit: tuple[str, ...] = ()
+    """Most that trials may spend together, as NAME=VALUE: `seconds`, or a metric that adds up, such as train_joules."""
     target: float | None = None
     """Stop as soon as a feasible architecture's first objective is this good."""
     train_option: tuple[str, ...] = ()
     """Settings of the training recipe, as KEY=VALUE (for example lr=0.01, batch_size=128, device=cuda)."""
+    energy: bool = False
+    """Record the joules of every training (train_joules), with codecarbon."""
     measure: str | None = None
     """Also measure trained networks, names separated by commas: ece, nll, brier, fgsm, pgd, corruptions, …"""
     measure_option: tuple[str, ...] = ()
@@ -166,7 +170,18 @@ class CompareConfig(ProblemConfig):
 # Settings that do not change what a run finds.
 _HOW = ("out", "executor", "workers", "time_limit_s", "memory_limit_gb", "track", "download")
 # Settings that came later: left out at their default, so that earlier runs keep their identity.
-_LATER = ("proxy", "proxy_option", "cheap", "target", "stop_at_optimum", "measure", "measure_option", "depth")
+_LATER = (
+    "proxy",
+    "proxy_option",
+    "cheap",
+    "target",
+    "stop_at_optimum",
+    "measure",
+    "measure_option",
+    "depth",
+    "limit",
+    "energy",
+)
 
 
 def load_yaml(path: Path) -> dict[str, Any]:

@@ -41,6 +41,7 @@ class Problem:
     fidelity: Fidelity
     table: Table | None = None
     cheap: tuple[str, ...] = ()
+    limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     @property
     def source(self) -> str:
@@ -96,7 +97,11 @@ def make_problem(config: ProblemConfig) -> Problem:
     report = config.report or ("test_accuracy" if "test_accuracy" in metrics else None)
     if report is not None and report not in metrics:
         raise UnknownNameError("metric", report, metrics)
-    problem = Problem(space, evaluator, objectives, report, _fidelity(config), table, config.cheap)
+    limits = parse_limits(config.limit)
+    for name in limits:
+        if name != "seconds" and name not in metrics:
+            raise UnknownNameError("limit", name, ["seconds", *metrics])
+    problem = Problem(space, evaluator, objectives, report, _fidelity(config), table, config.cheap, limits)
     _check_constraints(problem)
     _check_cheap(problem)
     return problem
@@ -133,7 +138,8 @@ def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Tab
         # Columns that are not used may hold anything; without objectives all columns are read.
         goals = [Objective.parse(text).metric for text in config.objective]
         limits = [Constraint.parse(text).metric for text in config.constraint]
-        used = [*goals, *limits, *([config.report] if config.report else [])] if goals else None
+        spent = [name for name in parse_limits(config.limit) if name != "seconds"]
+        used = [*goals, *limits, *spent, *([config.report] if config.report else [])] if goals else None
         table = open_table(config.table or named, space, metrics=used)
         return TableEvaluator(table), table
     if config.evaluator == "table":
@@ -145,7 +151,23 @@ def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Tab
     task = make_task(config.task or "digits", **options, **({"download": True} if config.download else {}))
     names, conditions = make_measures(config.measure, config.measure_option)
     recipe = make_recipe(task.config, config.train_option)
-    return TrainEvaluator(space, task, recipe, measure=names, measure_config=conditions), None
+    evaluator = TrainEvaluator(
+        space, task, recipe, measure_energy=config.energy, measure=names, measure_config=conditions
+    )
+    return evaluator, None
+
+
+def parse_limits(pairs: Sequence[str]) -> dict[str, float]:
+    """Limits of what trials may spend together, from ``NAME=VALUE``.
+
+    Raises:
+        ConfigError: a value is not a positive number.
+    """
+    limits = parse_options(pairs)
+    for name, value in limits.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+            raise ConfigError(f"Expected a limit like seconds=600, a positive number, got {name}={value}.")
+    return {name: float(value) for name, value in limits.items()}
 
 
 def make_recipe(default: TrainConfig, options: Sequence[str]) -> TrainConfig:

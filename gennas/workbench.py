@@ -154,6 +154,7 @@ def run_search(
         [*listeners, tracker, _GeneratorSaver(strategy, config, problem)],
         config.asynchronous,
         target=config.target,
+        limits=problem.limits,
     )
     try:
         tracker.start(_run_info(config, problem))

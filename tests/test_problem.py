@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from gennas.config import ProblemConfig
 from gennas.errors import GennasError, InvalidArchitectureError
+from gennas.eval.base import FULL_FIDELITY
 from gennas.problem import load_architecture, make_problem
 from gennas.spaces import NASBench201, NASBenchGraph
 
@@ -61,3 +63,18 @@ def test_every_dataset_of_nasbench_graph_is_a_table_task(task: str) -> None:
     problem = make_problem(ProblemConfig(space="nasbench-graph", task=task))
     assert len(problem.table) == problem.space.size == (2021 if task == "proteins" else 26206)
     assert problem.report == "test_accuracy"
+
+
+def test_limits_are_read_and_checked(tmp_path: Path) -> None:
+    space = NASBench201()
+    archs = space.sample(30, np.random.default_rng(0)).unique()
+    (tmp_path / "t.csv").write_text("\n".join(["arch,score,cost_s", *(f"{space.to_text(a)},1,50" for a in archs)]))
+    config = ProblemConfig(
+        space="nasbench201", table=str(tmp_path / "t.csv"), objective=("score:max",), limit=("cost_s=120", "seconds=60")
+    )
+    problem = make_problem(config)
+    assert problem.limits == {"cost_s": 120.0, "seconds": 60.0}
+    assert problem.evaluator.evaluate(archs[0], FULL_FIDELITY, 0)["cost_s"] == 50.0
+    for wrong in ("seconds=0", "seconds=soon", "nothing=3"):
+        with pytest.raises(GennasError, match="limit|no column"):
+            make_problem(replace(config, limit=(wrong,)))

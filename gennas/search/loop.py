@@ -43,7 +43,7 @@ class Result:
         best: the incumbent, or None if no trial was feasible.
         pareto: the non-dominated feasible trials.
         wall_s: seconds spent, earlier parts of a resumed run included.
-        stopped: why it ended: ``budget``, ``exhausted``, ``target``.
+        stopped: why it ended: ``budget``, ``exhausted``, ``target``, ``limit``.
     """
 
     trials: Sequence[Trial]
@@ -79,9 +79,12 @@ class Search:
         max_failures: consecutive failed trials that end the search.
         snapshot_every_s: least seconds between two snapshots of the strategy.
         target: value of the first objective at which a feasible trial ends the search.
+        limits: most that may be spent in all, by name: a cost of trials (``seconds``) or a metric that adds up, such as
+            joules or tabulated training seconds. The search ends with the trial that reaches one; so that little is
+            spent beyond it, batches are then no larger than the executor's capacity, and depend on that.
 
     Raises:
-        ConfigError: the budget is not positive.
+        ConfigError: the budget or a limit is not positive.
         EvaluationError: too many trials in a row failed.
         ArchiveError: the archive's proposals are not those of this strategy and seed.
     """
@@ -98,6 +101,7 @@ class Search:
     max_failures: int = 20
     snapshot_every_s: float = 5.0
     target: float | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     _done: dict[int, Trial] = field(default_factory=dict, init=False)
     _told: list[Trial] = field(default_factory=list, init=False)
@@ -109,6 +113,8 @@ class Search:
     def __post_init__(self) -> None:
         if self.budget < 1:
             raise ConfigError(f"Expected a budget of at least one evaluation, got {self.budget}.")
+        if any(not limit > 0 for limit in self.limits.values()):
+            raise ConfigError(f"Expected positive limits, got {dict(self.limits)}.")
 
     def run(self) -> Result:
         """Search until the budget is spent or the space exhausted."""
@@ -127,8 +133,9 @@ class Search:
         return Result(trials, self._incumbent, self.objectives.pareto(trials), wall_s, stopped)
 
     def _run_in_batches(self) -> str:
-        while len(self._told) < self.budget and not self._reached_target:
-            proposals = self._ask(self.strategy.batch_size)  # 1. ask
+        while not self._ended:
+            most = self.executor.capacity if self.limits else self.budget
+            proposals = self._ask(min(most, self.strategy.batch_size))  # 1. ask
             if not proposals:
                 return "exhausted"
             for proposal in proposals:  # 2. evaluate what the archive does not hold yet
@@ -138,11 +145,11 @@ class Search:
                 self._record(self.executor.wait_any())  # 3. archive, durably
             self.archive.commit()
             self._tell([self._done.pop(p.id) for p in proposals])  # 4. tell, in the order of proposals
-        return "target" if self._reached_target else "budget"
+        return self._ended
 
     def _run_asynchronously(self) -> str:
         running = 0
-        while len(self._told) < self.budget and not self._reached_target:
+        while not self._ended:
             if running < self.executor.capacity and self._asked < self.budget:
                 proposals = self._ask(1)
                 for proposal in proposals:
@@ -157,7 +164,16 @@ class Search:
             self._record(trial)
             self.archive.commit()
             self._tell([self._done.pop(trial.proposal.id)])
-        return "target" if self._reached_target else "budget"
+        return self._ended
+
+    @property
+    def _ended(self) -> str:
+        """Why nothing more is asked for: ``target``, ``budget``, ``limit``, or empty while the search goes on."""
+        if self._reached_target:
+            return "target"
+        if len(self._told) >= self.budget:
+            return "budget"
+        return "limit" if exceeds(self._told, self.limits) else ""
 
     @property
     def _reached_target(self) -> bool:
@@ -288,4 +304,10 @@ class Search:
             return False
         feasible = [goal.signed(t.metrics[goal.metric]) for t in found if self.objectives.is_feasible(t)]
         reached = self.target is not None and max(feasible, default=-np.inf) >= goal.signed(self.target) - 1e-12
-        return reached or len(found) >= self.budget
+        return reached or len(found) >= self.budget or exceeds(found, self.limits)
+
+
+def exceeds(trials: Sequence[Trial], limits: Mapping[str, float]) -> bool:
+    """Whether the trials together spent one of the limits; a trial spends its costs, and metrics of the same names."""
+    spent = {name: sum(t.cost.get(name, t.metrics.get(name, 0.0)) for t in trials) for name in limits}
+    return any(spent[name] >= limit for name, limit in limits.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from torch import nn
 from gennas.errors import ConfigError
 from gennas.eval.base import Fidelity, Metric
 from gennas.eval.complexity import count_flops
-from gennas.eval.hardware import measure_latency, resolve_device
+from gennas.eval.hardware import EnergyMeter, measure_latency, resolve_device
 from gennas.graph import Architecture
 from gennas.spaces.base import Space
 from gennas.training.config import TrainConfig
@@ -45,6 +46,7 @@ class TrainEvaluator:
         task: what they are trained for.
         config: another recipe than the task's own.
         measure_latency: whether to time the trained network (it takes about half a second).
+        measure_energy: whether to record the energy of the training (``train_joules``), with codecarbon.
         latency_batch: images per timed call; a graph is always timed whole, as a batch of one.
         latency_threads: CPU threads while timing.
         checkpoints: directory where training states are kept by architecture, fidelity and seed; a training that
@@ -79,6 +81,7 @@ class TrainEvaluator:
         config: TrainConfig | None = None,
         *,
         measure_latency: bool = True,
+        measure_energy: bool = False,
         latency_batch: int = 1,
         latency_threads: int = 1,
         checkpoints: str | Path | None = None,
@@ -105,9 +108,15 @@ class TrainEvaluator:
             **_cost_metrics(timing if measure_latency else None),
             **measure_metrics(self.measure),
         }
+        self.energy_method = EnergyMeter(self.config.device).method if measure_energy else None
+        if self.energy_method is not None:
+            about = f"energy of the training ({self.energy_method})"
+            self.metrics = {**self.metrics, "train_joules": Metric("train_joules", "min", "J", about, (0.0, math.inf))}
         trained = f"train({task.name}; {task.split}); space({space.identity}); recipe({_recipe(self.config)})"
         device = f"device({resolve_device(self.config.device).type})"
         self.protocol = f"{trained}; latency({timing if measure_latency else 'none'}); {device}"
+        if self.energy_method is not None:
+            self.protocol += f"; energy({self.energy_method})"
         if self.measure:
             self.protocol += f"; measures({measure_protocol(self.measure, self.measure_config)})"
         self.store = checkpoints and StateStore(checkpoints, f"{trained}; {device}", max_checkpoints)
@@ -136,7 +145,8 @@ class TrainEvaluator:
         device = resolve_device(self.config.device)
         with seeded(seed, device):
             module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec)
-        result = self._fit(module, arch.key, fidelity, seed)
+        with nullcontext() if self.energy_method is None else EnergyMeter(self.config.device) as meter:
+            result = self._fit(module, arch.key, fidelity, seed)
         values = {
             "val_accuracy": result.selected_val_accuracy,
             "test_accuracy": result.test_accuracy,
@@ -146,6 +156,8 @@ class TrainEvaluator:
             "train_s": result.seconds,
             **_complexity(module, self.task.example_inputs(1, spec.input_shape)),
         }
+        if meter is not None:
+            values["train_joules"] = meter.joules
         if self.measure_latency:
             latency = measure_latency(
                 module,

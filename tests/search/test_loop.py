@@ -244,3 +244,24 @@ def test_a_finished_run_needs_no_strategy(tmp_path: Path) -> None:
     assert result.best.arch == first.best.arch
     longer = search(budget=30, archive=Archive(tmp_path / "a.sqlite", SPACE)).run()
     assert [t.arch.key for t in longer.trials[:20]] == [t.arch.key for t in first.trials] and len(longer.trials) == 30
+
+
+def test_a_limit_on_what_trials_spend_ends_the_search(tmp_path: Path) -> None:
+    class Costed:
+        metrics, cost_class, protocol = EVALUATOR.metrics, EVALUATOR.cost_class, EVALUATOR.protocol
+
+        def evaluate(self, arch, fidelity, seed):
+            return dict(EVALUATOR.evaluate(arch, fidelity, seed)) | {"joules": 3.0}
+
+    def run(**limits: float):
+        archive = Archive(tmp_path / f"{sorted(limits)}.sqlite", SPACE)
+        return search(archive=archive, executor=SerialExecutor(Costed()), limits=limits).run()
+
+    result = run(joules=10.0, seconds=1e9)
+    assert (result.stopped, len(result.trials)) == ("limit", 4)  # 3 + 3 + 3 < 10 <= 12
+    again = run(joules=10.0, seconds=1e9)
+    assert outcome(again) == outcome(result) and again.stopped == "limit"
+    assert len(run(joules=1e9).trials) == 40
+    assert run(seconds=1e-9).stopped == "limit"
+    with pytest.raises(ConfigError, match="positive limits"):
+        run(joules=0.0)

@@ -1,7 +1,7 @@
 """What a module costs on real hardware, and what predictors say that an architecture costs."""
 
 from gennas.eval.hardware.device import resolve_device
-from gennas.eval.hardware.energy import Energy, mean_joules, measure_energy
+from gennas.eval.hardware.energy import Energy, EnergyMeter, mean_joules, measure_energy
 from gennas.eval.hardware.latency import Latency, Timing, measure_latencies, measure_latency
 from gennas.eval.hardware.memory import PeakMemory, measure_memory
 from gennas.eval.hardware.predictor_file import load_predictor, save_predictor
@@ -21,6 +21,7 @@ __all__ = [
     "PREDICTORS",
     "CostPredictor",
     "Energy",
+    "EnergyMeter",
     "ForestPredictor",
     "Int8Latency",
     "Latency",

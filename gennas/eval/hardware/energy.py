@@ -1,4 +1,4 @@
-"""Energy of a forward pass, measured or estimated with codecarbon, without internet or account."""
+"""Energy of a forward pass or of a block, measured or estimated with codecarbon, without internet or account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gennas.eval.hardware.latency import cpu_threads, prepared
 if TYPE_CHECKING:
     from codecarbon import OfflineEmissionsTracker
 
-__all__ = ["Energy", "EnergyMethod", "mean_joules", "measure_energy"]
+__all__ = ["Energy", "EnergyMeter", "EnergyMethod", "mean_joules", "measure_energy"]
 
 EnergyMethod = Literal["rapl", "nvml", "estimated"]
 _JOULES_PER_KWH = 3.6e6
@@ -84,17 +84,60 @@ def measure_energy(
     if seconds <= 0 or threads < 1 or warmup < 0:
         raise ConfigError(f"Expected seconds > 0, threads >= 1 and warmup >= 0, got {seconds=}, {threads=}, {warmup=}.")
     place = resolve_device(device)
-    method = _method(place)
-    tracker = _tracker(place)
+    meter = EnergyMeter(device)
     args = tuple(t.to(place) for t in inputs)
     with prepared(module, place), torch.inference_mode(), cpu_threads(threads):
         for _ in range(warmup):
             module(*args)
-        calls, passed, joules = _window(tracker, module, args, place, seconds)
-    if not joules > 0:
-        raise EvaluationError(f"codecarbon recorded {joules} joules ({method}) in {passed:.1f} s; use a longer window.")
+        with meter:
+            calls, passed = _window(module, args, place, seconds)
+    if not meter.joules > 0:
+        raise EvaluationError(
+            f"codecarbon recorded {meter.joules} joules ({meter.method}) in {passed:.1f} s; use a longer window."
+        )
     size = len(args[0]) if batch is None else batch
-    return Energy(joules / calls, method, place.type, size, calls, passed)
+    return Energy(meter.joules / calls, meter.method, place.type, size, calls, passed)
+
+
+class EnergyMeter:
+    """Energy of what runs inside, such as a training: a context that can be entered once.
+
+    Args:
+        device: ``cpu``, ``cuda``, ``cuda:1`` or ``auto``: whose energy it is, see :class:`Energy`.
+
+    Attributes:
+        joules: what was recorded, once it was left.
+        method: how.
+
+    Raises:
+        ConfigError: codecarbon is not installed, or the device or its counter is not there.
+        EvaluationError: nothing was recorded.
+
+    Example:
+        >>> with EnergyMeter("cpu") as meter:  # doctest: +SKIP
+        ...     train()
+        >>> meter.joules  # doctest: +SKIP
+        41.7
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._place = resolve_device(device)
+        self.method: EnergyMethod = _method(self._place)
+        self.joules = float("nan")
+
+    def __enter__(self) -> EnergyMeter:
+        self._tracker = _tracker(self._place)
+        _wait(self._place)
+        self._tracker.start_task("block")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _wait(self._place)
+        found = self._tracker.stop_task("block")
+        if found is None:
+            raise EvaluationError("codecarbon recorded nothing; is another of its trackers running?")
+        kwh = found.cpu_energy if self._place.type == "cpu" else found.gpu_energy
+        self.joules = float(kwh) * _JOULES_PER_KWH
 
 
 def mean_joules(records: Iterable[Energy]) -> float:
@@ -147,24 +190,15 @@ def _tracker(place: torch.device) -> OfflineEmissionsTracker:
     )
 
 
-def _window(
-    tracker: OfflineEmissionsTracker, module: nn.Module, args: Sequence[Tensor], place: torch.device, seconds: float
-) -> tuple[int, float, float]:
-    """Calls, seconds and joules of one window."""
-    _wait(place)
-    tracker.start_task("forward")
+def _window(module: nn.Module, args: Sequence[Tensor], place: torch.device, seconds: float) -> tuple[int, float]:
+    """Calls and seconds of one window."""
     start, calls = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:
         for _ in range(10):
             module(*args)
         _wait(place)
         calls += 10
-    passed = time.perf_counter() - start
-    found = tracker.stop_task("forward")
-    if found is None:
-        raise EvaluationError("codecarbon recorded nothing; is another of its trackers running?")
-    kwh = found.cpu_energy if place.type == "cpu" else found.gpu_energy
-    return calls, passed, float(kwh) * _JOULES_PER_KWH
+    return calls, time.perf_counter() - start
 
 
 def _wait(place: torch.device) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from gennas import SearchConfig, run_search
 from gennas.errors import ConfigError
 from gennas.eval.hardware import Energy, mean_joules, measure_energy
 
@@ -67,3 +68,14 @@ def test_without_codecarbon_there_is_one_clear_line(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(ConfigError, match=r"pip install 'gennas\[energy\]'"):
         measure_energy(nn.Identity(), [torch.zeros(1)])
+
+
+def test_the_energy_of_a_training_is_a_metric_that_can_be_limited(tmp_path) -> None:
+    config = SearchConfig(
+        space="macro-chain", space_option=("max_depth=2", "widths=[8]"), task="digits", epochs=1, strategy="random",
+        energy=True, limit=("train_joules=1e-6",), budget=5, out=tmp_path / "run",
+    )  # fmt: skip
+    run = run_search(config, report=False)
+    assert run.result.stopped == "limit" and len(run.result.trials) == 1
+    assert run.result.trials[0].metrics["train_joules"] > 0
+    assert "energy(" in run.problem.evaluator.protocol
