@@ -76,5 +76,5 @@ def test_limits_are_read_and_checked(tmp_path: Path) -> None:
     assert problem.limits == {"cost_s": 120.0, "seconds": 60.0}
     assert problem.evaluator.evaluate(archs[0], FULL_FIDELITY, 0)["cost_s"] == 50.0
     for wrong in ("seconds=0", "seconds=soon", "nothing=3"):
-        with pytest.raises(GennasError, match="limit|no column"):
+        with pytest.raises(GennasError, match=r"limit|no column"):
             make_problem(replace(config, limit=(wrong,)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -38,16 +39,43 @@ def test_median_of_a_known_duration():
     assert module.training
 
 
-class Phases(nn.Module):
-    """Takes 3 and 12 ms by turns of a fifth of a second, as on a machine that others use."""
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """A clock that only simulated modules move, so that no load of the machine shows."""
+    time_now = [0.0]
+
+    class Clock:
+        def __init__(self, device: torch.device) -> None:
+            self.cpu: list[float] = []
+
+        def __call__(self) -> float:
+            self.cpu.append(time_now[0])
+            return time_now[0]
+
+    monkeypatch.setattr("gennas.eval.hardware.latency.WallClock", Clock)
+    return time_now
+
+
+class Simulated(nn.Module):
+    """Takes as many seconds as it is told, depending on the time."""
+
+    def __init__(self, now: list[float], seconds: Callable[[float], float]) -> None:
+        super().__init__()
+        self.now, self.seconds, self.calls = now, seconds, 0
 
     def forward(self, x: Tensor) -> Tensor:
-        time.sleep(0.003 if int(time.perf_counter() / 0.2) % 2 else 0.012)
+        self.now[0] += self.seconds(self.now[0])
+        self.calls += 1
         return x
 
 
-def test_uneven_times_are_flagged():
-    found = measure_latency(Phases(), [torch.zeros(1)], min_run_time=0.4, warmup=0)
+def phases(now: float) -> float:
+    """From 4 to 12 ms, over and over again, as on a machine that others use."""
+    return 0.004 + 0.008 * (now / 0.07 % 1)
+
+
+def test_uneven_times_are_flagged(now):
+    found = measure_latency(Simulated(now, phases), [torch.zeros(1)], min_run_time=0.4, warmup=0)
     assert found.noisy
     assert found.iqr_ms > 0.1 * found.median_ms
 
@@ -97,21 +125,23 @@ def test_several_modules_are_timed_there_and_back() -> None:
     assert turns.startswith("ABCBABCBABCBABCBA")  # A B C, C B A, … with equal neighbours put together
 
 
-def test_drift_meets_all_modules_alike() -> None:
-    in_turn: list[str] = []
-    modules = [Named(name, in_turn, drift=0.01) for name in "AB"]
+def test_drift_meets_all_modules_alike(now: list[float]) -> None:
+    def slower(now: float) -> float:
+        return 0.002 * (1 + now)
+
+    modules = [Simulated(now, slower) for _ in range(2)]
     a, b = (m.median_ms for m in measure_latencies(modules, [torch.zeros(1)], Timing(min_run_time=0.1)))
-    apart: list[str] = []
-    after = [measure_latency(Named(name, apart, drift=0.01), [torch.zeros(1)], min_run_time=0.1) for name in "AB"]
-    assert abs(a / b - 1) < 0.15
-    assert after[1].median_ms / after[0].median_ms > 1.25
+    assert abs(a / b - 1) < 0.02
+    now[0] = 0.0
+    after = [measure_latency(m, [torch.zeros(1)], min_run_time=0.5).median_ms for m in modules]
+    assert after[1] / after[0] > 1.25
 
 
-def test_only_the_noisy_one_of_two_is_flagged() -> None:
-    steady, uneven = Sleep(0.01), Phases()
+def test_only_the_noisy_one_of_two_is_flagged(now: list[float]) -> None:
+    steady, uneven = Simulated(now, lambda _: 0.01), Simulated(now, phases)
     found = measure_latencies([steady, uneven], [torch.zeros(1)], Timing(min_run_time=0.4))
-    assert [m.noisy for m in found] == [m.iqr_ms > 0.1 * m.median_ms for m in found]
-    assert found[1].noisy and found[0].iqr_ms / found[0].median_ms < found[1].iqr_ms / found[1].median_ms
+    assert [m.noisy for m in found] == [False, True]
+    assert found[0].median_ms == pytest.approx(10) and found[0].iqr_ms == pytest.approx(0, abs=1e-6)
     assert steady.calls > 100  # all were measured once more, for twice as long
 
 

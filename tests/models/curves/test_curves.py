@@ -24,27 +24,28 @@ def noisy_power_law(rng: np.random.Generator) -> FloatArray:
 @pytest.fixture(scope="module")
 def curves() -> list[FloatArray]:
     rng = np.random.default_rng(7)
-    return [noisy_power_law(rng) for _ in range(120)]
+    return [noisy_power_law(rng) for _ in range(260)]
 
 
 @pytest.fixture(scope="module", params=["power-law", "last-layer"])
 def predictions(request, curves) -> tuple[FloatArray, FloatArray]:
     model: CurveModel = PowerLawEnsemble() if request.param == "power-law" else BayesianLastLayer()
+    number = 60 if request.param == "power-law" else 200  # a fit of power laws takes longer
     if request.param == "last-layer":
-        model.fit(curves[60:])
-    mean, std = zip(*[model.predict(curve[:KNOWN], LENGTH) for curve in curves[:60]], strict=True)
+        model.fit(curves[200:])
+    mean, std = zip(*[model.predict(curve[:KNOWN], LENGTH) for curve in curves[:number]], strict=True)
     return np.array(mean), np.array(std)
 
 
 def test_intervals_of_nine_tenths_cover_about_so_many(predictions, curves) -> None:
     mean, std = predictions
-    final = np.array([curve[-1] for curve in curves[:60]])
+    final = np.array([curve[-1] for curve in curves[: len(mean)]])
     covered = np.mean(np.abs(final - mean) < norm.ppf(0.95) * std)
     assert 0.8 <= covered <= 0.98
 
 
 def test_the_last_value_is_beaten(predictions, curves) -> None:
-    final, last = (np.array([curve[i] for curve in curves[:60]]) for i in (-1, KNOWN - 1))
+    final, last = (np.array([curve[i] for curve in curves[: len(predictions[0])]]) for i in (-1, KNOWN - 1))
     assert np.abs(final - predictions[0]).mean() < 0.6 * np.abs(final - last).mean()
 
 
