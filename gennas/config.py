@@ -41,7 +41,8 @@ class ProblemConfig:
     evaluator: Literal["auto", "table", "train"] = "auto"
     """`train` trains even where a table exists; `table` insists on one; `auto` prefers it."""
     objective: tuple[str, ...] = ()
-    """Objectives as METRIC:max or METRIC:min; several give a Pareto search. Default: val_accuracy:max."""
+    """Objectives as METRIC:max, METRIC:min, or a sum like "val_accuracy - 0.01 * latency_ms"; several give a Pareto
+    search. Default: val_accuracy:max."""
     report: str | None = None
     """Metric to report for the incumbent, never shown to the strategy. Default: test_accuracy if there is one."""
     constraint: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from gennas.config import ProblemConfig, parse_options
 from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
 from gennas.eval.base import FULL_FIDELITY, CheapEvaluator, Evaluator, Fidelity, Metric
+from gennas.eval.derived import DerivedEvaluator, WeightedSum
 from gennas.graph import Architecture
 from gennas.search import Constraint, Objective, Objectives
 from gennas.search.screen import Screen
@@ -53,17 +55,22 @@ class Problem:
         """Best value of the single objective over the table's feasible architectures, where there is a table."""
         if self.table is None or len(self.objectives.objectives) > 1:
             return None
-        goal = self.objectives.primary
-        return self.table.optimum(goal.metric, goal.direction, self.feasible_rows)[0]
+        goal, values = self.objectives.primary, self.objective_values
+        if goal.metric in self.table.columns:
+            return self.table.optimum(goal.metric, goal.direction, self.feasible_rows)[0]
+        return goal.signed(float(values.max())) if values is not None and len(values) else None
 
     @property
     def objective_values(self) -> NDArray[np.float64] | None:
         """The objectives of the table's feasible architectures, more is better, ``(rows, m)``; None without a table."""
         if self.table is None:
             return None
+        columns: dict[str, NDArray[np.float64]] = dict(self.table.columns)
+        if isinstance(self.evaluator, DerivedEvaluator):
+            columns |= {s.name: s(columns) for s in self.evaluator.sums}
         goals = self.objectives.objectives
-        columns = [o.signed(1.0) * self.table.columns[o.metric][self.feasible_rows] for o in goals]
-        values: NDArray[np.float64] = np.stack(columns, axis=1)
+        columns = {o.metric: o.signed(1.0) * columns[o.metric][self.feasible_rows] for o in goals}
+        values: NDArray[np.float64] = np.stack(list(columns.values()), axis=1)
         return values
 
     @property
@@ -88,10 +95,13 @@ def make_problem(config: ProblemConfig) -> Problem:
     """
     space = make_space(config.space, **parse_options(config.space_option)).for_task(config.task or "")
     evaluator, table = _make_evaluator(config, space)
+    sums = [found for _, found in map(_read_goal, config.objective) if found is not None]
+    if sums:
+        evaluator = DerivedEvaluator(evaluator, sums)
     metrics = evaluator.metrics
     goals = config.objective or _default_objective(metrics)
     objectives = Objectives(
-        tuple(Objective.parse(text, metrics) for text in goals),
+        tuple(Objective.parse(_read_goal(text)[0], metrics) for text in goals),
         tuple(Constraint.parse(text, metrics) for text in config.constraint),
     )
     report = config.report or ("test_accuracy" if "test_accuracy" in metrics else None)
@@ -136,7 +146,8 @@ def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Tab
             raise ConfigError("A table has full evaluations only: drop --epochs and the other fidelity settings.")
         _refuse_measures(config)
         # Columns that are not used may hold anything; without objectives all columns are read.
-        goals = [Objective.parse(text).metric for text in config.objective]
+        read = [_read_goal(text) for text in config.objective]
+        goals = [name for text, s in read for name in (s.metrics if s else [Objective.parse(text).metric])]
         limits = [Constraint.parse(text).metric for text in config.constraint]
         spent = [name for name in parse_limits(config.limit) if name != "seconds"]
         used = [*goals, *limits, *spent, *([config.report] if config.report else [])] if goals else None
@@ -204,6 +215,19 @@ def _refuse_measures(config: ProblemConfig) -> None:
 
 def _fidelity(config: ProblemConfig) -> Fidelity:
     return Fidelity(config.epochs, config.data_fraction, config.resolution, config.width, config.depth)
+
+
+def _read_goal(text: str) -> tuple[str, WeightedSum | None]:
+    """An objective with the name of its metric, and the sum where it is one, such as ``accuracy - 0.1 * latency_ms``.
+
+    Raises:
+        ConfigError: it looks like a sum and is none.
+    """
+    name, colon, direction = text.partition(":")
+    if not re.search(r"[*+]| - ", name):
+        return text, None
+    found = WeightedSum.parse(name)
+    return f"{found.name}{colon}{direction}", found
 
 
 def _default_objective(metrics: Mapping[str, Metric]) -> tuple[str, ...]:

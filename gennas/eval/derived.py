@@ -1,0 +1,99 @@
+"""Weighted sums of metrics, such as accuracy minus a price for latency, as metrics of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gennas.errors import ConfigError, UnknownNameError
+from gennas.eval.base import Evaluator, Fidelity, Metric
+from gennas.graph import Architecture
+
+__all__ = ["DerivedEvaluator", "WeightedSum"]
+
+_NUMBER = r"\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+"
+_TERM = re.compile(rf"\s*([+-])?\s*(?:({_NUMBER})\s*\*\s*)?([A-Za-z_][\w.]*)\s*")
+
+
+@dataclass(frozen=True)
+class WeightedSum:
+    r"""The metric :math:`\sum_i c_i m_i`: one number out of several, as in :math:`V - \lambda C`.
+
+    Args:
+        terms: weights and the names of metrics.
+
+    Example:
+        >>> price = WeightedSum.parse("val_accuracy - 0.01 * latency_ms")
+        >>> price.name, round(price({"val_accuracy": 0.9, "latency_ms": 5.0}), 3)
+        ('val_accuracy-0.01*latency_ms', 0.85)
+    """
+
+    terms: tuple[tuple[float, str], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> WeightedSum:
+        """Read ``a - 0.5 * b + c``: names, each with an optional weight in front.
+
+        Raises:
+            ConfigError: the text has another form, or names a metric twice.
+        """
+        terms, place = list[tuple[float, str]](), 0
+        while place < len(text):
+            match = _TERM.match(text, place)
+            if match is None or (terms and match[1] is None):
+                raise ConfigError(f"Expected a sum like 'val_accuracy - 0.01 * latency_ms', got {text!r}.")
+            terms.append(((-1.0 if match[1] == "-" else 1.0) * float(match[2] or 1.0), match[3]))
+            place = match.end()
+        if not terms or len({name for _, name in terms}) < len(terms):
+            raise ConfigError(f"Expected a sum of different metrics, got {text!r}.")
+        return cls(tuple(terms))
+
+    @property
+    def name(self) -> str:
+        """The sum as it is written without spaces."""
+        parts = [f"{weight:+g}*{name}" if abs(weight) != 1 else f"{weight:+g}"[0] + name for weight, name in self.terms]
+        return "".join(parts).removeprefix("+")
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that are summed."""
+        return tuple(name for _, name in self.terms)
+
+    def __call__(self, values: Mapping[str, Any]) -> Any:
+        """The sum of numbers, or of columns."""
+        return sum(weight * values[name] for weight, name in self.terms)
+
+
+class DerivedEvaluator:
+    """An evaluator with weighted sums beside the metrics of another one.
+
+    Args:
+        base: what evaluates.
+        sums: further metrics; all of them are to be maximised.
+
+    Raises:
+        UnknownNameError: a sum needs a metric that ``base`` does not have.
+    """
+
+    def __init__(self, base: Evaluator, sums: Sequence[WeightedSum]) -> None:
+        for name in [name for found in sums for name in found.metrics]:
+            if name not in base.metrics:
+                raise UnknownNameError("metric", name, base.metrics)
+        self.base, self.sums = base, tuple(sums)
+        added = {s.name: Metric(s.name, "max", "", "a weighted sum of metrics") for s in sums}
+        self.metrics: Mapping[str, Metric] = {**base.metrics, **added}
+        self.cost_class: Literal["cheap", "expensive"] = base.cost_class
+        self.protocol = base.protocol
+        self.cheap_metrics: tuple[str, ...] = getattr(base, "cheap_metrics", ())
+
+    def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
+        """Evaluate, and add the sums."""
+        values = dict(self.base.evaluate(arch, fidelity, seed))
+        return values | {s.name: float(s(values)) for s in self.sums}
+
+    def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
+        """The cheap metrics of ``base``."""
+        found: Mapping[str, float] = self.base.cheap(arch, fidelity)  # type: ignore[attr-defined]
+        return found
