@@ -174,11 +174,15 @@ def parse_limits(pairs: Sequence[str]) -> dict[str, float]:
     Raises:
         ConfigError: a value is not a positive number.
     """
-    limits = parse_options(pairs)
-    for name, value in limits.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+    limits: dict[str, float] = {}
+    for name, value in parse_options(pairs).items():
+        try:
+            limits[name] = float(value)  # YAML takes 1e6 for a text
+        except (TypeError, ValueError):
+            limits[name] = math.nan
+        if not limits[name] > 0:
             raise ConfigError(f"Expected a limit like seconds=600, a positive number, got {name}={value}.")
-    return {name: float(value) for name, value in limits.items()}
+    return limits
 
 
 def make_recipe(default: TrainConfig, options: Sequence[str]) -> TrainConfig:
