@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import tyro
 
@@ -21,9 +21,6 @@ from gennas.cli_transfer import TransferConfig, run_transfer
 from gennas.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.errors import ConfigError, GennasError, UnknownNameError
 from gennas.generators import TrainGeneratorConfig
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["main"]
 
@@ -158,14 +155,14 @@ VERBS = {
         TrainVerbConfig,
         run_train,
         "train one architecture",
-        "gennas train runs/digits/summary.json --task digits",
+        "gennas train --from runs/digits --task digits --save net.safetensors",
         "arch",
     ),
     "export": _Verb(
         ExportConfig,
         run_export,
         "write a network as ONNX, pt2, safetensors or source",
-        "gennas export runs/digits/summary.json --to source --weights net.safetensors --out net.py",
+        "gennas export --from runs/digits --to source --weights net.safetensors --out net.py",
         "arch",
     ),
     "transfer": _Verb(
