@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
 
 from gennas.graph import Architecture
 from gennas.spaces.base import TaskSpec
+from gennas.spaces.copies import redrawn
 
 
 class NASBench201Network(nn.Module):
@@ -22,17 +25,22 @@ class NASBench201Network(nn.Module):
             nn.Conv2d(spec.image_channels("nasbench201"), width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
         )
         widths = (width, 2 * width, 4 * width)
-        self.stages = nn.Sequential(*[nn.Sequential(*[Cell(arch, c) for _ in range(num_cells)]) for c in widths])
+        self.stages = nn.Sequential(*[stage(Cell(arch, c), num_cells) for c in widths])
         self.reductions = nn.Sequential(nn.Identity(), *[Reduction(c) for c in widths[:2]])
         self.head = nn.Sequential(nn.BatchNorm2d(widths[-1]), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(widths[-1], spec.num_outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.stem(images)
-        for reduction, stage in zip(self.reductions, self.stages, strict=True):
-            x = stage(reduction(x))
+        for reduction, cells in zip(self.reductions, self.stages, strict=True):
+            x = cells(reduction(x))
         logits: Tensor = self.classifier(self.head(x))
         return logits
+
+
+def stage(cell: nn.Module, num_cells: int) -> nn.Sequential:
+    """Cells like the first, each with weights of its own."""
+    return nn.Sequential(cell, *[redrawn(cell) for _ in range(num_cells - 1)])
 
 
 class Cell(nn.Module):
@@ -49,7 +57,8 @@ class Cell(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         nodes = [x]
         for edges in self.incoming:
-            nodes.append(sum((self.operations[name](nodes[u]) for u, name in edges), start=torch.zeros_like(x)))
+            terms = [self.operations[name](nodes[u]) for u, name in edges]
+            nodes.append(reduce(torch.add, terms) if terms else torch.zeros_like(x))
         return nodes[-1]
 
 

@@ -74,7 +74,7 @@ def check_network(net: nn.Module) -> None:
     if not parameters:
         raise EvaluationError(f"{type(net).__name__} has no parameters, so there is nothing to score.")
     with torch.no_grad():
-        if not math.isfinite(float(torch.stack([p.sum() for p in parameters]).sum())):
+        if not math.isfinite(float(nn.utils.get_total_norm(parameters))):
             bad = [name for name, p in net.named_parameters() if not bool(torch.isfinite(p).all())]
             if bad:
                 raise EvaluationError(f"Weights are not finite: {', '.join(bad[:3])}; initialise the network again.")

@@ -34,7 +34,7 @@ class SynFlow(Proxy):
     def score(self, run: Passes) -> float:
         """One forward and backward pass of one example."""
         flow = run.synflow
-        flows = [(w * g).abs().sum() for w, g in zip(flow.weights, flow.gradients, strict=True)]
+        flows = [(w * g).norm(p=1) for w, g in zip(flow.weights, flow.gradients, strict=True)]
         total = float(torch.stack(flows).sum()) if flows else 0.0
         if total <= 0:
             raise UndefinedError("no flow reaches the output: the network is disconnected")

@@ -6,11 +6,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from copy import deepcopy
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from gennas.errors import EvaluationError
+
+__all__ = ["convert_in_place", "copy_network", "redrawn"]
 
 _PLAIN = frozenset((bool, int, float, complex, str, bytes, type(None), FunctionType, type))
 _CONTAINERS = frozenset((dict, OrderedDict, list, tuple, set))
@@ -49,10 +52,23 @@ def copy_network(net: nn.Module, convert: Callable[[Tensor], Tensor]) -> nn.Modu
     return copy
 
 
-def convert_in_place(net: nn.Module, convert: Callable[[Tensor], Tensor]) -> nn.Module:
-    """Replace the parameters and buffers of a network that nobody else needs by converted ones."""
+def redrawn(module: nn.Module) -> nn.Module:
+    """A copy with parameters of its own, drawn as on construction: quicker than constructing the like again."""
+    copy = copy_network(module, torch.clone)
+    for part in copy.modules():
+        if hasattr(part, "reset_parameters"):
+            cast(nn.Linear, part).reset_parameters()
+    return copy
+
+
+def convert_in_place(
+    net: nn.Module, convert: Callable[[Tensor], Tensor], skip: Callable[[nn.Module], bool]
+) -> nn.Module:
+    """Replace the parameters and buffers of a network that nobody else needs by converted ones, some modules' not."""
     memo: dict[int, Tensor] = {}
     for module in net.modules():
+        if skip(module):
+            continue
         for own in (module._parameters, module._buffers):
             for name, tensor in own.items():
                 if tensor is not None:
