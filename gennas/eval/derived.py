@@ -53,7 +53,7 @@ class WeightedSum:
     @property
     def name(self) -> str:
         """The sum as it is written without spaces."""
-        parts = [f"{weight:+g}*{name}" if abs(weight) != 1 else f"{weight:+g}"[0] + name for weight, name in self.terms]
+        parts = [("-" if weight < 0 else "+") + _factor(abs(weight)) + name for weight, name in self.terms]
         return "".join(parts).removeprefix("+")
 
     @property
@@ -64,6 +64,13 @@ class WeightedSum:
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """The sum of numbers, or of columns."""
         return sum(weight * values[name] for weight, name in self.terms)
+
+
+def _factor(weight: float) -> str:
+    """A positive weight in front of a metric: ``2*``, ``0.01*``, nothing for 1; reading it gives the same number."""
+    if weight == 1:
+        return ""
+    return f"{weight:.0f}*" if weight < 1e6 and weight == int(weight) else f"{weight!r}*"
 
 
 class DerivedEvaluator:

@@ -169,18 +169,16 @@ class Search:
     @property
     def _ended(self) -> str:
         """Why nothing more is asked for: ``target``, ``budget``, ``limit``, or empty while the search goes on."""
-        if self._reached_target:
-            return "target"
-        if len(self._told) >= self.budget:
-            return "budget"
-        return "limit" if exceeds(self._told, self.limits) else ""
+        goal, best = self.objectives.primary, self._incumbent
+        return self._end(self._told, -np.inf if best is None else goal.signed(best.metrics[goal.metric]))
 
-    @property
-    def _reached_target(self) -> bool:
-        if self.target is None or self._incumbent is None:
-            return False
-        goal = self.objectives.primary
-        return goal.signed(self._incumbent.metrics[goal.metric]) >= goal.signed(self.target) - 1e-12
+    def _end(self, trials: Sequence[Trial], best: float) -> str:
+        """Why a search with these trials, of which the best feasible one has this signed value, is at its end."""
+        if self.target is not None and best >= self.objectives.primary.signed(self.target) - 1e-12:
+            return "target"
+        if len(trials) >= self.budget:
+            return "budget"
+        return "limit" if exceeds(trials, self.limits) else ""
 
     # ------------------------------------------------------------------ the steps
 
@@ -302,9 +300,8 @@ class Search:
         goal, ids = self.objectives.primary, [t.proposal.id for t in found]
         if ids != list(range(len(found))):
             return False
-        feasible = [goal.signed(t.metrics[goal.metric]) for t in found if self.objectives.is_feasible(t)]
-        reached = self.target is not None and max(feasible, default=-np.inf) >= goal.signed(self.target) - 1e-12
-        return reached or len(found) >= self.budget or exceeds(found, self.limits)
+        feasible = (goal.signed(t.metrics[goal.metric]) for t in found if self.objectives.is_feasible(t))
+        return bool(self._end(found, max(feasible, default=-np.inf)))
 
 
 def exceeds(trials: Sequence[Trial], limits: Mapping[str, float]) -> bool:
