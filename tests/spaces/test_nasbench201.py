@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Population
 from gennas.spaces import NASBench201, TaskSpec
-from gennas.spaces._nasbench201_modules import Cell
+from gennas.spaces._nasbench201_modules import Cell, stage
 
 CIFAR10 = TaskSpec("image", (3, 32, 32), 10)
 TEXT = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
@@ -150,3 +150,14 @@ def test_edges_that_lead_nowhere_keep_their_weights() -> None:
     dead = space.from_text("|nor_conv_1x1~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")
     names = set(parameters_of(space.build(dead, CIFAR10)))
     assert sum("operations.0_1" in name and name.endswith("1.weight") for name in names) == 3  # one per stage
+
+
+def test_cells_of_a_stage_are_drawn_as_if_built_one_after_the_other(space: NASBench201) -> None:
+    arch = space.from_text("|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|")
+    torch.manual_seed(0)
+    copied = stage(Cell(arch, 4), 3)
+    torch.manual_seed(0)
+    built = torch.nn.Sequential(*[Cell(arch, 4) for _ in range(3)])
+    found, expected = copied.state_dict(), built.state_dict()
+    assert list(found) == list(expected) and all(torch.equal(found[name], expected[name]) for name in expected)
+    assert len({p.data_ptr() for p in copied.parameters()}) == len(list(built.parameters()))
