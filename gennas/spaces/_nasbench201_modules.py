@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from functools import reduce
 
 import torch
@@ -58,7 +59,7 @@ class Cell(nn.Module):
         nodes = [x]
         for edges in self.incoming:
             terms = [self.operations[name](nodes[u]) for u, name in edges]
-            nodes.append(reduce(torch.add, terms) if terms else torch.zeros_like(x))
+            nodes.append(reduce(operator.add, terms) if terms else torch.zeros_like(x))
         return nodes[-1]
 
 
