@@ -59,6 +59,7 @@ class Cell(nn.Module):
         nodes = [x]
         for edges in self.incoming:
             terms = [self.operations[name](nodes[u]) for u, name in edges]
+            # the operator, not torch.add: INT8 quantisation takes all calls of a function for one
             nodes.append(reduce(operator.add, terms) if terms else torch.zeros_like(x))
         return nodes[-1]
 
