@@ -61,14 +61,10 @@ def redrawn(module: nn.Module) -> nn.Module:
     return copy
 
 
-def convert_in_place(
-    net: nn.Module, convert: Callable[[Tensor], Tensor], skip: Callable[[nn.Module], bool]
-) -> nn.Module:
-    """Replace the parameters and buffers of a network that nobody else needs by converted ones, some modules' not."""
+def convert_in_place(net: nn.Module, convert: Callable[[Tensor], Tensor]) -> nn.Module:
+    """Replace the parameters and buffers of a network that nobody else needs by converted ones."""
     memo: dict[int, Tensor] = {}
     for module in net.modules():
-        if skip(module):
-            continue
         for own in (module._parameters, module._buffers):
             for name, tensor in own.items():
                 if tensor is not None:

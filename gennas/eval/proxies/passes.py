@@ -157,14 +157,13 @@ class Passes:
         return self._flow(keep_normalisation=True)
 
     def _flow(self, keep_normalisation: bool) -> Flow:
-        dropped = _never if keep_normalisation else is_normalisation
-        if not self.keep and len(self.wanted - {"weights"}) == 1:
-            net = convert_in_place(self.original, _absolute, dropped)
-        else:
-            net = copy_network(self.original, _absolute)
-        for module in without_inplace(net).eval().modules():
-            if dropped(module):
-                module.__dict__["forward"] = _unchanged
+        take_over = not self.keep and len(self.wanted - {"weights"}) == 1
+        copy = convert_in_place if take_over else copy_network
+        net = without_inplace(copy(self.original, _absolute)).eval()
+        if not keep_normalisation:
+            for module in net.modules():
+                if is_normalisation(module):
+                    module.__dict__["forward"] = _unchanged
         first = self.batch.inputs[0]
         ones = torch.ones_like(first if self.batch.is_graph else first[:1], dtype=torch.float64)
         inputs = (ones, *(t.double() if t.is_floating_point() else t for t in self.batch.inputs[1:]))
@@ -336,10 +335,6 @@ def without_inplace(net: nn.Module) -> nn.Module:
 
 def _absolute(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float64, copy=True).abs_() if tensor.is_floating_point() else tensor
-
-
-def _never(module: nn.Module) -> bool:
-    return False
 
 
 def _unchanged(x: Tensor, *_: Tensor) -> Tensor:
