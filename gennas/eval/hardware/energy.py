@@ -134,10 +134,11 @@ class EnergyMeter:
     def __exit__(self, *error: object) -> None:
         _wait(self._place)
         found = self._tracker.stop_task("block")
-        if found is None:
+        if found is not None:
+            kwh = found.cpu_energy if self._place.type == "cpu" else found.gpu_energy
+            self.joules = float(kwh) * _JOULES_PER_KWH
+        elif error[0] is None:  # what failed inside is not to be hidden
             raise EvaluationError("codecarbon recorded nothing; is another of its trackers running?")
-        kwh = found.cpu_energy if self._place.type == "cpu" else found.gpu_energy
-        self.joules = float(kwh) * _JOULES_PER_KWH
 
 
 def mean_joules(records: Iterable[Energy]) -> float:

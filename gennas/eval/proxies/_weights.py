@@ -37,16 +37,12 @@ def weights_of(net: nn.Module) -> list[Tensor]:
 
 def named_weights(net: nn.Module) -> list[tuple[str, Tensor]]:
     """:func:`weights_of` with their names."""
-    modules = list(net.named_modules())  # walked once: walking is slow
-    seen = {id(p) for _, m in modules if is_normalisation(m) for p in m._parameters.values()}
-    found = []
-    for path, module in modules:
-        for name, p in module._parameters.items():
-            if p is not None and id(p) not in seen:
-                seen.add(id(p))
-                if p.requires_grad and p.ndim >= 2 and name.endswith("weight"):
-                    found.append((f"{path}.{name}" if path else name, p))
-    return found
+    normal = normalisation_parameters(net)
+    return [
+        (name, p)
+        for name, p in net.named_parameters()
+        if p.requires_grad and p.ndim >= 2 and name.endswith("weight") and id(p) not in normal
+    ]
 
 
 def weighted_layers(net: nn.Module) -> list[nn.Module]:

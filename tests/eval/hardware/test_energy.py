@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from gennas import SearchConfig, run_search
-from gennas.errors import ConfigError
-from gennas.eval.hardware import Energy, mean_joules, measure_energy
+from gennas.errors import ConfigError, EvaluationError
+from gennas.eval.hardware import Energy, EnergyMeter, mean_joules, measure_energy
 
 codecarbon = pytest.importorskip("codecarbon")
 
@@ -79,3 +79,16 @@ def test_the_energy_of_a_training_is_a_metric_that_can_be_limited(tmp_path) -> N
     assert run.result.stopped == "limit" and len(run.result.trials) == 1
     assert run.result.trials[0].metrics["train_joules"] > 0
     assert "energy(" in run.problem.evaluator.protocol
+
+
+def test_a_meter_that_records_nothing_does_not_hide_what_failed_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        def start_task(self, name: str) -> None: ...
+
+        def stop_task(self, name: str) -> None: ...
+
+    monkeypatch.setattr("gennas.eval.hardware.energy._tracker", lambda place: Silent())
+    with pytest.raises(EvaluationError, match="recorded nothing"), EnergyMeter():
+        pass
+    with pytest.raises(ZeroDivisionError), EnergyMeter():
+        raise ZeroDivisionError
