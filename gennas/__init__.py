@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gennas.version import __version__
+
 if TYPE_CHECKING:
-    from gennas.config import CompareConfig, SearchConfig
-    from gennas.workbench import Run, run_search
+    from gennas.workbench.config import CompareConfig, SearchConfig
+    from gennas.workbench.run import Run, run_search
 
 __all__ = ["CompareConfig", "Run", "SearchConfig", "__version__", "run_search"]
 
-__version__ = "0.1.0"
-
 _HOMES = {
-    "CompareConfig": "gennas.config",
-    "Run": "gennas.workbench",
-    "SearchConfig": "gennas.config",
-    "run_search": "gennas.workbench",
+    "CompareConfig": "gennas.workbench.config",
+    "Run": "gennas.workbench.run",
+    "SearchConfig": "gennas.workbench.config",
+    "run_search": "gennas.workbench.run",
 }
 
 

@@ -2,6 +2,6 @@
 
 import sys
 
-from gennas.cli import main
+from gennas.cli.main import main
 
 sys.exit(main())

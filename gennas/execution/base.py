@@ -1,4 +1,4 @@
-"""What an executor is, and how one trial is run and judged."""
+"""How one trial is run and judged."""
 
 from __future__ import annotations
 
@@ -6,34 +6,11 @@ import math
 import time
 import traceback
 from collections.abc import Mapping
-from typing import Protocol
 
 from gennas.eval.base import Evaluator
 from gennas.search.trial import Proposal, Status, Trial
 
-__all__ = ["Executor", "run_trial"]
-
-
-class Executor(Protocol):
-    """Runs proposals, one or several at a time.
-
-    Attributes:
-        capacity: how many proposals run at once.
-    """
-
-    capacity: int
-
-    def submit(self, proposal: Proposal) -> None:
-        """Queue a proposal; never blocks on its evaluation."""
-        ...
-
-    def wait_any(self) -> Trial:
-        """Return the next trial that finishes; every submitted proposal comes back exactly once."""
-        ...
-
-    def close(self) -> None:
-        """Stop the workers; unfinished proposals are forgotten."""
-        ...
+__all__ = ["describe", "run_trial"]
 
 
 def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:

@@ -15,8 +15,8 @@ from pickle import PicklingError
 
 from gennas.errors import ConfigError
 from gennas.eval.base import Evaluator
-from gennas.execution._parent import exit_with_parent
 from gennas.execution.base import run_trial
+from gennas.execution.parent import exit_with_parent
 from gennas.search.trial import Proposal, Status, Trial
 
 __all__ = ["ProcessExecutor"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 
 from gennas.errors import ExportError, UnknownNameError
 from gennas.export.source import module_source
+from gennas.runtime.files import draft
 from gennas.training.checkpoint import load_module, save_module
 
 __all__ = ["FORMATS", "TOLERANCE", "Format", "Inputs", "export_module"]
@@ -65,16 +65,11 @@ def export_module(
     if to not in _WRITERS:
         raise UnknownNameError("export format", to, FORMATS)
     module, path = copy.deepcopy(module).eval(), Path(path)
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
     write, read = _WRITERS[to]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(module, inputs, partial, dict(note or {}))
-            difference = _difference(module, read(partial, module), [inputs, *checks])
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with draft(path) as place:
+            write(module, inputs, place, dict(note or {}))
+            difference = _difference(module, read(place, module), [inputs, *checks])
     except OSError as error:
         raise ExportError(f"Cannot write {path}: {error}.") from error
     return difference

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.graph._paths import free_labels
 from gennas.graph.architecture import Population
+from gennas.graph.paths import free_labels
 
 __all__ = ["decision_one_hot", "graph_features", "path_bag", "subtree_bag"]
 

@@ -12,8 +12,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.graph._paths import ends, free_labels, longest_from, paths_from, paths_through
 from gennas.graph.architecture import Population
+from gennas.graph.paths import ends, free_labels, longest_from, paths_from, paths_through
 from gennas.graph.schema import GraphSchema
 
 __all__ = ["graf_features", "label_subsets"]

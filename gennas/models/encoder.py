@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
-from gennas.models._schema import check_schema, schema_from_config, schema_to_config
-from gennas.models.generator import FloatArray
+from gennas.models.base import FloatArray
+from gennas.models.schema import check_schema, schema_from_config, schema_to_config
 
 __all__ = ["GraphEncoder"]
 
@@ -32,7 +32,7 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
     The embedding joins an attention-weighted sum of the node states and their mean. Edge label 0 is
     "no edge" and carries no message. Two heads reconstruct masked labels and a third reads properties
     off the embedding, for pre-training without accuracies
-    (:func:`gennas.training.encoder.pretrain_encoder`).
+    (:func:`gennas.generators.encoder.pretrain_encoder`).
 
     It serves as embedding (:meth:`embed`), as what
     :class:`~gennas.models.surrogate.gnn.GNNSurrogate` starts from, and as kernel: ``embed`` is a

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from markupsafe import Markup
 from gennas.graph.draw import draw_svg
 from gennas.report.charts import Figure, pareto_chart, rounds_chart, search_chart
 from gennas.report.data import RunData
+from gennas.runtime.files import write_atomically
+from gennas.runtime.secrets import redacted
 from gennas.search.trial import Trial
-from gennas.tracking.base import redacted
 
 __all__ = ["write_report"]
 
@@ -54,9 +54,7 @@ def write_report(run: RunData, path: str | Path) -> None:
         settings=list(replace(run, config=redacted(run.config)).settings()),
         plotlyjs=Markup(get_plotlyjs()),
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, html)
 
 
 def _title(run: RunData) -> list[str]:

@@ -17,7 +17,7 @@ from gennas.search.strategy import Strategy
 from gennas.search.trial import Proposal, Trial
 
 if TYPE_CHECKING:
-    from gennas.execution.base import Executor
+    from gennas.search.executor import Executor
 
 __all__ = ["Listener", "Result", "Search"]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from gennas.errors import ConfigError
 from gennas.spaces.base import SPACES, Space, TaskSpec
-from gennas.spaces.macro_chain import MacroChain
-from gennas.spaces.nasbench101 import NASBench101
-from gennas.spaces.nasbench201 import NASBench201
-from gennas.spaces.nasbench_graph import NASBenchGraph
+from gennas.spaces.macro_chain.space import MacroChain
+from gennas.spaces.nasbench101.space import NASBench101
+from gennas.spaces.nasbench201.space import NASBench201
+from gennas.spaces.nasbench_graph.space import NASBenchGraph
 
 __all__ = ["SPACES", "MacroChain", "NASBench101", "NASBench201", "NASBenchGraph", "Space", "TaskSpec", "make_space"]
 

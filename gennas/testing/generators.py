@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gennas.errors import CheckpointError, GennasError
 from gennas.graph import GraphSchema, Population
-from gennas.models.generator import FloatArray, Generator, Legality
+from gennas.models.base import FloatArray, Generator, Legality
 
 __all__ = ["GeneratorContract", "at_most_two_edges", "toy_schema"]
 

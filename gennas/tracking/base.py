@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,7 @@ from gennas.graph import Architecture
 from gennas.search.objectives import Objectives
 from gennas.search.trial import Trial
 
-__all__ = ["NullTracker", "RunInfo", "SafeTracker", "Tracker", "redacted", "replay"]
-
-_SECRET = re.compile(
-    r"(^|[_\-.])(api_?-?key|secret|password|credentials?)s?$|(^|[_\-.])(access|auth|hf)[_-]?token$|^token$"
-)
+__all__ = ["NullTracker", "RunInfo", "SafeTracker", "Tracker", "replay"]
 
 
 @dataclass(frozen=True)
@@ -159,20 +154,3 @@ def replay(
         for figures in ended.get(n_evals, []):
             tracker.on_round(n_evals, figures)
     tracker.finish(summary)
-
-
-def redacted(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a nested configuration in which values under names of secrets are blacked out.
-
-    Example:
-        >>> redacted({"llm": {"api_key": "abc", "max_tokens": 5}})
-        {'llm': {'api_key': '(hidden)', 'max_tokens': 5}}
-    """
-    return {
-        name: redacted(value)
-        if isinstance(value, Mapping)
-        else "(hidden)"
-        if value is not None and _SECRET.search(str(name).lower())
-        else value
-        for name, value in config.items()
-    }

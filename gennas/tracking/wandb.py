@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gennas.graph.draw import draw_png
+from gennas.runtime.secrets import redacted
 from gennas.search.trial import Trial
-from gennas.tracking.base import RunInfo, redacted
+from gennas.tracking.base import RunInfo
 
 __all__ = ["WandbTracker", "default_mode"]
 

@@ -2,11 +2,11 @@
 
 from gennas.training import datasets  # registers the named tasks
 from gennas.training.checkpoint import load_module, read_note, save_module
-from gennas.training.config import TrainConfig
 from gennas.training.data import ImageData, NodeData
 from gennas.training.evaluator import TrainEvaluator
 from gennas.training.fidelity import apply_fidelity, scale_space, scale_spec
 from gennas.training.measures import MEASURES, MeasureConfig, measure_network
+from gennas.training.recipe import TrainConfig
 from gennas.training.result import TrainResult
 from gennas.training.state import StateStore, TrainingState, load_state, save_state
 from gennas.training.task import NODE_CONFIG, TASKS, Task, make_task

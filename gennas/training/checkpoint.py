@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from safetensors.torch import save_model
 from torch import Tensor, nn
 
 from gennas.errors import CheckpointError
+from gennas.runtime.files import draft
 
 __all__ = ["fill_module", "load_module", "read_note", "save_module"]
 
@@ -29,14 +29,9 @@ def save_module(module: nn.Module, path: str | Path, note: Mapping[str, str] | N
         CheckpointError: the file cannot be written.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save_model(module, str(partial), {f"{_NOTE}{key}": text for key, text in (note or {}).items()})
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with draft(path) as place:
+            save_model(module, str(place), {f"{_NOTE}{key}": text for key, text in (note or {}).items()})
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"Weights could not be written to {path}: {error}.") from error
 

@@ -17,14 +17,16 @@ from gennas.eval.base import Fidelity, Metric
 from gennas.eval.complexity import count_flops
 from gennas.eval.hardware import EnergyMeter, measure_latency, resolve_device
 from gennas.graph import Architecture
+from gennas.runtime.seeds import seeded
+from gennas.runtime.threads import cpu_threads
 from gennas.spaces.base import Space
-from gennas.training.config import TrainConfig
 from gennas.training.fidelity import apply_fidelity, scale_space, scale_spec
 from gennas.training.measures import MeasureConfig, check_measures, measure_metrics, measure_network, measure_protocol
+from gennas.training.recipe import TrainConfig
 from gennas.training.result import TrainResult
 from gennas.training.state import StateStore
 from gennas.training.task import Task
-from gennas.training.trainer import Trainer, _threads, seeded
+from gennas.training.trainer import Trainer
 
 __all__ = ["TrainEvaluator"]
 
@@ -65,7 +67,7 @@ class TrainEvaluator:
             has no meaning for the task.
 
     Example:
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> from gennas.training import make_task
         >>> evaluator = TrainEvaluator(NASBench201(num_cells=1, width=8), make_task("digits"))
         >>> evaluator.metrics["val_accuracy"].direction, evaluator.cost_class
@@ -176,7 +178,7 @@ class TrainEvaluator:
         device = resolve_device(self.config.device)
         data = apply_fidelity(self.task.data, fidelity, seed).to(device)
         try:
-            with _threads(self.config.threads):
+            with cpu_threads(self.config.threads):
                 return measure_network(
                     module.to(device), data, self.measure, self.measure_config, self.config.eval_batch_size
                 )

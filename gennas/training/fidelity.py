@@ -53,7 +53,7 @@ def scale_space(space: Space, width: float = 1.0, depth: float = 1.0) -> Space:
         ConfigError: a factor is not positive, or the space does not override ``scaled(width, depth)``.
 
     Example:
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> scale_space(NASBench201(num_cells=5), depth=0.4).num_cells
         2
     """

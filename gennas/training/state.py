@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from gennas.errors import CheckpointError, ConfigError
 from gennas.eval.base import Fidelity
+from gennas.runtime.files import draft, write_atomically
 
 __all__ = ["StateStore", "TrainingState", "load_state", "save_state"]
 
@@ -68,15 +68,10 @@ def save_state(state: TrainingState, directory: str | Path) -> None:
         CheckpointError: it cannot be written.
     """
     path = Path(directory) / STATE_FILE
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     tensors = {name: t.detach().cpu().contiguous().clone() for name, t in state.tensors.items()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save_file(tensors, draft, {_RECORD: json.dumps(dict(state.record))})
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        with draft(path) as place:
+            save_file(tensors, place, {_RECORD: json.dumps(dict(state.record))})
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"The training state could not be written to {path}: {error}.") from error
 
@@ -130,11 +125,8 @@ class StateStore:
         self.directory, self.limit = Path(directory), limit
         claim = self.directory / "protocol.txt"
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
             if not claim.exists():
-                draft = claim.with_name(f".{claim.name}.{os.getpid()}")
-                draft.write_text(protocol)
-                draft.replace(claim)
+                write_atomically(claim, protocol)
             found = claim.read_text()
         except OSError as error:
             raise CheckpointError(f"Cannot keep training states in {self.directory}: {error}.") from error

@@ -15,9 +15,9 @@ from gennas.errors import ConfigError
 from gennas.eval.base import Metric
 from gennas.registry import Registry
 from gennas.spaces.base import TaskSpec
-from gennas.training._user_data import Labelled, check_graph, check_images, digest, stack
-from gennas.training.config import TrainConfig
 from gennas.training.data import PARTS, ImageData, NodeData, TaskData, stratified_split
+from gennas.training.datasets.user import Labelled, check_graph, check_images, digest, stack
+from gennas.training.recipe import TrainConfig
 
 __all__ = ["NODE_CONFIG", "TASKS", "Task", "make_task"]
 

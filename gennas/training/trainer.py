@@ -18,16 +18,18 @@ from torch.nn import functional
 from gennas.errors import CheckpointError, ConfigError, EvaluationError
 from gennas.eval.base import Fidelity
 from gennas.eval.hardware import resolve_device
+from gennas.runtime.seeds import seeded
+from gennas.runtime.threads import cpu_threads
 from gennas.training.augment import Augmentation
 from gennas.training.checkpoint import fill_module
-from gennas.training.config import TrainConfig
 from gennas.training.data import Batch, ImageData, Part, TaskData
 from gennas.training.fidelity import apply_fidelity
+from gennas.training.recipe import TrainConfig
 from gennas.training.result import TrainResult
 from gennas.training.state import TrainingState, fill_optimizer, load_state, optimizer_tensors, save_state
 from gennas.training.task import Task
 
-__all__ = ["Trainer", "seeded"]
+__all__ = ["Trainer"]
 
 _CURVES = ("train_loss", "val_loss", "val_accuracy")
 
@@ -86,7 +88,11 @@ class Trainer:
         is_image = isinstance(data, ImageData)
         module.to(device).to(memory_format=torch.channels_last if is_image else torch.preserve_format)
         try:
-            with seeded(seed, device), _threads(self.config.threads), _tf32(self.config.amp and device.type == "cuda"):
+            with (
+                seeded(seed, device),
+                cpu_threads(self.config.threads),
+                _tf32(self.config.amp and device.type == "cuda"),
+            ):
                 run = _Run(module, data, self.task, self.config, fidelity, device, seed, start)
                 if resume_from is not None:
                     run.resume(Path(resume_from))
@@ -290,18 +296,6 @@ class _Run:
         return len(scores) == 1 or scores[-1] > max(scores[:-1])
 
 
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed PyTorch's global random state on the CPU and ``device``, and give it back afterwards."""
-    cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.default_generator.manual_seed(seed)
-        for place in cuda:
-            with torch.cuda.device(place):
-                torch.cuda.manual_seed(seed)
-        yield
-
-
 def _schedule_epochs(config: TrainConfig, epochs: int) -> int:
     """Epochs over which the rate's schedule runs."""
     horizon = config.schedule_epochs or epochs
@@ -337,16 +331,6 @@ def _optimizer(parameters: list[nn.Parameter], config: TrainConfig) -> torch.opt
 
 def _device_of(module: nn.Module) -> torch.device:
     return next((p.device for p in module.parameters()), torch.device("cpu"))
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

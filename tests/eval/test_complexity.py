@@ -13,7 +13,7 @@ from torch_geometric.nn import GINConv
 from gennas.eval import complexity
 from gennas.eval.complexity import Complexity, UnknownOperatorWarning, count_flops, count_parameters
 from gennas.spaces.base import TaskSpec
-from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench201.space import NASBench201
 
 
 class Fourier(nn.Module):

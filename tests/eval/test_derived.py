@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gennas.config import ProblemConfig, SearchConfig
 from gennas.errors import ConfigError, UnknownNameError
 from gennas.eval.base import FULL_FIDELITY
 from gennas.eval.derived import WeightedSum
-from gennas.problem import make_problem
-from gennas.workbench import run_search
+from gennas.workbench.config import ProblemConfig, SearchConfig
+from gennas.workbench.problem import make_problem
+from gennas.workbench.run import run_search
 
 SUM = "val_accuracy - 0.05 * params_m"
 

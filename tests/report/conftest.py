@@ -10,7 +10,7 @@ from gennas.graph import Architecture
 from gennas.report.data import RunData
 from gennas.search.objectives import Objective, Objectives
 from gennas.search.trial import Origin, Proposal, Status, Trial
-from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench201.space import NASBench201
 
 SPACE = NASBench201()
 TRIALS: list[tuple[str, str, Status, float, float, str]] = [

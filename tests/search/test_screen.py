@@ -7,18 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from gennas.config import SearchConfig
 from gennas.errors import ConfigError
 from gennas.execution import SerialExecutor
 from gennas.graph import Architecture
 from gennas.models.surrogate import GPSurrogate
-from gennas.problem import make_problem, make_strategy
 from gennas.search import Archive, Constraint, Objective, Objectives, Origin, Proposal, Search, Trial
 from gennas.search.screen import Screen
 from gennas.search.strategies import STRATEGIES, GenerativeSearch
-from gennas.search.strategies._beliefs import Beliefs, Outcomes
+from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.spaces import NASBench201
 from gennas.testing import SyntheticEvaluator
+from gennas.workbench.config import SearchConfig
+from gennas.workbench.problem import make_problem, make_strategy
 
 SPACE = NASBench201()
 GOALS = Objectives((Objective("score"),), (Constraint("cost", "<=", 2.0),))

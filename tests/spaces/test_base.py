@@ -120,7 +120,7 @@ def test_default_text_names_every_decision(twins: Twins) -> None:
 def test_registry_and_factory(tmp_path: Path) -> None:
     assert {"nasbench201", "macro-chain"} <= set(SPACES)
     assert make_space("nasbench201", width=8).width == 8
-    assert make_space("gennas.spaces.nasbench201:NASBench201").name == "nasbench201"
+    assert make_space("gennas.spaces.nasbench201.space:NASBench201").name == "nasbench201"
     with pytest.raises(UnknownNameError, match="Did you mean nasbench201"):
         make_space("nasbench-201")
     with pytest.raises(ConfigError, match="has no option widht; it takes num_cells, width"):

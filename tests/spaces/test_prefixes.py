@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gennas.spaces._prefixes import PrefixIndex
+from gennas.spaces.prefixes import PrefixIndex
 
 
 def test_counts_equal_counting_rows() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gennas.generators.diffusion import DiffusionGenerator, DiffusionSettings
 from gennas.graph import GraphSchema, Population
-from gennas.models.generator import Legality
+from gennas.models.base import Legality
 from gennas.testing.generators import GeneratorContract, at_most_two_edges, edge_share, toy_schema
-from gennas.training.generator import DiffusionGenerator, DiffusionSettings
 
 SMALL = DiffusionSettings(dim=32, num_layers=2)
 

@@ -6,7 +6,7 @@ import pytest
 
 from gennas.search.objectives import Objective, Objectives
 from gennas.search.trial import Origin, Proposal, Trial
-from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench201.space import NASBench201
 from gennas.tracking.base import RunInfo
 
 SPACE = NASBench201()

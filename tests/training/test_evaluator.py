@@ -11,7 +11,7 @@ import torch
 
 from gennas.errors import CheckpointError, ConfigError
 from gennas.eval.base import Evaluator, Fidelity
-from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench201.space import NASBench201
 from gennas.training import TrainEvaluator, make_task
 
 TASK = make_task("digits")

@@ -13,7 +13,7 @@ from torch_geometric.nn import GCNConv
 
 from gennas.errors import ConfigError, EvaluationError
 from gennas.eval.base import Fidelity
-from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench201.space import NASBench201
 from gennas.training import Task, TrainConfig, Trainer, make_task
 from gennas.training.trainer import _rate
 

@@ -1,6 +1,6 @@
 """What a module costs on real hardware, and what predictors say that an architecture costs."""
 
-from gennas.eval.hardware.device import resolve_device
+from gennas.eval.hardware.device_transfer import TransferPredictor
 from gennas.eval.hardware.energy import Energy, EnergyMeter, mean_joules, measure_energy
 from gennas.eval.hardware.latency import Latency, Timing, measure_latencies, measure_latency
 from gennas.eval.hardware.memory import PeakMemory, measure_memory
@@ -15,7 +15,7 @@ from gennas.eval.hardware.predictors import (
     prediction_quality,
 )
 from gennas.eval.hardware.quantize import Int8Latency, accuracy, measure_int8_latency, quantize_int8
-from gennas.eval.hardware.transfer import TransferPredictor
+from gennas.runtime.device import resolve_device
 
 __all__ = [
     "PREDICTORS",

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from gennas.errors import ConfigError, EvaluationError
-from gennas.eval.hardware.device import resolve_device
-from gennas.eval.hardware.latency import cpu_threads, prepared
+from gennas.eval.hardware.latency import prepared
+from gennas.runtime.device import resolve_device
+from gennas.runtime.threads import cpu_threads
 
 if TYPE_CHECKING:
     from codecarbon import OfflineEmissionsTracker

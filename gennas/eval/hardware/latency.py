@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from gennas.errors import ConfigError
 from gennas.eval.hardware._clock import Call, EventClock, WallClock, graphed
-from gennas.eval.hardware.device import resolve_device
+from gennas.runtime.device import resolve_device
+from gennas.runtime.threads import cpu_threads
 
 __all__ = ["Latency", "Timing", "measure_latencies", "measure_latency"]
 
@@ -206,17 +207,6 @@ def prepared(module: nn.Module, place: torch.device, channels_last: bool = False
         if channels_last:
             module.to(memory_format=torch.contiguous_format)
         module.to(home).train(mode)
-
-
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
-    """Use ``count`` CPU threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Times(NamedTuple):

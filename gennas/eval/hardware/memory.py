@@ -13,8 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gennas.eval.hardware.device import resolve_device
 from gennas.eval.hardware.latency import prepared
+from gennas.runtime.device import resolve_device
 
 __all__ = ["PeakMemory", "measure_memory"]
 

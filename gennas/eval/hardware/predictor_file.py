@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from gennas.errors import CheckpointError
+from gennas.eval.hardware.device_transfer import TransferPredictor
 from gennas.eval.hardware.predictors import PREDICTORS, CostPredictor
-from gennas.eval.hardware.transfer import TransferPredictor
 from gennas.graph import GraphSchema, Population
 
 __all__ = ["load_predictor", "save_predictor"]

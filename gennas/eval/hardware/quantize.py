@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from gennas.errors import ConfigError, EvaluationError
-from gennas.eval.hardware.latency import Latency, Timing, cpu_threads, measure_latencies, prepared
+from gennas.eval.hardware.latency import Latency, Timing, measure_latencies, prepared
+from gennas.runtime.threads import cpu_threads
 
 __all__ = ["Int8Latency", "accuracy", "measure_int8_latency", "quantize_int8"]
 

@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from gennas.errors import EvaluationError, GennasError
 from gennas.eval.proxies.batch import ProxyBatch
+from gennas.runtime.seeds import seeded
 
 
 def gradients_of(
@@ -53,15 +54,6 @@ def logits_of(net: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
             "its logits alone."
         )
     return out
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Run under a seed and give the random state back afterwards."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
 
 
 @contextmanager

@@ -14,13 +14,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from gennas.errors import EvaluationError
 from gennas.eval.complexity import count_flops
-from gennas.eval.proxies._calls import gradients_of, logits_of, loss_of, running, seeded
+from gennas.eval.proxies._calls import gradients_of, logits_of, loss_of, running
 from gennas.eval.proxies._record import SignRecorder, blocks_of, input_variances, last_map, outputs_of, spectral_entropy
 from gennas.eval.proxies._weights import is_normalisation, named_weights, weighted_layers, weights_of
 from gennas.eval.proxies.base import NotApplicableError, Pass, UndefinedError
 from gennas.eval.proxies.batch import ProxyBatch
 from gennas.eval.proxies.initialise import initialise
-from gennas.spaces.copies import convert_in_place, copy_network
+from gennas.runtime.copies import convert_in_place, copy_network
+from gennas.runtime.seeds import seeded
 
 __all__ = ["Flow", "Forward", "Passes"]
 

@@ -14,7 +14,7 @@ from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph
 from gennas.eval.tables.user import guess_direction, read_table
 from gennas.registry import Registry
 from gennas.spaces.base import Space
-from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench201.space import NASBench201
 
 __all__ = [
     "TABLES",

@@ -39,7 +39,7 @@ class Table:
         TableError: no row, repeated keys, a column of another length, or names that disagree.
 
     Example:
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> space = NASBench201()
         >>> archs = space.sample(2, np.random.default_rng(0))
         >>> accuracy = Metric("accuracy", "max")
@@ -164,7 +164,7 @@ class TableEvaluator:
 
     Example:
         >>> from gennas.eval.tables import open_table
-        >>> from gennas.spaces.nasbench_graph import NASBenchGraph
+        >>> from gennas.spaces.nasbench_graph.space import NASBenchGraph
         >>> space = NASBenchGraph()
         >>> evaluator = TableEvaluator(open_table("nasbench-graph/cora", space))
         >>> arch = space.sample(1, np.random.default_rng(0))[0]

@@ -24,7 +24,7 @@ from gennas.eval.tables.nasbench_graph import cache_folder
 from gennas.eval.tables.unpickle import load_numbers
 from gennas.graph import Population
 from gennas.spaces.base import Space
-from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench201.space import NASBench201
 
 __all__ = ["DATASETS", "FILE_NAME", "METRICS", "load_hw_nas_bench", "read_hw_nas_bench"]
 

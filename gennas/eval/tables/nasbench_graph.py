@@ -26,7 +26,7 @@ from gennas.eval.tables.base import Table
 from gennas.eval.tables.unpickle import load_numbers
 from gennas.graph import Population
 from gennas.spaces.base import Space
-from gennas.spaces.nasbench_graph import NASBenchGraph
+from gennas.spaces.nasbench_graph.space import NASBenchGraph
 
 __all__ = ["DATASETS", "METRICS", "cache_folder", "load_nasbench_graph", "read_bench"]
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from gennas.errors import InvalidArchitectureError, TableError
 from gennas.eval.base import Direction, Metric
-from gennas.eval.tables._files import read_frame
 from gennas.eval.tables.base import Table
+from gennas.eval.tables.files import read_frame
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def read_table(
 
     Example:
         >>> import tempfile
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> file = Path(tempfile.mkdtemp()) / "mine.csv"
         >>> _ = file.write_text("arch,accuracy\n|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|,0.5\n")
         >>> table = read_table(file, NASBench201())

@@ -17,10 +17,10 @@ from transformers.utils import logging as transformers_logging
 
 from gennas.errors import CheckpointError, ConfigError
 from gennas.graph import GraphSchema, Population
-from gennas.models._schema import check_schema, schema_from_config, schema_to_config
-from gennas.models._transfer import blocks, copy_weights
 from gennas.models.autoregressive.vocabulary import DecisionVocabulary
-from gennas.models.generator import FloatArray, Legality
+from gennas.models.base import FloatArray, Legality
+from gennas.models.schema import check_schema, schema_from_config, schema_to_config
+from gennas.models.weights import blocks, copy_weights
 
 __all__ = ["DecisionLM"]
 

@@ -13,8 +13,8 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from gennas.graph import GraphSchema
-from gennas.models._schema import schema_from_config, schema_to_config
-from gennas.models._transfer import blocks, copy_weights
+from gennas.models.schema import schema_from_config, schema_to_config
+from gennas.models.weights import blocks, copy_weights
 
 __all__ = ["GraphDenoiser", "slot_relations"]
 

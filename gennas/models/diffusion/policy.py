@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gennas.graph import Population
-from gennas.models._schema import check_schema
+from gennas.models.base import Legality
 from gennas.models.diffusion.denoiser import GraphDenoiser
 from gennas.models.diffusion.pipeline import LEAST, REPAIR, ArchitectureDiffusionPipeline
 from gennas.models.diffusion.scheduler import CategoricalScheduler
-from gennas.models.generator import Legality
+from gennas.models.schema import check_schema
 
 __all__ = [
     "Transitions",

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gennas.graph import GraphSchema, Population
-from gennas.models._schema import check_schema, schema_from_config, schema_to_config
+from gennas.models.base import Legality
 from gennas.models.encoder import GraphEncoder
-from gennas.models.generator import Legality
+from gennas.models.schema import check_schema, schema_from_config, schema_to_config
 
 __all__ = ["GraphAutoencoder"]
 

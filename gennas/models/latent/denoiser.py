@@ -12,7 +12,7 @@ from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
-from gennas.models._transfer import blocks, copy_weights
+from gennas.models.weights import blocks, copy_weights
 
 __all__ = ["LatentDenoiser", "LatentPredictor"]
 

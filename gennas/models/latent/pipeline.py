@@ -15,10 +15,10 @@ from torch import Tensor
 
 from gennas.errors import CheckpointError, ConfigError
 from gennas.graph import GraphSchema, Population
-from gennas.models._schema import check_schema
-from gennas.models.generator import FloatArray, Legality
+from gennas.models.base import FloatArray, Legality
 from gennas.models.latent.autoencoder import GraphAutoencoder
 from gennas.models.latent.denoiser import LatentDenoiser, LatentPredictor
+from gennas.models.schema import check_schema
 
 __all__ = ["LatentDiffusionPipeline", "make_scheduler"]
 

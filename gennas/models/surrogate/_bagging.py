@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
-from gennas.models.generator import FloatArray
+from gennas.models.base import FloatArray
 from gennas.models.surrogate.base import normal_scores
 
 T = TypeVar("T")

@@ -13,10 +13,10 @@ from scipy.stats import rankdata
 
 from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
-from gennas.graph._paths import ends, paths_through
 from gennas.graph.features import graph_features, subtree_bag
 from gennas.graph.graf import graf_features
-from gennas.models.generator import FloatArray
+from gennas.graph.paths import ends, paths_through
+from gennas.models.base import FloatArray
 
 __all__ = [
     "Features",
@@ -150,7 +150,7 @@ def lookup_features(table: Mapping[str, Sequence[float] | FloatArray], ranks: bo
         A function from a population to ``(b, f)``. It raises ConfigError for an architecture without a row.
 
     Example:
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> archs = NASBench201().sample(3, np.random.default_rng(0))
         >>> proxies = lookup_features({key: [1e30**i] for i, key in enumerate(archs.keys)})
         >>> proxies(archs).round(2).tolist()

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 
 from gennas.graph import Population
-from gennas.models.generator import FloatArray
+from gennas.models.base import FloatArray
 from gennas.models.surrogate._bagging import BaggedSurrogate
 from gennas.models.surrogate.base import Features, graf, graph_statistics, live_one_hot
 
@@ -32,7 +32,7 @@ class BoostingSurrogate(BaggedSurrogate[FloatArray]):
         ConfigError: fewer than two members.
 
     Example:
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> archs = NASBench201().sample(60, np.random.default_rng(0))
         >>> surrogate = BoostingSurrogate(num_members=4)
         >>> surrogate.fit(archs[:50], (archs.decisions[:50] == 3).sum(1).astype(float))

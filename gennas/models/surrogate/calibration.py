@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
-from gennas.models.generator import FloatArray
+from gennas.models.base import FloatArray
 from gennas.models.surrogate.base import Surrogate
 
 __all__ = ["LEVELS", "HeldOut", "cross_validate", "held_out", "normal_scores_among"]
@@ -85,7 +85,7 @@ def cross_validate(surrogate: Surrogate, archs: Population, y: FloatArray, folds
 
     Example:
         >>> from gennas.models.surrogate import GPSurrogate
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> archs = NASBench201().sample(60, np.random.default_rng(0))
         >>> found = cross_validate(GPSurrogate(), archs, (archs.decisions == 3).sum(1).astype(float))
         >>> found.tau > 0.7, sorted(found.coverage())

@@ -10,7 +10,7 @@ from sklearn.ensemble import ExtraTreesRegressor
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
-from gennas.models.generator import FloatArray
+from gennas.models.base import FloatArray
 from gennas.models.surrogate.base import Features, graf, graph_statistics, live_one_hot, normal_scores
 
 __all__ = ["ForestSurrogate"]
@@ -27,7 +27,7 @@ class ForestSurrogate:
         seed: seed of the trees.
 
     Example:
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> archs = NASBench201().sample(60, np.random.default_rng(0))
         >>> surrogate = ForestSurrogate()
         >>> surrogate.fit(archs[:50], (archs.decisions[:50] == 3).sum(1).astype(float))

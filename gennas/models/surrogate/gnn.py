@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from gennas.graph import GraphSchema, Population
-from gennas.models._schema import check_schema
+from gennas.models.base import FloatArray
 from gennas.models.encoder import GraphEncoder
-from gennas.models.generator import FloatArray
+from gennas.models.schema import check_schema
 from gennas.models.surrogate._bagging import BaggedSurrogate
 from gennas.models.surrogate.base import Features
+from gennas.runtime.seeds import seeded
+from gennas.runtime.threads import cpu_threads
 
 __all__ = ["GNNSurrogate"]
 
@@ -48,7 +50,7 @@ class GNNSurrogate(BaggedSurrogate[Inputs]):
         CheckpointError: the architectures belong to another schema than ``encoder``.
 
     Example:
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> archs = NASBench201().sample(60, np.random.default_rng(0))
         >>> surrogate = GNNSurrogate(num_members=2, steps=5, dim=8)
         >>> surrogate.fit(archs[:50], (archs.decisions[:50] == 3).sum(1).astype(float))
@@ -88,16 +90,10 @@ class GNNSurrogate(BaggedSurrogate[Inputs]):
     ) -> Callable[[Inputs], FloatArray]:
         archs, columns = inputs
         rows = np.repeat(np.arange(len(scores)), times.astype(int))
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # more threads only wait for each other on batches this small
-        try:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
-                network = self._network(archs.schema, columns.shape[1])
-                X, E, extra = _tensors(archs[rows], columns[rows])
-                _train(network, X, E, extra, torch.from_numpy(scores[rows]).float(), self)
-        finally:
-            torch.set_num_threads(threads)
+        with cpu_threads(1), seeded(seed):  # more threads only wait for each other on batches this small
+            network = self._network(archs.schema, columns.shape[1])
+            X, E, extra = _tensors(archs[rows], columns[rows])
+            _train(network, X, E, extra, torch.from_numpy(scores[rows]).float(), self)
         return network.predict
 
     def _network(self, schema: GraphSchema, num_extra: int) -> _Network:

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
-from gennas.models.generator import FloatArray
+from gennas.models.base import FloatArray
 from gennas.models.surrogate.base import Features, graph_statistics, live_one_hot, live_subtrees, normal_scores
 
 __all__ = ["SUBTREE_GROUPS", "GPSurrogate", "Group"]
@@ -61,7 +61,7 @@ class GPSurrogate:
         iterations: most steps of the optimiser (L-BFGS).
 
     Example:
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> archs = NASBench201().sample(60, np.random.default_rng(0))
         >>> surrogate = GPSurrogate()
         >>> surrogate.fit(archs[:50], (archs.decisions[:50] == 3).sum(1).astype(float))

@@ -10,7 +10,7 @@ from scipy.optimize import nnls
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
-from gennas.models.generator import FloatArray
+from gennas.models.base import FloatArray
 from gennas.models.surrogate.base import Surrogate
 from gennas.models.surrogate.calibration import HeldOut, cross_validate
 
@@ -53,7 +53,7 @@ class StackSurrogate:
 
     Example:
         >>> from gennas.models.surrogate import ForestSurrogate, GPSurrogate
-        >>> from gennas.spaces.nasbench201 import NASBench201
+        >>> from gennas.spaces.nasbench201.space import NASBench201
         >>> archs = NASBench201().sample(60, np.random.default_rng(0))
         >>> surrogate = StackSurrogate([GPSurrogate(), ForestSurrogate()], "likelihood")
         >>> surrogate.fit(archs[:50], (archs.decisions[:50] == 3).sum(1).astype(float))

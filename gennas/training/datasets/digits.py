@@ -10,8 +10,8 @@ from functools import cache
 import torch
 
 from gennas.spaces.base import TaskSpec
-from gennas.training.config import TrainConfig
 from gennas.training.data import PARTS, ImageData, stratified_split
+from gennas.training.recipe import TrainConfig
 from gennas.training.task import TASKS, Task
 
 __all__ = ["digits"]

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from gennas.spaces.base import TaskSpec
-from gennas.training.config import TrainConfig
 from gennas.training.data import ImageData, Part, stratified_split
 from gennas.training.datasets._root import dataset_root, missing, not_fetched
+from gennas.training.recipe import TrainConfig
 from gennas.training.task import TASKS, Task
 
 __all__ = ["cifar10", "cifar100", "fashion_mnist", "mnist"]

@@ -11,7 +11,7 @@ from gennas.errors import ConfigError, EvaluationError, TableError, UnknownNameE
 from gennas.eval.base import Evaluator, Fidelity, Metric
 from gennas.eval.tables.base import Table, TableEvaluator
 from gennas.graph import Population
-from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench201.space import NASBench201
 
 SPACE = NASBench201()
 TEXTS = [

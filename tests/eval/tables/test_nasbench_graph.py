@@ -15,7 +15,7 @@ from gennas.errors import ConfigError, TableError, UnknownNameError
 from gennas.eval.tables import nasbench_graph
 from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph, read_bench
 from gennas.graph import Population
-from gennas.spaces.nasbench_graph import NASBenchGraph
+from gennas.spaces.nasbench_graph.space import NASBenchGraph
 
 # Rows, best test accuracy, test accuracy of the row with the best validation accuracy.
 PUBLISHED = {

@@ -8,8 +8,8 @@ import pytest
 
 from gennas.errors import ConfigError, TableError, UnknownNameError
 from gennas.eval.tables import TABLES, open_table
-from gennas.spaces.nasbench201 import NASBench201
-from gennas.spaces.nasbench_graph import NASBenchGraph
+from gennas.spaces.nasbench201.space import NASBench201
+from gennas.spaces.nasbench_graph.space import NASBenchGraph
 
 SPACE = NASBench201()
 A = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from gennas.errors import InvalidArchitectureError, TableError
 from gennas.eval.tables.user import guess_direction, read_table
 from gennas.graph import Population
-from gennas.spaces.nasbench101 import NASBench101
-from gennas.spaces.nasbench201 import NASBench201
-from gennas.spaces.nasbench_graph import NASBenchGraph
+from gennas.spaces.nasbench101.space import NASBench101
+from gennas.spaces.nasbench201.space import NASBench201
+from gennas.spaces.nasbench_graph.space import NASBenchGraph
 
 SPACE = NASBench201()
 A = "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"

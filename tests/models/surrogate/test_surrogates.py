@@ -19,7 +19,7 @@ from gennas.models.surrogate import (
     Surrogate,
     graf,
 )
-from gennas.spaces.nasbench201 import NASBench201
+from gennas.spaces.nasbench201.space import NASBench201
 from gennas.testing.generators import toy_schema
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError
 from gennas.eval.proxies.combine.base import Combination, Quantiles, Scores, labelled_rows
 from gennas.graph import Population
-from gennas.graph._paths import ends, longest_from, paths_through
+from gennas.graph.paths import ends, longest_from, paths_through
 from gennas.spaces.base import Space, TaskSpec
 
 __all__ = ["FACTS", "OperatorFacts", "OperatorPrior", "measure_operators", "operator_columns"]

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from gennas.eval.proxies.aznas import log_rank
 from gennas.eval.proxies.combine.base import Combination, Scores
+from gennas.eval.proxies.formulas.aznas import log_rank
 
 __all__ = ["LogRank", "MeanRank"]
 

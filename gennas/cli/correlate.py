@@ -1,0 +1,275 @@
+"""``gennas proxies correlate``: proxies, baselines and combinations against accuracies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.errors import ConfigError, TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gennas.cli.proxies import ProxiesConfig
+    from gennas.eval.correlation import Interval
+    from gennas.eval.proxies import ProxyEvaluator
+    from gennas.graph import Architecture
+    from gennas.spaces import Space
+
+__all__ = ["baselines_of", "combined", "joined", "run_correlate"]
+
+FloatArray = NDArray[np.float64]
+BASELINES = ("params", "flops", "trainable_layers")
+PAIR = ("params", "jacov")
+JOIN = ("arch", "key", "index")
+HEADERS = ("Kendall", "Spearman", "nDCG", "P@5 %", "rho@10 %", "tau@10 %")
+
+
+def run_correlate(config: ProxiesConfig) -> int:
+    """Score or read, join with the accuracies, and print and write one row for each score."""
+    import pandas as pd
+
+    from gennas.eval.correlation import correlate
+
+    frame = _frame(config)
+    labels = frame[config.target].to_numpy(dtype=np.float64) * (1 if config.direction == "max" else -1)
+    rows: list[dict[str, object]] = []
+    found: dict[str, dict[str, Interval]] = {}
+    for name, (values, kind) in _scores(config, frame).items():
+        known = np.isfinite(values)
+        if known.sum() < 3 or np.ptp(values[known]) == 0:
+            rows.append({"score": name, "kind": kind, "n": int(known.sum())})
+            continue
+        found[name] = correlate(values[known], labels[known], resamples=config.resamples, seed=config.seed)
+        cells = {f"{m}{end}": getattr(i, field) for m, i in found[name].items() for end, field in _ENDS}
+        rows.append({"score": name, "kind": kind, "n": int(known.sum()), **cells})
+    _print(rows, found, frame, config)
+    if config.out is not None:
+        pd.DataFrame(rows).assign(target=config.target, protocol=_protocol(frame)).to_csv(config.out, index=False)
+    return 0
+
+
+_ENDS = (("", "value"), ("_low", "low"), ("_high", "high"))
+_WITH_INTERVAL = ("kendall", "ndcg")  # on the screen; the file has all intervals
+
+
+def _frame(config: ProxiesConfig) -> pd.DataFrame:
+    """One row per architecture: scores, baselines and the target."""
+    import pandas as pd
+
+    if config.table is None or not config.target:
+        raise ConfigError(
+            "`gennas proxies correlate` compares with accuracies: give --table FILE and --target COLUMN "
+            "(and --scores FILE for scores that are there already)."
+        )
+    table = _read(config.table)
+    if config.target not in table:
+        raise TableError(f"{config.table}: no column {config.target!r}; there are {', '.join(table.columns)}.")
+    if config.scores is None:
+        return _scored(config, table)
+    frame = joined(_read(config.scores), table, config.target)
+    missing = [name for name in BASELINES if name not in frame]
+    if missing and "arch" in frame:
+        from gennas.spaces import make_space
+
+        counts = baselines_of(make_space(config.space, **_options(config.space_option)), frame["arch"].tolist())
+        frame = pd.concat([frame, pd.DataFrame({n: counts[n] for n in missing}, index=frame.index)], axis=1)
+    return frame
+
+
+def _scored(config: ProxiesConfig, table: pd.DataFrame) -> pd.DataFrame:
+    """Our own scores of ``--n`` architectures of the table."""
+    from gennas.cli.proxies import score_archs
+    from gennas.spaces import make_space
+
+    if "arch" not in table:
+        raise TableError(f"{config.table}: expected a column 'arch' of architectures to score, or give --scores.")
+    rows = np.random.default_rng(config.seed).permutation(len(table))[: config.n]
+    chosen = table.iloc[rows].reset_index(drop=True)
+    space = make_space(config.space, **_options(config.space_option))
+    names = [name.strip() for name in config.proxies.split(",") if name.strip()]
+    archs = [space.from_text(text) for text in chosen["arch"]]
+    scores = score_archs(config, space, archs, [*names, *BASELINES, "jacov"], {"target": config.target})
+    values = scores.to_dataframe().drop(columns="key").assign(protocol=scores.protocol.identity)
+    frame: pd.DataFrame = values.assign(arch=chosen["arch"], **{config.target: chosen[config.target].astype(float)})
+    return frame
+
+
+def joined(scores: pd.DataFrame, table: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Rows of both, by ``arch``, ``key`` or ``index``, with the table's ``target`` and texts.
+
+    Raises:
+        TableError: they share no such column, no row, a row occurs twice, or scores of several protocols are mixed.
+    """
+    on = next((name for name in JOIN if name in scores and name in table), None)
+    if on is None:
+        raise TableError(f"Expected a column {', '.join(JOIN[:-1])} or {JOIN[-1]} in both files, to join them by.")
+    for frame in (scores, table):
+        if frame[on].duplicated().any():
+            raise TableError(f"Expected every {on!r} once, got {frame[on][frame[on].duplicated()].iloc[0]!r} twice.")
+    if "protocol" in scores and scores["protocol"].nunique() > 1:
+        raise TableError("Scores of different protocols are never pooled: expected one value in the column 'protocol'.")
+    wanted = list(dict.fromkeys([on, target, *(["arch"] if "arch" in table else [])]))
+    both = scores.drop(columns=[c for c in wanted if c != on and c in scores]).merge(table[wanted], on=on)
+    found: pd.DataFrame = both[np.isfinite(both[target].to_numpy(dtype=np.float64))].reset_index(drop=True)
+    if len(found) < 3:
+        raise TableError(f"Expected three rows or more that are in both files and have a {target}, got {len(found)}.")
+    return found
+
+
+def baselines_of(space: Space, texts: list[str], checks: int = 10) -> dict[str, FloatArray]:
+    """Parameters, multiply-accumulates and layers with weights of many architectures, ``(n,)`` each.
+
+    They are computed for a few networks and extended to all as a sum over decisions, if that sum is exact on
+    ``checks`` others; otherwise every network is built. Images of 3x32x32 and ten classes.
+
+    Raises:
+        GennasError: a text is no architecture of the space.
+    """
+    from gennas.graph import decision_one_hot
+    from gennas.workbench.score import make_proxy_evaluator
+
+    population = space.from_texts(texts)
+    evaluator = make_proxy_evaluator(space, BASELINES)
+    design = np.hstack([decision_one_hot(population), np.ones((len(texts), 1))])
+    spanning, others = _spanning(design)
+    few = np.concatenate([spanning, others[:checks]])
+    y = np.array([_built(evaluator, population[int(i)]) for i in few])
+    found = np.rint(design @ np.linalg.lstsq(design[spanning], y[: len(spanning)], rcond=None)[0])
+    if not np.array_equal(found[few], y):
+        found[few] = y
+        found[others[checks:]] = [_built(evaluator, population[int(i)]) for i in others[checks:]]
+    return dict(zip(BASELINES, found.T, strict=True))
+
+
+def _spanning(design: FloatArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows whose combinations give all rows, and the others, shuffled."""
+    from scipy.linalg import qr
+
+    order = qr(design.T, mode="r", pivoting=True)[1]
+    rank = np.linalg.matrix_rank(design)
+    rest: NDArray[np.intp] = np.random.default_rng(0).permutation(order[rank:])
+    return order[:rank].astype(np.intp), rest
+
+
+def _built(evaluator: ProxyEvaluator, arch: Architecture) -> list[float]:
+    return [score.value for score in evaluator.score(arch).values()]
+
+
+def combined(frame: pd.DataFrame, names: list[str]) -> FloatArray:
+    """The log-rank of columns, NaN in rows where one of them is missing.
+
+    Raises:
+        ConfigError: a column does not exist.
+    """
+    from gennas.eval.proxies.combine import LogRank
+
+    missing = [name for name in names if name not in frame]
+    if missing:
+        raise ConfigError(
+            f"--combine {'+'.join(names)}: no scores of {', '.join(missing)}; there are {_numeric(frame)}."
+        )
+    known = np.isfinite(frame[names].to_numpy(dtype=np.float64)).all(1)
+    values = np.full(len(frame), np.nan)
+    scores = {name: _turned(frame, name)[known] for name in names}
+    values[known] = LogRank().fit(scores).score(scores)
+    return values
+
+
+def _scores(config: ProxiesConfig, frame: pd.DataFrame) -> dict[str, tuple[FloatArray, str]]:
+    """Baselines first, then the proxies, then the combinations."""
+    columns = [c for c in _numeric(frame) if c not in (*JOIN, config.target)]
+    found = {name: (_column(frame, name), "baseline") for name in BASELINES}
+    pair = f"log-rank({', '.join(PAIR)})"
+    has_pair = all(name in frame for name in PAIR)
+    found[pair] = (combined(frame, list(PAIR)) if has_pair else _column(frame, ""), "baseline")
+    found |= {name: (_turned(frame, name), "proxy") for name in columns if name not in found}
+    for text in config.combine:
+        names = [name.strip() for name in text.split("+") if name.strip()]
+        found[f"log-rank({', '.join(names)})"] = (combined(frame, names), "combination")
+    return found
+
+
+def _column(frame: pd.DataFrame, name: str) -> FloatArray:
+    return frame[name].to_numpy(dtype=np.float64) if name in frame else np.full(len(frame), np.nan)
+
+
+def _turned(frame: pd.DataFrame, name: str) -> FloatArray:
+    """A column, turned round where the proxy of that name says that less is better."""
+    from gennas.eval.proxies import PROXIES
+
+    sign = -1.0 if name in PROXIES and PROXIES.get(name).direction == "min" else 1.0
+    return sign * _column(frame, name)
+
+
+def _numeric(frame: pd.DataFrame) -> list[str]:
+    return [str(c) for c in frame.select_dtypes("number").columns]
+
+
+def _read(path: Path) -> pd.DataFrame:
+    from gennas.eval.tables.files import read_frame
+
+    frame = read_frame(path)[0]
+    for column in frame.columns:
+        numbers = _as_numbers(frame[column])
+        if numbers is not None:
+            frame[column] = numbers
+    return frame
+
+
+def _as_numbers(column: pd.Series[Any]) -> pd.Series[Any] | None:
+    import pandas as pd
+
+    try:
+        return pd.to_numeric(column.replace("", np.nan))
+    except (TypeError, ValueError):
+        return None
+
+
+def _options(options: tuple[str, ...]) -> Mapping[str, Any]:
+    from gennas.workbench.config import parse_options
+
+    return parse_options(options)
+
+
+def _protocol(frame: pd.DataFrame) -> str:
+    return str(frame["protocol"].iloc[0]) if "protocol" in frame else "as in the file of scores"
+
+
+def _cell(interval: Interval, with_ends: bool) -> str:
+    if not np.isfinite(interval.value):
+        return "–"
+    return str(interval) if with_ends else f"{interval.value:.3f}"
+
+
+def _print(
+    rows: list[dict[str, object]],
+    found: Mapping[str, Mapping[str, Interval]],
+    frame: pd.DataFrame,
+    config: ProxiesConfig,
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("score", overflow="fold")
+    for header in ("n", *HEADERS):
+        table.add_column(header, justify="right")
+    for row in rows:
+        name = str(row["score"])
+        shown = [_cell(i, m in _WITH_INTERVAL) for m, i in found[name].items()] if name in found else []
+        style = {"baseline": "bold", "combination": "cyan"}.get(str(row["kind"]))
+        table.add_row(name, str(row["n"]), *shown, style=style)
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{len(frame)} architectures; target {config.target}; {config.resamples} bootstrap resamples, seed "
+        f"{config.seed}; scores: {_protocol(frame)}. nDCG of the best 1,000; P@5 %: precision at the top 5 %; rho and "
+        "tau@10 %: within the true top 10 %. In bold: baselines; an empty one has no column here.",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -1,0 +1,288 @@
+"""What a person sees in the terminal: progress, summaries, listings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from gennas.errors import ConfigError
+from gennas.eval.base import Metric
+from gennas.graph import Architecture
+from gennas.registry import import_object
+from gennas.search import Trial
+from gennas.spaces import Space, TaskSpec
+from gennas.workbench.config import CompareConfig, SearchConfig
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from gennas.workbench.problem import Problem
+    from gennas.workbench.run import Run
+
+__all__ = [
+    "CompareDisplay",
+    "SearchDisplay",
+    "print_architecture",
+    "print_listing",
+    "print_metrics",
+    "print_run",
+]
+
+
+def format_value(value: float) -> str:
+    """A number with as many digits as a person wants to read."""
+    if not math.isfinite(value):
+        return "–"
+    if value == int(value) and abs(value) >= 1000:
+        return f"{int(value):,}"
+    return f"{value:.5g}"
+
+
+class _Rate(ProgressColumn):
+    """Evaluations per second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("–/s" if speed is None else f"{speed:.3g}/s", style="cyan")
+
+
+class SearchDisplay:
+    """Progress of a search: incumbent, generator round, evaluations per second, time left."""
+
+    def __init__(self, config: SearchConfig, console: Console | None = None) -> None:
+        self.config, self.console = config, console or Console()
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            _Rate(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[incumbent]}"),
+            console=self.console,
+        )
+        self._task = self._progress.add_task(config.strategy, total=config.budget, incumbent="", start=True)
+        self._metric = ""
+        self._round = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def begin(self, problem: Problem) -> None:
+        """Say what is searched, and start the bar."""
+        self._metric = problem.objectives.primary.metric
+        size = "size not counted" if problem.space.size is None else f"{problem.space.size:,} architectures"
+        goals = ", ".join(str(o) for o in problem.objectives.objectives)
+        limits = "".join(f", {c}" for c in problem.objectives.constraints)
+        self.console.print(
+            f"[bold]{problem.space.name}[/bold] ({size}) · "
+            f"{problem.source} · {goals}{limits} · seed {self.config.seed}",
+            soft_wrap=True,
+        )
+        self._progress.start()
+
+    def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
+        """Move the bar."""
+        best = "" if incumbent is None else f"best {self._metric} {format_value(incumbent.metrics[self._metric])}"
+        self._progress.update(self._task, completed=n_evals, incumbent=best + self._round)
+
+    def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
+        """Show the generator's round."""
+        if "round" in record:
+            self._round = f" · round {int(record['round'])}"
+
+    def summarize(self, run: Run) -> None:
+        """The best few and where everything is."""
+        print_run(run, self.console)
+
+
+def print_run(run: Run, console: Console | None = None) -> None:
+    """The best few architectures of a run, and where its report is."""
+    console = console or Console()
+    goals, report = run.problem.objectives, run.problem.report
+    feasible = [t for t in run.result.trials if goals.is_feasible(t)]
+    goal = goals.primary
+    best = sorted(feasible, key=lambda t: -goal.signed(t.metrics[goal.metric]))[:5]
+    names = list(dict.fromkeys([*goals.metric_names, *([report] if report else [])]))
+    table = RichTable(title="Best architectures", title_justify="left")
+    table.add_column("evaluation", justify="right")
+    for name in names:
+        table.add_column(name + (" (reported only)" if name == report else ""), justify="right")
+    table.add_column("source")
+    table.add_column("architecture", overflow="fold")
+    for trial in best:
+        values = [format_value(trial.metrics[name]) for name in names]
+        text = run.problem.space.to_text(trial.arch)
+        table.add_row(str(trial.proposal.id + 1), *values, trial.proposal.origin.source, text)
+    console.print(table)
+    if not best:
+        console.print("[yellow]No trial was feasible: loosen the constraints or raise the budget.[/yellow]")
+    failed = sum(not t.ok for t in run.result.trials)
+    optimum = run.problem.optimum
+    parts = [f"{len(run.result.trials)} evaluations in {run.result.wall_s:.1f} s"]
+    if failed:
+        parts.append(f"{failed} failed")
+    if optimum is not None and best:
+        regret = abs(optimum - best[0].metrics[goal.metric])
+        parts.append("the table's optimum was found" if regret < 1e-12 else f"regret {format_value(regret)}")
+    console.print(" · ".join(parts))
+    if (run.directory / "report.html").exists():
+        console.print(f"Report: {run.directory / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+class CompareDisplay:
+    """Progress of a comparison: runs done and time left."""
+
+    def __init__(self, config: CompareConfig, console: Console | None = None) -> None:
+        self.config, self.console = config, console or Console()
+        total = config.seeds * len(config.strategy_names)
+        self._progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} runs"),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        self._task = self._progress.add_task("compare", total=total)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def on_run(self, strategy: str, seed: int, done: int) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=done, description=f"{strategy}, seed {seed}")
+
+    def summarize(self, summary: pd.DataFrame) -> None:
+        """The summary as a table, and where the files are."""
+        table = RichTable(title=f"Equal budget: {self.config.budget} evaluations", title_justify="left")
+        table.add_column("strategy", overflow="fold")
+        several = "hypervolume_mean" in summary.columns
+        headers = ["seeds", *(["hypervolume"] if several else []), "objective", "reported", "found optimum"]
+        for header in (*headers, "evaluations to it", "seconds"):
+            table.add_column(header, justify="right")
+        for _, row in summary.iterrows():
+            found = row.get("optimum_share", math.nan)
+            table.add_row(
+                str(row["strategy"]),
+                str(row["seeds"]),
+                *([f"{row['hypervolume_mean']:.4f} ± {row['hypervolume_std']:.2g}"] if several else []),
+                f"{format_value(row['objective_mean'])} ± {row['objective_std']:.2g}",
+                "–"
+                if math.isnan(row["report_mean"])
+                else f"{format_value(row['report_mean'])} ± {row['report_std']:.2g}",
+                "–" if math.isnan(found) else f"{found:.0%}",
+                format_value(row.get("evals_to_optimum_mean", math.nan)),
+                f"{row['wall_s']:.1f}",
+            )
+        self.console.print(table)
+        self.console.print("Mean ± standard deviation over seeds; evaluations over the seeds that found the optimum.")
+        for name in ("curves.csv", "summary.csv", *(["hypervolume.csv"] if several else []), "curves.png"):
+            self.console.print(f"  {self.config.out / name}", soft_wrap=True, highlight=False)
+
+
+def print_metrics(title: str, values: Mapping[str, float], metrics: Mapping[str, Metric]) -> None:
+    """Measured values with their units."""
+    console = Console()
+    console.print(title, soft_wrap=True, highlight=False)
+    table = RichTable(box=None)
+    for name in ("metric", "value", "unit", "better"):
+        table.add_column(name, justify="right" if name == "value" else "left")
+    for name, value in values.items():
+        table.add_row(name, format_value(value), metrics[name].unit, metrics[name].direction)
+    console.print(table)
+
+
+def print_listing(kind: str) -> None:
+    """Everything of one kind that the command line can name, with its first docstring line."""
+    console = Console()
+    table = RichTable(box=None)
+    for name, description in _listing(kind):
+        table.add_row(f"[bold]{name}[/bold]", description)
+    console.print(table)
+
+
+_REGISTRIES = {
+    "spaces": "gennas.spaces:SPACES",
+    "strategies": "gennas.search:STRATEGIES",
+    "tables": "gennas.eval.tables:TABLES",
+    "tasks": "gennas.training:TASKS",
+}
+
+
+def _listing(kind: str) -> list[tuple[str, str]]:
+    if kind == "metrics":
+        return _metric_listing()
+    registry = import_object(_REGISTRIES[kind])
+    return [(name, (registry.get(name).__doc__ or "").strip().split("\n")[0]) for name in registry]
+
+
+def _metric_listing() -> list[tuple[str, str]]:
+    from gennas.eval.tables import TABLES, open_table
+    from gennas.spaces import SPACES, make_space
+    from gennas.training import MEASURES, TrainEvaluator, make_task
+
+    name = next(iter(TABLES))
+    family = name.partition("/")[0]
+    table = open_table(name, make_space(family))
+    trained = TrainEvaluator(make_space(next(iter(SPACES))), make_task("digits"), measure=tuple(MEASURES)).metrics
+    rows = [(m.name, f"training: {m.description} ({m.direction})") for m in trained.values()]
+    rows += [(m.name, f"{family} tables: {m.description} ({m.direction})") for m in table.metrics.values()]
+    return [*rows, ("…", "every numeric column of a table given with --table FILE")]
+
+
+def print_architecture(space: Space, arch: Architecture, task: str, out: Path | None) -> None:
+    """Operations, parameters and FLOPs of an architecture; its drawing goes to ``out``."""
+    from gennas.eval.complexity import count_parameters
+    from gennas.graph.draw import draw_png, draw_svg
+
+    console = Console()
+    console.print(space.to_text(arch), soft_wrap=True, highlight=False)
+    table = RichTable(box=None)
+    for name in ("slot", "label"):
+        table.add_column(name)
+    schema = arch.schema
+    for t, slot in enumerate(schema.slots):
+        place = schema.node_names[slot.target] if slot.is_node and schema.node_names else f"node {slot.target}"
+        where = place if slot.is_node else f"edge {slot.source} → {slot.target}"
+        table.add_row(where, schema.label(t, int(arch.decisions[t])))
+    console.print(table)
+    spec, module = _build_example(space, arch, task)
+    shape = "×".join(str(x) for x in spec.input_shape)
+    console.print(
+        f"key {arch.key} · {count_parameters(module):,} parameters ({shape} inputs, {spec.num_outputs} classes)"
+    )
+    if out is not None:
+        if out.suffix == ".png":
+            draw_png(arch, out)
+        else:
+            out.write_text(draw_svg(arch, space.to_text(arch)))
+        console.print(f"Drawing: {out}", soft_wrap=True, highlight=False)
+
+
+def _build_example(space: Space, arch: Architecture, task: str) -> tuple[TaskSpec, nn.Module]:
+    """Build for a task, or for the first of CIFAR-10's and Cora's shapes that the space has networks for."""
+    if task:
+        from gennas.training import make_task
+
+        spec = make_task(task).spec
+        return spec, space.build(arch, spec)
+    spec = TaskSpec("image", (3, 32, 32), 10)
+    try:
+        return spec, space.build(arch, spec)
+    except ConfigError:
+        spec = TaskSpec("node", (1433,), 7)
+        return spec, space.build(arch, spec)

@@ -1,0 +1,1 @@
+"""One zero-cost proxy per file: its formula and its source."""

@@ -1,0 +1,1 @@
+"""Fitting of generative models: the networks of :mod:`gennas.models` learn architectures here."""

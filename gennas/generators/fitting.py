@@ -1,0 +1,106 @@
+"""What fitting small generative models has in common."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gennas.errors import CheckpointError, ConfigError
+from gennas.models.base import FloatArray
+from gennas.runtime.threads import one_thread
+
+S = TypeVar("S")
+
+_watcher: ContextVar[Callable[[int, int], None] | None] = ContextVar("watcher", default=None)
+
+
+def steps_on_one_thread(steps: int) -> Iterator[int]:
+    """The numbers of ``steps`` steps, all computed by one CPU thread; :func:`watch_steps` hears of each."""
+    tell = _watcher.get()
+    with one_thread():
+        for i in range(steps):
+            yield i
+            if tell is not None:
+                tell(i + 1, steps)
+
+
+@contextmanager
+def watch_steps(tell: Callable[[int, int], None]) -> Iterator[None]:
+    """Call ``tell(done, steps)`` after every step of whatever is fitted inside: progress bars."""
+    token = _watcher.set(tell)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def training_tensors(
+    decisions: NDArray[np.integer], num_conditions: int, conditions: FloatArray | None, weights: FloatArray | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Decisions ``(b, d)``, conditions ``(b, c)`` and weights ``(b,)`` as tensors, after checks."""
+    b = len(decisions)
+    if b == 0:
+        raise ConfigError("Expected at least one architecture to train the generator on, got none.")
+    conditions = np.full((b, num_conditions), np.nan) if conditions is None else conditions
+    weights = np.ones(b) if weights is None else weights
+    if conditions.shape != (b, num_conditions) or weights.shape != (b,):
+        raise ConfigError(
+            f"Expected conditions ({b}, {num_conditions}) and weights ({b},), "
+            f"got {conditions.shape} and {weights.shape}."
+        )
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0):
+        raise ConfigError("Expected weights that are finite, not negative and not all zero.")
+    D = torch.from_numpy(decisions.astype(np.int64))
+    return D, torch.from_numpy(conditions.astype(np.float32)), torch.from_numpy(weights.astype(np.float64))
+
+
+def save_settings(settings: Any, path: Path) -> None:
+    """Write a dataclass of settings as JSON."""
+    path.write_text(json.dumps(asdict(settings), indent=2) + "\n")
+
+
+def load_settings(kind: type[S], path: Path) -> S:
+    """Read what :func:`save_settings` wrote; lists become tuples.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or holds other settings.
+    """
+    try:
+        record = json.loads(path.read_text())
+        return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in record.items()})
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"Expected a generator's settings in {path}: {error}.") from error
+
+
+def warm_cosine(i: int, steps: int) -> float:
+    """Factor of the learning rate at step ``i``: up over a tenth of the steps, down as a cosine."""
+    warm = max(1, steps // 10)
+    return min((i + 1) / warm, 0.5 * (1 + float(np.cos(np.pi * i / steps))) + 0.02)
+
+
+def drop_conditions(conditions: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Forget each condition, and all of a row's, with ``probability`` (for classifier-free guidance)."""
+    one = torch.rand(conditions.shape, generator=generator) < probability
+    every = torch.rand(len(conditions), 1, generator=generator) < probability
+    return conditions.masked_fill((one | every).to(conditions.device), torch.nan)
+
+
+def chunks(n: int, size: int, *values: NDArray[Any] | None) -> Iterator[tuple[int, list[NDArray[Any] | None]]]:
+    """Sizes of consecutive parts of ``n`` rows, with the rows of per-row arrays; one row for all stays as it is."""
+    per_row = [v is not None and np.ndim(v) == 2 and len(v) == n for v in values]
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        yield (
+            stop - start,
+            [v[start:stop] if v is not None and rows else v for v, rows in zip(values, per_row, strict=True)],
+        )

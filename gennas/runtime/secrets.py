@@ -1,0 +1,30 @@
+"""Keys and passwords never reach logs, archive or report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["redacted"]
+
+_SECRET = re.compile(
+    r"(^|[_\-.])(api_?-?key|secret|password|credentials?)s?$|(^|[_\-.])(access|auth|hf)[_-]?token$|^token$"
+)
+
+
+def redacted(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a nested configuration in which values under names of secrets are blacked out.
+
+    Example:
+        >>> redacted({"llm": {"api_key": "abc", "max_tokens": 5}})
+        {'llm': {'api_key': '(hidden)', 'max_tokens': 5}}
+    """
+    return {
+        name: redacted(value)
+        if isinstance(value, Mapping)
+        else "(hidden)"
+        if value is not None and _SECRET.search(str(name).lower())
+        else value
+        for name, value in config.items()
+    }

@@ -1,0 +1,364 @@
+"""A chain of convolution layers with variable depth, operation, kernel, width and stride."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.graph import Architecture, GraphSchema, IntArray, Population
+from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space, TaskSpec, scaled_count
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["Layer", "MacroChain"]
+
+OPERATIONS = ("conv", "separable", "inverted")
+_PARTS = ("op", "kernel", "width", "stride")
+_STRIDE = 3
+_LAYER = re.compile(r"([a-z]+)(\d+)x(\d+)-w(\d+)-s(\d+)")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a chain; its text is ``conv3x3-w16-s1``."""
+
+    op: str
+    kernel: int
+    width: int
+    stride: int
+
+    def __str__(self) -> str:
+        return f"{self.op}{self.kernel}x{self.kernel}-w{self.width}-s{self.stride}"
+
+    @classmethod
+    def parse(cls, text: str) -> Layer:
+        """Read what ``str`` writes.
+
+        Raises:
+            InvalidArchitectureError: the text has another form, or the kernel is not square.
+        """
+        match = _LAYER.fullmatch(text.strip())
+        if match is None or match[2] != match[3]:
+            raise InvalidArchitectureError(f"Expected a layer like 'conv3x3-w16-s1', got {text!r}.")
+        return cls(match[1], int(match[2]), int(match[4]), int(match[5]))
+
+
+@SPACES.register("macro-chain")
+class MacroChain(Space):
+    r"""Chain-structured image classifiers: every layer chooses operation, kernel, width and stride.
+
+    One decision stands in one node of a fixed chain: ``depth``, then ``layer1.op``, ``layer1.kernel``,
+    ``layer1.width``, ``layer1.stride``, ``layer2.op``, … Layers beyond the depth are ``off``. With ``o``
+    operations, ``k`` kernels, ``w`` widths and at most ``M`` layers of stride 2, the space holds
+
+    .. math:: \sum_d (o k w)^d \sum_{j \le \min(M, d)} \binom{d}{j}
+
+    architectures; sampling is uniform over them. The text form is ``conv3x3-w16-s1/separable5x5-w32-s2``.
+
+    Args:
+        max_depth: most layers.
+        min_depth: fewest layers.
+        operations: out of ``conv``, ``separable`` (depthwise, then pointwise) and ``inverted``
+            (expansion by four, depthwise, linear projection; residual where shapes agree).
+        kernels: odd kernel sizes.
+        widths: output channels of a layer.
+        strides: ``(1,)`` or ``(1, 2)``.
+        max_downsamplings: most layers of stride 2.
+
+    Raises:
+        ConfigError: a setting is empty, repeated or out of range.
+
+    Example:
+        >>> space = MacroChain(max_depth=2, min_depth=1, kernels=(3,), widths=(8,), max_downsamplings=1)
+        >>> space.size  # 3 operations: 3 * 2 chains of one layer, 9 * 3 of two
+        33
+        >>> space.from_text("conv3x3-w8-s2/inverted3x3-w8-s1")
+        Architecture(macro-chain: depth2 conv s2 inverted k3 w8 s1)
+    """
+
+    name = "macro-chain"
+    _depth_factor = 1.0  # of the layers in networks; part of the identity only where it is set
+
+    def __init__(
+        self,
+        max_depth: int = 8,
+        min_depth: int = 2,
+        operations: Sequence[str] = OPERATIONS,
+        kernels: Sequence[int] = (3, 5, 7),
+        widths: Sequence[int] = (16, 32, 64),
+        strides: Sequence[int] = (1, 2),
+        max_downsamplings: int = 3,
+    ) -> None:
+        self.min_depth, self.max_depth, self.max_downsamplings = min_depth, max_depth, max_downsamplings
+        self._width = 1.0  # scale of the channels in networks
+        self.choices = (tuple(operations), tuple(kernels), tuple(widths), tuple(strides))
+        self._check_settings()
+        self.schema = self._make_schema()
+        targets = np.array([slot.target for slot in self.schema.slots])
+        # Layer (from 0) and part of every decision; the decision about the depth is layer -1.
+        self._layer, self._part = (targets - 1) // 4, np.where(targets == 0, -1, (targets - 1) % 4)
+        self._off = len(self.schema.node_labels) - 1
+        self._stride2 = self.schema.node_labels.index("s2") if 2 in self.choices[_STRIDE] else -1
+        if self.size == 1:
+            raise ConfigError(f"{self.name}: expected settings that leave a choice, got a single architecture.")
+
+    def _check_settings(self) -> None:
+        operations, kernels, widths, strides = self.choices
+        lowest, highest, most = self.min_depth, self.max_depth, self.max_downsamplings
+        rules = (
+            (1 <= lowest <= highest, f"1 <= min_depth <= max_depth, got {lowest} and {highest}"),
+            (set(operations) <= set(OPERATIONS), f"operations out of {OPERATIONS}, got {operations}"),
+            (all(k > 0 and k % 2 for k in kernels), f"odd positive kernels, got {kernels}"),
+            (all(w > 0 for w in widths), f"positive widths, got {widths}"),
+            (set(strides) in ({1}, {1, 2}), f"strides (1,) or (1, 2), got {strides}"),
+            (most >= 0, f"max_downsamplings >= 0, got {most}"),
+            (all(c and len(set(c)) == len(c) for c in self.choices), f"different choices, got {self.choices}"),
+        )
+        for holds, rule in rules:
+            if not holds:
+                raise ConfigError(f"{self.name}: expected {rule}.")
+
+    def _make_schema(self) -> GraphSchema:
+        """Nodes: the depth, then four decisions per layer; labels: depths, operations, …, ``off``."""
+        operations, kernels, widths, strides = self.choices
+        numbers = {"depth": range(self.min_depth, self.max_depth + 1), "k": kernels, "w": widths, "s": strides}
+        ordinals = {f"{prefix}{value}": float(value) for prefix, values in numbers.items() for value in values}
+        groups = [[f"{prefix}{value}" for value in values] for prefix, values in numbers.items()]
+        groups.insert(1, list(operations))
+        labels = (*(label for group in groups for label in group), "off")
+        n = 1 + 4 * self.max_depth
+        node_mask = np.zeros((n, len(labels)), dtype=bool)
+        node_mask[0, : len(groups[0])] = True
+        start = len(groups[0])
+        for part, group in enumerate(groups[1:]):
+            node_mask[1 + part :: 4, start : start + len(group)] = True
+            start += len(group)
+        node_mask[1 + 4 * self.min_depth :, -1] = True
+        edge_mask = np.zeros((n, n, 2), dtype=bool)
+        edge_mask[..., 0] = True
+        edge_mask[np.arange(n - 1), np.arange(1, n)] = [False, True]
+        names = ("depth", *(f"layer{i + 1}.{part}" for i in range(self.max_depth) for part in _PARTS))
+        return GraphSchema(self.name, labels, ("none", "next"), node_mask, edge_mask, names, ordinals)
+
+    def legal(self, D: NDArray[np.integer], t: int) -> BoolArray:
+        """Only ``off`` beyond the depth, never before it; at most ``max_downsamplings`` times ``s2``."""
+        mask = np.repeat(self.schema.decision_mask[t][None], len(D), axis=0)
+        if self._layer[t] < 0:
+            return mask
+        active = self._layer[t] < self._depth(D)
+        mask[:, : self._off] &= active[:, None]
+        mask[:, self._off] = ~active
+        if self._part[t] == _STRIDE and self._stride2 >= 0:
+            mask[:, self._stride2] &= self._downsamplings_left(D, t) > 0
+        return mask
+
+    def completions(self, D: NDArray[np.integer], t: int) -> FloatArray:
+        """Closed form: free choices of the layers to come times the ways to place their strides."""
+        counts = self.legal(D, t).astype(np.float64)
+        if self._layer[t] < 0:
+            depths = np.arange(self.min_depth, self.max_depth + 1)
+            counts[:, : len(depths)] *= self._num_tails(depths, np.full(len(depths), self.max_downsamplings))
+            return counts
+        after = self._depth(D) - self._layer[t] - 1  # whole layers to come
+        left = self._downsamplings_left(D, t)
+        at_stride = self._part[t] == _STRIDE
+        rest = math.prod(len(c) for c in self.choices[self._part[t] + 1 : _STRIDE])
+        tails = self._num_tails(after, left, extra_strides=0 if at_stride else 1)
+        counts[:, : self._off] *= rest * tails[:, None]
+        if at_stride and self._stride2 >= 0:
+            counts[:, self._stride2] = (counts[:, self._stride2] > 0) * self._num_tails(after, left - 1)
+        return counts
+
+    @property
+    def size(self) -> int:
+        """Exact number of architectures."""
+        per_layer = math.prod(len(c) for c in self.choices[:_STRIDE])
+        most = self.max_downsamplings if self._stride2 >= 0 else 0
+        return sum(
+            per_layer**d * sum(math.comb(d, j) for j in range(min(most, d) + 1))
+            for d in range(self.min_depth, self.max_depth + 1)
+        )
+
+    def _num_tails(self, layers: NDArray[np.integer], left: NDArray[np.integer], extra_strides: int = 0) -> FloatArray:
+        """Ways to choose ``layers`` whole layers and ``extra_strides`` strides with ``left`` downsamplings left."""
+        per_layer = math.prod(len(c) for c in self.choices[:_STRIDE])
+        layers, left = np.maximum(layers, 0), np.maximum(left, 0)
+        placed = self._stride_patterns[layers + extra_strides, np.minimum(left, self.max_depth)]
+        return np.asarray(float(per_layer) ** layers * placed, dtype=np.float64)
+
+    @cached_property
+    def _stride_patterns(self) -> FloatArray:
+        """``[r, m]``: sequences of ``r`` strides with at most ``m`` twos."""
+        m = self.max_depth
+        if self._stride2 < 0:
+            return np.ones((m + 1, m + 1))
+        table = [[sum(math.comb(r, j) for j in range(c + 1)) for c in range(m + 1)] for r in range(m + 1)]
+        return np.array(table, dtype=np.float64)
+
+    def _depth(self, D: NDArray[np.integer]) -> NDArray[np.intp]:
+        """Number of layers of each row, ``(b,)``; the first depth label is 0."""
+        if self.min_depth == self.max_depth:
+            return np.full(len(D), self.max_depth, dtype=np.intp)
+        depth: NDArray[np.intp] = D[:, 0].astype(np.intp) + self.min_depth
+        return depth
+
+    def _downsamplings_left(self, D: NDArray[np.integer], t: int) -> NDArray[np.intp]:
+        if self._stride2 < 0:
+            return np.zeros(len(D), dtype=np.intp)
+        before = np.flatnonzero(np.equal(self._part[:t], _STRIDE))
+        used = np.count_nonzero(D[:, before] == self._stride2, axis=1)
+        return np.asarray(self.max_downsamplings - used, dtype=np.intp)
+
+    def neighbours(self, arch: Architecture) -> Population:
+        """A copy of the last layer appended, the last layer dropped, or one decision of one layer changed.
+
+        An appended copy has stride 1 where the original's stride 2 was the last one allowed.
+        """
+        moves = self._moves(arch.decisions[None])[0]
+        t, symbol = np.nonzero(moves)
+        return self._distinct_from(arch, self._apply(np.repeat(arch.decisions[None], len(t), axis=0), t, symbol))
+
+    def _edit(self, D: IntArray, rng: np.random.Generator) -> IntArray:
+        """One of the moves of :meth:`neighbours`, drawn uniformly for each row."""
+        moves = self._moves(D).reshape(len(D), -1)
+        draw = np.argmax(np.where(moves, rng.random(moves.shape), -1.0), axis=1)
+        t, symbol = np.divmod(draw, self.schema.num_symbols)
+        return self._apply(D.copy(), t, symbol)
+
+    def _moves(self, D: IntArray) -> BoolArray:
+        """Which (decision, symbol) pairs change each row into a neighbour, ``(b, d, L)``."""
+        moves = np.repeat(self.schema.decision_mask[None], len(D), axis=0)
+        depth = self._depth(D)
+        moves &= np.less(self._layer, depth[:, None])[..., None]
+        moves[..., self._off] = False
+        if self._stride2 >= 0:
+            moves[..., self._stride2] &= self._downsamplings_left(D, D.shape[1])[:, None] > 0
+        moves[np.arange(len(D))[:, None], np.arange(D.shape[1]), D] = False
+        if self.min_depth < self.max_depth:
+            labels = np.arange(self.schema.num_symbols)
+            moves[:, 0] &= np.abs(labels - D[:, :1]) == 1
+        return moves
+
+    def _apply(self, D: IntArray, t: NDArray[np.intp], symbol: NDArray[np.intp]) -> IntArray:
+        """Set decision ``t`` of each row to ``symbol``; a new depth appends a copy or drops the last layer."""
+        rows, before = np.arange(len(D)), self._depth(D)
+        D[rows, t] = symbol
+        X, E = self.schema.from_decisions(D)
+        up = np.flatnonzero(self._depth(D) > before)[:, None]
+        last = 4 * before[up] + np.arange(-3, 1)
+        X[up, last + 4] = X[up, last]
+        crowded = np.count_nonzero(X[up[:, 0], 4::4] == self._stride2, axis=1) > self.max_downsamplings
+        X[up[crowded, 0], last[crowded, -1] + 4] = self.schema.node_labels.index("s1")
+        down = np.flatnonzero(self._depth(D) < before)[:, None]
+        X[down, 4 * before[down] + np.arange(-3, 1)] = self._off
+        return self.schema.to_decisions(X, E)
+
+    def layers(self, arch: Architecture) -> list[Layer]:
+        """The layers of ``arch`` from input to output."""
+        labels = [self.schema.node_labels[x] for x in arch.nodes[1:] if x != self._off]
+        quadruples = zip(*[iter(labels)] * 4, strict=True)
+        return [Layer(op, int(k[1:]), int(w[1:]), int(s[1:])) for op, k, w, s in quadruples]
+
+    def to_text(self, arch: Architecture) -> str:
+        """One part per layer: ``conv3x3-w16-s1/separable5x5-w32-s2``."""
+        return "/".join(map(str, self.layers(arch)))
+
+    def from_text(self, text: str) -> Architecture:
+        """Read what :meth:`to_text` writes.
+
+        Raises:
+            InvalidArchitectureError: a layer is malformed or not of this space, or the chain is too
+                short, too long or downsamples too often.
+        """
+        layers = [Layer.parse(part) for part in text.strip().split("/")]
+        if not self.min_depth <= len(layers) <= self.max_depth:
+            raise InvalidArchitectureError(
+                f"{self.name}: expected {self.min_depth} to {self.max_depth} layers, got {len(layers)} in {text!r}."
+            )
+        for i, layer in enumerate(layers, start=1):
+            for part, choices in zip(_PARTS, self.choices, strict=True):
+                if getattr(layer, part) not in choices:
+                    raise InvalidArchitectureError(
+                        f"{self.name}: layer {i} has {part} {getattr(layer, part)}; expected one of {choices}."
+                    )
+        if sum(layer.stride == 2 for layer in layers) > self.max_downsamplings:
+            raise InvalidArchitectureError(
+                f"{self.name}: expected at most {self.max_downsamplings} layers of stride 2, got {text!r}."
+            )
+        labels = [f"depth{len(layers)}"]
+        for layer in layers:
+            labels += [layer.op, f"k{layer.kernel}", f"w{layer.width}", f"s{layer.stride}"]
+        labels += ["off"] * (self.schema.num_nodes - len(labels))
+        return self.architecture(self.schema.symbol(t, labels[slot.target]) for t, slot in enumerate(self.schema.slots))
+
+    def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
+        """Stem, the layers, BN-ReLU, global average pool and a linear classifier."""
+        from gennas.spaces.macro_chain.networks import ChainNetwork
+
+        layers = _stretched(self.layers(arch), self._depth_factor)
+        return ChainNetwork([replace(layer, width=self._channels(layer.width)) for layer in layers], spec)
+
+    def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64] | None:
+        """Weights of convolutions, two per channel of every batch normalisation, and the classifier, ``(b,)``."""
+        if self._depth_factor != 1:  # layers were added or cut
+            return None
+        channels = {f"w{w}": self._channels(w) for w in self.choices[2]}
+        numbers = channels | {f"k{k}": k for k in self.choices[1]}
+        value = np.array([numbers.get(label, 0) for label in self.schema.node_labels], dtype=np.int64)
+        nodes = population.X[:, 1:].reshape(len(population), self.max_depth, 4)
+        area, width = value[nodes[..., 1]] ** 2, value[nodes[..., 2]]  # both 0 where a layer is off
+        inputs = np.concatenate([width[:, :1], width[:, :-1]], axis=1)
+        hidden = 4 * inputs
+        by_operation = {
+            "conv": area * inputs * width + 2 * width,
+            "separable": (area + 2) * inputs + inputs * width + 2 * width,
+            "inverted": inputs * hidden + 2 * hidden + (area + 2) * hidden + hidden * width + 2 * width,
+        }
+        total: NDArray[np.int64] = np.zeros(len(population), dtype=np.int64)
+        for operation in self.choices[0]:
+            chosen = nodes[..., 0] == self.schema.node_labels.index(operation)
+            total += np.where(chosen, by_operation[operation], 0).sum(1)
+        first, last = width[:, 0], width[np.arange(len(width)), np.count_nonzero(width, axis=1) - 1]
+        stem = 9 * spec.image_channels(self.name) * first + 2 * first
+        total += stem + 2 * last + (last + 1) * spec.num_outputs
+        return total
+
+    def _channels(self, width: int) -> int:
+        """Channels of networks where the label says ``width``."""
+        return max(1, round(width * self._width))
+
+    def scaled(self, width: float = 1.0, depth: float = 1.0) -> MacroChain:
+        """The same space with ``width`` times the channels and ``depth`` times the layers of every stage.
+
+        A stage begins at the first layer and at every layer of stride 2. It is cut from its end, or its last
+        layer is repeated with stride 1. Labels stay the same.
+        """
+        space = copy(self)
+        space._width = self._width * width
+        if depth != 1:
+            space._depth_factor = self._depth_factor * depth
+        return space
+
+
+def _stretched(layers: Sequence[Layer], factor: float) -> list[Layer]:
+    """``factor`` times the layers of each stage."""
+    stages: list[list[Layer]] = []
+    for layer in layers:
+        if layer.stride > 1 or not stages:
+            stages.append([])
+        stages[-1].append(layer)
+    found = []
+    for stage in stages:
+        count = scaled_count(len(stage), factor)
+        found += [*stage[:count], *[replace(stage[-1], stride=1)] * (count - len(stage))]
+    return found

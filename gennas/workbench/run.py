@@ -1,0 +1,289 @@
+"""From a configuration to a finished run directory: the one-call interface behind the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+import gennas
+from gennas.errors import ConfigError, GennasError
+from gennas.eval.base import Evaluator
+from gennas.execution import Executor, ProcessExecutor, SerialExecutor
+from gennas.runtime.files import write_atomically
+from gennas.search import Archive, Listener, Result, Search, Trial
+from gennas.search.strategy import Strategy
+from gennas.spaces import Space, TaskSpec
+from gennas.tracking import NullTracker, RunInfo, SafeTracker, Tracker
+from gennas.workbench.config import SearchConfig, load_yaml, parse_options
+from gennas.workbench.problem import Problem, make_problem, make_strategy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gennas.models.base import Generator
+    from gennas.report import RunData
+
+__all__ = ["Run", "open_run", "replay_run", "run_data", "run_search"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished (or interrupted) search and its directory.
+
+    Example:
+        >>> from gennas import SearchConfig, run_search  # doctest: +SKIP
+        >>> run = run_search(SearchConfig(space="nasbench-graph", task="cora", budget=30))  # doctest: +SKIP
+        >>> run.best.metrics["val_accuracy"] > 0.8  # doctest: +SKIP
+        True
+    """
+
+    config: SearchConfig
+    problem: Problem
+    result: Result
+    directory: Path = field(default=Path())
+
+    @property
+    def best(self) -> Trial:
+        """The incumbent.
+
+        Raises:
+            GennasError: no trial was feasible.
+        """
+        if self.result.best is None:
+            raise GennasError("No trial was feasible, so there is no best architecture; loosen the constraints.")
+        return self.result.best
+
+    def build(self, spec: TaskSpec) -> nn.Module:
+        """The best architecture as a plain, freshly initialised module."""
+        return self.problem.space.build(self.best.arch, spec)
+
+    def summary(self) -> dict[str, Any]:
+        """What ``summary.json`` holds."""
+        best = self.result.best
+        return {
+            "best": None if best is None else _describe(best, self.problem.space),
+            "pareto": [_describe(t, self.problem.space) for t in self.result.pareto],
+            "n_evals": len(self.result.trials),
+            "wall_s": self.result.wall_s,
+            "cost_s": sum(t.cost.get("seconds", 0.0) for t in self.result.trials),
+            "stopped": self.result.stopped,
+            "optimum": self.problem.optimum,
+            "config_hash": self.config.config_hash,
+            "version": gennas.__version__,
+        }
+
+
+def _describe(trial: Trial, space: Space) -> dict[str, Any]:
+    return {"text": space.to_text(trial.arch), "key": trial.arch.key, "metrics": dict(trial.metrics)}
+
+
+def _make_executor(config: SearchConfig, evaluator: Evaluator) -> Executor:
+    if config.executor == "serial":
+        return SerialExecutor(evaluator, config.time_limit_s)
+    return ProcessExecutor(evaluator, config.workers, config.time_limit_s, config.memory_limit_gb)
+
+
+def _run_info(config: SearchConfig, problem: Problem) -> RunInfo:
+    source = config.task or config.table or "digits"
+    return RunInfo(
+        config.to_dict(),
+        config.config_hash,
+        config.seed,
+        problem.objectives,
+        problem.space.to_text,
+        group=f"{config.space}-{Path(source).name}-{config.strategy}",
+        name=f"{config.strategy}-{config.seed}",
+    )
+
+
+def _make_tracker(config: SearchConfig) -> Tracker:
+    if config.track == "none":
+        return NullTracker()
+    from gennas.tracking.wandb import WandbTracker
+
+    return SafeTracker(WandbTracker(project="gennas", run_dir=config.out))
+
+
+# ---------------------------------------------------------------------- running
+
+
+def run_search(
+    config: SearchConfig,
+    listeners: Sequence[Listener] = (),
+    on_problem: Callable[[Problem], None] | None = None,
+    report: bool = True,
+    problem: Problem | None = None,
+) -> Run:
+    """Run a search, or continue the one in ``config.out``, and write its directory.
+
+    The directory holds ``config.yaml`` (resolved), ``archive.sqlite``, ``summary.json``,
+    ``report.html`` and, for generative strategies, ``generator/``.
+
+    Args:
+        config: the settings.
+        listeners: told of every trial and round.
+        on_problem: called with the problem before the first trial.
+        report: write ``report.html``.
+        problem: what :func:`make_problem` made of these settings before, to save making it again.
+
+    Raises:
+        GennasError: bad settings; nothing is written then.
+        KeyboardInterrupt: interrupted; the archive holds every finished trial.
+    """
+    config.check()
+    problem = problem or make_problem(config)
+    strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
+    archive = _open_archive(config, problem)
+    tracker = _make_tracker(config)
+    executor = _make_executor(config, problem.evaluator)
+    if on_problem is not None:
+        on_problem(problem)
+    search = Search(
+        strategy,
+        executor,
+        archive,
+        problem.objectives,
+        config.budget,
+        config.seed,
+        problem.fidelity,
+        [*listeners, tracker, _GeneratorSaver(strategy, config, problem)],
+        config.asynchronous,
+        target=config.target,
+        limits=problem.limits,
+    )
+    try:
+        tracker.start(_run_info(config, problem))
+        run = Run(config, problem, search.run(), config.out)
+        _write_results(run, archive, report)
+        tracker.finish(run.summary())
+        return run
+    finally:
+        executor.close()
+        archive.close()
+
+
+def _open_archive(config: SearchConfig, problem: Problem) -> Archive:
+    """Create the run directory or reopen it; refuse another configuration's."""
+    settings = config.out / "config.yaml"
+    if settings.exists():
+        _refuse_other_config(config, load_yaml(settings), settings)
+    else:
+        content = yaml.safe_dump({**config.to_dict(), "version": gennas.__version__}, sort_keys=False)
+        try:
+            write_atomically(settings, content)
+        except OSError as error:
+            raise ConfigError(f"Cannot write to the run directory {config.out}: {error.strerror}.") from error
+    archive = Archive(config.out / "archive.sqlite", problem.space)
+    schema = problem.space.schema.fingerprint
+    archive.claim(f"{problem.space.name} {schema} {problem.evaluator.protocol} {problem.fidelity}")
+    return archive
+
+
+def _refuse_other_config(config: SearchConfig, found: Mapping[str, Any], path: Path) -> None:
+    wanted = config.identity()
+    differing = [k for k in wanted if found.get(k) != wanted[k]]
+    if differing:
+        changes = ", ".join(f"{k}: {found.get(k)!r} there, {wanted[k]!r} now" for k in differing)
+        raise ConfigError(f"{path} belongs to another configuration ({changes}). Use a new --out or the same settings.")
+
+
+def _write_results(run: Run, archive: Archive, report: bool) -> None:
+    write_atomically(run.directory / "summary.json", json.dumps(run.summary(), indent=2) + "\n")
+    if report:
+        from gennas.report import write_report
+
+        write_report(run_data(run, archive), run.directory / "report.html")
+
+
+def run_data(run: Run, archive: Archive) -> RunData:
+    """What a report shows of a run."""
+    from gennas.report import RunData
+
+    return RunData(
+        config=run.config.to_dict(),
+        trials=run.result.trials,
+        objectives=run.problem.objectives,
+        report_metric=run.problem.report,
+        rounds=archive.rounds(),
+        optimum=run.problem.optimum,
+        texts=run.problem.space.to_text,
+        wall_s=run.result.wall_s,
+        version=gennas.__version__,
+    )
+
+
+def open_run(directory: Path) -> tuple[Run, Archive]:
+    """Read a run directory again, finished or not, without continuing it.
+
+    Raises:
+        ConfigError: the folder is not a run directory.
+    """
+    settings = load_yaml(directory / "config.yaml")
+    settings.pop("version", None)
+    config = SearchConfig.from_dict({**settings, "out": str(directory)})
+    problem = make_problem(config)
+    if not (directory / "archive.sqlite").exists():
+        raise ConfigError(f"{directory} holds no archive.sqlite; expected the --out of a search.")
+    archive = Archive(directory / "archive.sqlite", problem.space)
+    trials = archive.trials()
+    goals = problem.objectives
+    wall_s = float(archive.meta("wall_s") or 0)
+    stopped = "budget" if len(trials) >= config.budget else "unfinished"
+    return Run(
+        config, problem, Result(trials, goals.best(trials), goals.pareto(trials), wall_s, stopped), directory
+    ), archive
+
+
+@dataclass
+class _GeneratorSaver:
+    """Saves a strategy's generator, if it has one, after every refit, with what it was trained on."""
+
+    strategy: Strategy
+    config: SearchConfig
+    problem: Problem
+    trials: list[Trial] = field(default_factory=list)
+
+    def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
+        """Remember what the generator may have learned from."""
+        if trial.ok:
+            self.trials.append(trial)
+
+    def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
+        generator = getattr(self.strategy, "generator", None)
+        if generator is None or "refits" not in record or record["refits"] != self.strategy.records().get("refits"):
+            return  # no generator, or a restored round whose weights are gone
+        folder = self.config.out / "generator" / f"round-{int(record['refits']):03d}"
+        if not folder.exists():
+            self._save(generator, folder, n_evals)
+
+    def _save(self, generator: Generator, folder: Path, n_evals: int) -> None:
+        from gennas.generators.base import NetworkGenerator
+        from gennas.generators.trained import SpaceSource, TrainedGenerator
+        from gennas.search.strategies.generative.sources import condition_scales
+
+        if not isinstance(generator, NetworkGenerator):
+            generator.save_pretrained(folder)
+            return
+        scales = condition_scales(self.problem.objectives, self.trials)
+        TrainedGenerator(
+            generator,
+            self.problem.space,
+            SpaceSource(self.config.space, parse_options(self.config.space_option), self.config.task or ""),
+            tuple(scales) if generator.num_conditions == len(scales) else (),
+            frozenset(t.arch.key for t in self.trials),
+            ({"run": self.config.config_hash, "n_evals": n_evals, "seed": self.config.seed},),
+        ).save_pretrained(folder)
+
+
+def replay_run(run: Run, archive: Archive) -> None:
+    """Tell W&B the whole story of a run, from its archive."""
+    from gennas.tracking import replay
+    from gennas.tracking.wandb import WandbTracker
+
+    tracker = SafeTracker(WandbTracker(project="gennas", run_dir=run.directory))
+    replay(tracker, run.result.trials, archive.rounds(), _run_info(run.config, run.problem), run.summary())
