@@ -39,17 +39,19 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("line", commands())
 def test_commands_parse(line: str) -> None:
-    from gennas.cli.main import VERBS, _parse
+    from gennas.cli.main import VERBS
+    from gennas.cli.parse import parse
 
     _, verb, *args = shlex.split(line, comments=True)
-    assert isinstance(_parse(verb, VERBS[verb], args), VERBS[verb].settings)
+    assert isinstance(parse(verb, VERBS[verb], args), VERBS[verb].settings)
 
 
 def test_examples_of_the_overview_parse() -> None:
-    from gennas.cli.main import VERBS, _parse
+    from gennas.cli.main import VERBS
+    from gennas.cli.parse import parse
 
     for name, verb in VERBS.items():
-        assert isinstance(_parse(name, verb, shlex.split(verb.example)[2:]), verb.settings)
+        assert isinstance(parse(name, verb, shlex.split(verb.example)[2:]), verb.settings)
 
 
 def modules() -> list[str]:

@@ -3,124 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from gennas.errors import ConfigError
+import numpy as np
+
+from gennas.workbench.score import ProxySettings
 
 if TYPE_CHECKING:
+    from gennas.eval.correlation import Interval
     from gennas.graph import Architecture
     from gennas.spaces import Space
+    from gennas.workbench.correlate import Correlations
     from gennas.workbench.score import PopulationScores
 
-__all__ = ["ProxiesConfig", "run_proxies"]
+__all__ = ["SETTINGS", "run"]
+
+SETTINGS = ProxySettings
 
 _SHOWN = 20
+HEADERS = ("Kendall", "Spearman", "nDCG", "P@5 %", "rho@10 %", "tau@10 %")
+_WITH_INTERVAL = ("kendall", "ndcg")  # on the screen; the file has all intervals
 
 
-@dataclass(frozen=True)
-class ProxiesConfig:
-    """List zero-cost proxies, score architectures with them without training, or correlate scores with accuracies."""
-
-    action: Literal["list", "score", "correlate"] = "list"
-    """`list` what there is, `score` architectures, or `correlate` scores with the accuracies of a table."""
-    proxies: str = "params,synflow,logsynflow"
-    """Proxies to score with, separated by commas."""
-    space: str = "nasbench201"
-    """Search space: a name from `gennas list spaces`, or `module:Class` / `file.py:Class`."""
-    space_option: tuple[str, ...] = ()
-    """Arguments of the space, as KEY=VALUE."""
-    arch: tuple[str, ...] = ()
-    """Architectures by their text (default: a sample of --n)."""
-    n: int = 5
-    """How many architectures to sample."""
-    seed: int = 0
-    """Seed of the sample."""
-    task: str | None = None
-    """Task that gives shapes and the batch (default: noise of 3x32x32, ten classes)."""
-    task_option: tuple[str, ...] = ()
-    """Arguments of the task, as KEY=VALUE."""
-    protocol: tuple[str, ...] = ()
-    """Protocol, as KEY=VALUE (batch=noise, batch_size=64, initialisation=kaiming, seed=0, …)."""
-    executor: Literal["serial", "process"] = "serial"
-    """Where networks are scored: in this process, or in worker processes."""
-    workers: int = 2
-    """Worker processes of the process executor."""
-    cache: Path | None = None
-    """SQLite file of known values, by architecture, proxy and protocol."""
-    out: Path | None = None
-    """Also write the values (or the correlations) to this CSV file."""
-    table: Path | None = None
-    """correlate: file with accuracies, by a column `arch`, `key` or `index`."""
-    target: str = ""
-    """correlate: column of the table that scores are compared with; in percent for nDCG."""
-    direction: Literal["max", "min"] = "max"
-    """correlate: whether more or less of the target is better."""
-    scores: Path | None = None
-    """correlate: file of scores, such as `proxies score --out` writes (default: --n of the table are scored)."""
-    combine: tuple[str, ...] = ()
-    """correlate: also show the log-rank of these columns, such as params+jacov+nwot."""
-    resamples: int = 200
-    """correlate: bootstrap resamples of the intervals."""
-
-
-def run_proxies(config: ProxiesConfig) -> int:
+def run(settings: ProxySettings) -> int:
     """Run the verb."""
-    if config.action == "list":
-        _print_proxies()
-        return 0
-    if config.action == "correlate":
-        from gennas.cli.correlate import run_correlate
-
-        return run_correlate(config)
-    from gennas.spaces import make_space
-    from gennas.workbench.config import parse_options
-
-    space = make_space(config.space, **parse_options(config.space_option))
-    archs = _architectures(config, space)
-    scores = score_archs(config, space, archs, [name for name in config.proxies.split(",") if name.strip()], {})
-    _print_scores(space, archs, scores)
-    if config.out is not None:
-        frame = scores.to_dataframe()
-        frame.insert(0, "arch", [space.to_text(arch) for arch in archs])
-        frame.assign(protocol=scores.protocol.identity).to_csv(config.out, index=False)
+    {"list": _list, "score": _score, "correlate": _correlate}[settings.action](settings)
     return 0
 
 
-def score_archs(
-    config: ProxiesConfig, space: Space, archs: list[Architecture], names: list[str], protocol: dict[str, object]
-) -> PopulationScores:
-    """Score architectures as the settings say."""
-    from gennas.workbench.config import parse_options
-    from gennas.workbench.score import score_population
-
-    task = None
-    if config.task is not None:
-        from gennas.training import make_task
-
-        task = make_task(config.task, **parse_options(config.task_option))
-    return score_population(
-        space,
-        archs,
-        names,
-        task,
-        executor=config.executor,
-        workers=config.workers,
-        cache=config.cache,
-        progress=True,
-        **{**protocol, **parse_options(config.protocol)},
-    )
+def _list(settings: ProxySettings) -> None:
+    _print_proxies()
 
 
-def _architectures(config: ProxiesConfig, space: Space) -> list[Architecture]:
-    import numpy as np
+def _score(settings: ProxySettings) -> None:
+    from gennas.workbench.score import score_chosen
 
-    if config.arch:
-        return [space.from_text(text) for text in config.arch]
-    if config.n < 1:
-        raise ConfigError(f"Expected a positive number of architectures, got {config.n}.")
-    return list(space.sample(config.n, np.random.default_rng(config.seed)))
+    space, archs, scores = score_chosen(settings)
+    _print_scores(space, archs, scores)
+    if settings.out is not None:
+        frame = scores.to_dataframe()
+        frame.insert(0, "arch", [space.to_text(arch) for arch in archs])
+        frame.assign(protocol=scores.protocol.identity).to_csv(settings.out, index=False)
+
+
+def _correlate(settings: ProxySettings) -> None:
+    from gennas.workbench.correlate import correlate_scores
+
+    found = correlate_scores(settings)
+    _print_correlations(found, settings)
+    if settings.out is not None:
+        found.rows.to_csv(settings.out, index=False)
 
 
 def _print_proxies() -> None:
@@ -158,3 +90,35 @@ def _print_scores(space: Space, archs: Sequence[Architecture], scores: Populatio
     console.print(f"{scores.protocol.identity} · {scores.cached} from the cache{more}", soft_wrap=True, highlight=False)
     for i, error in list(scores.errors.items())[:5]:
         console.print(f"[yellow]{space.to_text(archs[i])}: {error}[/yellow]", soft_wrap=True)
+
+
+def _cell(interval: Interval, with_ends: bool) -> str:
+    if not np.isfinite(interval.value):
+        return "–"
+    return str(interval) if with_ends else f"{interval.value:.3f}"
+
+
+def _print_correlations(found: Correlations, settings: ProxySettings) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("score", overflow="fold")
+    for header in ("n", *HEADERS):
+        table.add_column(header, justify="right")
+    for row in found.rows.to_dict("records"):
+        name = str(row["score"])
+        shown = (
+            [_cell(i, m in _WITH_INTERVAL) for m, i in found.intervals[name].items()] if name in found.intervals else []
+        )
+        style = {"baseline": "bold", "combination": "cyan"}.get(str(row["kind"]))
+        table.add_row(name, str(row["n"]), *shown, style=style)
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{found.n} architectures; target {settings.target}; {settings.resamples} bootstrap resamples, seed "
+        f"{settings.seed}; scores: {found.protocol}. nDCG of the best 1,000; P@5 %: precision at the top 5 %; rho and "
+        "tau@10 %: within the true top 10 %. In bold: baselines; an empty one has no column here.",
+        highlight=False,
+        soft_wrap=True,
+    )

@@ -15,7 +15,6 @@ from rich.text import Text
 from gennas.errors import ConfigError
 from gennas.eval.base import Metric
 from gennas.graph import Architecture
-from gennas.registry import import_object
 from gennas.search import Trial
 from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import CompareConfig, SearchConfig
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from gennas.generators.trained import TrainedGenerator
     from gennas.workbench.problem import Problem
     from gennas.workbench.run import Run
 
@@ -31,9 +31,9 @@ __all__ = [
     "CompareDisplay",
     "SearchDisplay",
     "print_architecture",
-    "print_listing",
     "print_metrics",
     "print_run",
+    "print_scales",
 ]
 
 
@@ -194,6 +194,16 @@ class CompareDisplay:
             self.console.print(f"  {self.config.out / name}", soft_wrap=True, highlight=False)
 
 
+def print_scales(console: Console, trained: TrainedGenerator) -> None:
+    """What a generator can be asked for, a line each."""
+    for scale in trained.scales:
+        span = ""
+        if scale.values:
+            low, middle, high = (scale.values[i] for i in (0, len(scale.values) // 2, -1))
+            span = f", trained on {format_value(low)} … {format_value(middle)} … {format_value(high)}"
+        console.print(f"  can be asked for: {scale.metric}{scale.better}…{span}", soft_wrap=True, highlight=False)
+
+
 def print_metrics(title: str, values: Mapping[str, float], metrics: Mapping[str, Metric]) -> None:
     """Measured values with their units."""
     console = Console()
@@ -204,44 +214,6 @@ def print_metrics(title: str, values: Mapping[str, float], metrics: Mapping[str,
     for name, value in values.items():
         table.add_row(name, format_value(value), metrics[name].unit, metrics[name].direction)
     console.print(table)
-
-
-def print_listing(kind: str) -> None:
-    """Everything of one kind that the command line can name, with its first docstring line."""
-    console = Console()
-    table = RichTable(box=None)
-    for name, description in _listing(kind):
-        table.add_row(f"[bold]{name}[/bold]", description)
-    console.print(table)
-
-
-_REGISTRIES = {
-    "spaces": "gennas.spaces:SPACES",
-    "strategies": "gennas.search:STRATEGIES",
-    "tables": "gennas.eval.tables:TABLES",
-    "tasks": "gennas.training:TASKS",
-}
-
-
-def _listing(kind: str) -> list[tuple[str, str]]:
-    if kind == "metrics":
-        return _metric_listing()
-    registry = import_object(_REGISTRIES[kind])
-    return [(name, (registry.get(name).__doc__ or "").strip().split("\n")[0]) for name in registry]
-
-
-def _metric_listing() -> list[tuple[str, str]]:
-    from gennas.eval.tables import TABLES, open_table
-    from gennas.spaces import SPACES, make_space
-    from gennas.training import MEASURES, TrainEvaluator, make_task
-
-    name = next(iter(TABLES))
-    family = name.partition("/")[0]
-    table = open_table(name, make_space(family))
-    trained = TrainEvaluator(make_space(next(iter(SPACES))), make_task("digits"), measure=tuple(MEASURES)).metrics
-    rows = [(m.name, f"training: {m.description} ({m.direction})") for m in trained.values()]
-    rows += [(m.name, f"{family} tables: {m.description} ({m.direction})") for m in table.metrics.values()]
-    return [*rows, ("…", "every numeric column of a table given with --table FILE")]
 
 
 def print_architecture(space: Space, arch: Architecture, task: str, out: Path | None) -> None:

@@ -1,64 +1,30 @@
-"""``gennas transfer``."""
+"""``gennas transfer``: train a run's best architectures on other tasks."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gennas.errors import ConfigError
+from gennas.workbench.transfer import TransferSettings
 
 if TYPE_CHECKING:
     from gennas.workbench.transfer import TransferTable
 
-__all__ = ["TransferConfig", "run_transfer"]
+__all__ = ["SETTINGS", "run"]
+
+SETTINGS = TransferSettings
 
 
-@dataclass(frozen=True)
-class TransferConfig:
-    """Train a run's best architectures, and as many random ones, on other tasks, and see whether rank carries over."""
-
-    run: Path = Path("runs/search")
-    """Directory of a search."""
-    tasks: str = "digits"
-    """Tasks, separated by commas; the run's own may be among them."""
-    top: int = 5
-    """How many of the run's best architectures, and how many random ones."""
-    seeds: int = 3
-    """Trainings of each architecture on each task."""
-    metric: str = "test_accuracy"
-    """What is shown of a training."""
-    epochs: int | None = None
-    """Training epochs (default: each task's)."""
-    data_fraction: float = 1.0
-    """Share of the training set used, in (0, 1]."""
-    resolution: float = 1.0
-    """Scale of image height and width, in (0, 1]."""
-    width: float = 1.0
-    """Scale of the networks' channels; more than 1 is wider."""
-    depth: float = 1.0
-    """Scale of the networks' cells (or layers) per stage; more than 1 is deeper."""
-    train_option: tuple[str, ...] = ()
-    """Changes of each task's recipe, as KEY=VALUE."""
-    seed: int = 0
-    """Seed of the random architectures."""
-    download: bool = False
-    """Allow the tasks to download their datasets."""
-    out: Path | None = None
-    """CSV file of all values (default: transfer.csv in the run directory)."""
-
-
-def run_transfer(config: TransferConfig) -> int:
+def run(settings: TransferSettings) -> int:
     """Run the verb."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from gennas.eval.base import Fidelity
     from gennas.search import Trial
     from gennas.workbench.transfer import transfer
 
-    path = config.out or config.run / "transfer.csv"
+    path = settings.out or settings.run / "transfer.csv"
     with Progress(console=Console()) as progress:
         bar = progress.add_task("Training", total=None)
 
@@ -66,23 +32,23 @@ def run_transfer(config: TransferConfig) -> int:
             progress.update(bar, total=total, advance=1)
 
         table = transfer(
-            config.run,
-            [name.strip() for name in config.tasks.split(",") if name.strip()],
-            top=config.top,
-            seeds=config.seeds,
-            fidelity=Fidelity(config.epochs, config.data_fraction, config.resolution),
-            metric=config.metric,
-            train_option=config.train_option,
-            scale=(config.width, config.depth),
-            seed=config.seed,
-            download=config.download,
+            settings.run,
+            settings.task_names,
+            top=settings.top,
+            seeds=settings.seeds,
+            fidelity=settings.fidelity,
+            metric=settings.metric,
+            train_option=settings.train_option,
+            scale=settings.scale,
+            seed=settings.seed,
+            download=settings.download,
             on_trial=on_trial,
         )
     try:
         table.rows.to_csv(path, index=False)
     except OSError as error:
         raise ConfigError(f"Cannot write {path}: {error}.") from error
-    _print(table, config.metric)
+    _print(table, settings.metric)
     Console().print(f"All values: {path}", soft_wrap=True, highlight=False)
     return 0
 

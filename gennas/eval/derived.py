@@ -11,7 +11,7 @@ from gennas.errors import ConfigError, UnknownNameError
 from gennas.eval.base import Evaluator, Fidelity, Metric
 from gennas.graph import Architecture
 
-__all__ = ["DerivedEvaluator", "WeightedSum"]
+__all__ = ["DerivedEvaluator", "WeightedSum", "read_goal"]
 
 _NUMBER = r"\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+"
 _TERM = re.compile(rf"\s*([+-])?\s*(?:({_NUMBER})\s*\*\s*)?([A-Za-z_][\w.]*)\s*")
@@ -104,3 +104,16 @@ class DerivedEvaluator:
         """The cheap metrics of ``base``."""
         found: Mapping[str, float] = self.base.cheap(arch, fidelity)  # type: ignore[attr-defined]
         return found
+
+
+def read_goal(text: str) -> tuple[str, WeightedSum | None]:
+    """An objective with the name of its metric, and the sum where it is one, such as ``accuracy - 0.1 * latency_ms``.
+
+    Raises:
+        ConfigError: it looks like a sum and is none.
+    """
+    name, colon, direction = text.partition(":")
+    if not re.search(r"[*+]| - ", name):
+        return text, None
+    found = WeightedSum.parse(name)
+    return f"{found.name}{colon}{direction}", found

@@ -112,4 +112,4 @@ class Strategy(ABC):
         return drawn[kept[:n]]
 
 
-STRATEGIES: Registry[type[Strategy]] = Registry("strategy")
+STRATEGIES: Registry[type[Strategy]] = Registry("strategy", "gennas.strategies")

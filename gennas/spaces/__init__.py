@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from gennas.errors import ConfigError
+from gennas.registry import configured
 from gennas.spaces.base import SPACES, Space, TaskSpec
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
@@ -33,8 +33,5 @@ def make_space(name: str, **options: Any) -> Space:
     factory = SPACES.get(name)
     if not (isinstance(factory, type) and issubclass(factory, Space)):
         raise ConfigError(f"Expected {name!r} to name a subclass of gennas.spaces.Space, got {factory!r}.")
-    known = list(inspect.signature(factory).parameters)
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ConfigError(f"Space {name!r} has no option {', '.join(unknown)}; it takes {', '.join(known) or 'none'}.")
-    return factory(**options)
+    made: Space = configured(f"space {name!r}", factory, options)
+    return made

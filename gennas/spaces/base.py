@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,17 @@ class Space(ABC):
 
     name: str
     schema: GraphSchema
+    options: Mapping[str, Any]
+    """The arguments it was made with, by name; records name a space by its class and these."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Note the arguments."""
+        made = super().__new__(cls)
+        try:
+            made.options = dict(inspect.signature(cls).bind(*args, **kwargs).arguments)
+        except TypeError:  # wrong arguments, which the constructor refuses, or a copy, which brings its own
+            made.options = {}
+        return made
 
     # ------------------------------------------------------------------ what a space may define
 
@@ -316,7 +328,7 @@ class Space(ABC):
         return complete
 
 
-SPACES: Registry[type[Space]] = Registry("search space")
+SPACES: Registry[type[Space]] = Registry("search space", "gennas.spaces")
 
 
 def scaled_count(count: int, factor: float) -> int:

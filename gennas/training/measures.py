@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property, partial
 from typing import Any, Literal
@@ -33,6 +33,7 @@ from gennas.eval.robustness import (
     mean_corruption_accuracy,
     pgd,
 )
+from gennas.registry import configured
 from gennas.training.data import ImageData, TaskData
 
 __all__ = [
@@ -107,11 +108,8 @@ class MeasureConfig:
         plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
         if isinstance(plain.get("epsilon"), str):
             plain["epsilon"] = _number(plain["epsilon"])
-        try:
-            return cls(**plain)
-        except TypeError as error:
-            known = ", ".join(f.name for f in fields(cls))
-            raise ConfigError(f"Measures: {error}. Settings: {known}.") from error
+        made: MeasureConfig = configured("the measures", cls, plain)
+        return made
 
 
 def _number(text: str) -> float:

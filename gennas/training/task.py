@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from gennas.errors import ConfigError
 from gennas.eval.base import Metric
-from gennas.registry import Registry
+from gennas.registry import Registry, configured
 from gennas.spaces.base import TaskSpec
 from gennas.training.data import PARTS, ImageData, NodeData, TaskData, stratified_split
 from gennas.training.datasets.user import Labelled, check_graph, check_images, digest, stack
@@ -192,7 +191,7 @@ class Task:
         return cls(name, spec, _InMemory(data), f"given, data {identity}", config or NODE_CONFIG)
 
 
-TASKS: Registry[Callable[..., Task]] = Registry("task")
+TASKS: Registry[Callable[..., Task]] = Registry("task", "gennas.tasks")
 
 
 def make_task(name: str, **options: Any) -> Task:
@@ -210,11 +209,7 @@ def make_task(name: str, **options: Any) -> Task:
         raise ConfigError(
             f"Expected {name!r} to be a Task or a function that returns one, got {type(factory).__name__}."
         )
-    try:
-        inspect.signature(factory).bind(**options)
-    except TypeError as error:
-        raise ConfigError(f"Task {name!r} does not take {', '.join(options)}: {error}.") from error
-    task = factory(**options)
+    task = configured(f"task {name!r}", factory, options)
     if not isinstance(task, Task):
         raise ConfigError(f"Expected {name!r} to return a Task, got {type(task).__name__}.")
     return task

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
 from gennas.execution.parent import exit_with_parent
+from gennas.runtime.files import write_atomically
 from gennas.search import STRATEGIES, Objectives, Trial
 from gennas.search.hypervolume import FloatArray, Scale, hypervolume, hypervolume_curve, signed_values
 from gennas.workbench.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.workbench.problem import Problem, make_problem, make_strategy
 from gennas.workbench.run import run_search
+from gennas.workbench.settings import Options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +85,6 @@ def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | Non
     """
     import pandas as pd
 
-    config.check()
     jobs = list(_jobs(config))
     problem = _problem(jobs[0].common)
     if config.stop_at_optimum:
@@ -135,11 +136,8 @@ def hypervolumes(fronts: Mapping[tuple[str, int], _Values], problem: Problem) ->
 
 def _jobs(config: CompareConfig) -> Iterator[_Job]:
     names = config.strategy_names
-    if not names or len(set(names)) != len(names) or config.seeds < 1 or config.workers < 1:
-        raise ConfigError(
-            f"Expected one or more different strategies, seeds and workers, got {config.strategies!r}, "
-            f"{config.seeds} seeds and {config.workers} workers."
-        )
+    if not names or len(set(names)) != len(names):
+        raise ConfigError(f"Expected one or more different strategies, got {config.strategies!r}.")
     common = {f.name: getattr(config, f.name) for f in fields(ProblemConfig)}
     for name in names:
         strategy, options = _named(name)
@@ -149,11 +147,11 @@ def _jobs(config: CompareConfig) -> Iterator[_Job]:
             yield _Job(name, seed, search, ProblemConfig(**common))
 
 
-def _named(text: str) -> tuple[str, tuple[str, ...]]:
+def _named(text: str) -> tuple[str, Options]:
     """Split ``NAME@KEY=VALUE@…``."""
     name, *options = text.split("@")
     STRATEGIES.get(name)
-    return name, tuple(options)
+    return name, Options.of(options)
 
 
 def _slug(name: str) -> str:
@@ -164,16 +162,17 @@ def _claim(config: CompareConfig) -> None:
     """Remember the settings; refuse a directory that holds another comparison."""
     path = config.out / "compare.yaml"
     try:
-        config.out.mkdir(parents=True, exist_ok=True)
         if path.exists():
-            found = load_yaml(path)
+            values = load_yaml(path)
+            values.pop("version", None)
+            found = CompareConfig.from_dict(values).identity()
             free = ("strategies", "seeds")  # more of either is a continuation
             wanted = {k: v for k, v in config.identity().items() if k not in free}
             differing = [k for k in wanted if found.get(k) != wanted[k]]
             if differing:
                 changes = ", ".join(f"{k}: {found.get(k)!r} there, {wanted[k]!r} now" for k in differing)
                 raise ConfigError(f"{path} belongs to another comparison ({changes}). Use a new --out.")
-        path.write_text(yaml.safe_dump(config.to_dict(), sort_keys=False))
+        write_atomically(path, yaml.safe_dump(config.to_dict(), sort_keys=False))
     except OSError as error:
         raise ConfigError(f"Cannot write to {config.out}: {error.strerror}.") from error
 

@@ -5,31 +5,32 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
-from gennas.eval.base import FULL_FIDELITY, CheapEvaluator, Evaluator, Fidelity, Metric
-from gennas.eval.derived import DerivedEvaluator, WeightedSum
+from gennas.eval.base import CheapEvaluator, Evaluator, Fidelity, Metric
+from gennas.eval.derived import DerivedEvaluator, read_goal
 from gennas.graph import Architecture
+from gennas.registry import configured
 from gennas.search import Constraint, Objective, Objectives
 from gennas.search.screen import Screen
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.spaces import Space, make_space
-from gennas.workbench.config import ProblemConfig, parse_options
+from gennas.workbench.config import ProblemConfig
+from gennas.workbench.evaluators import score_with
+from gennas.workbench.settings import Options, SpaceSettings, reference
 
 if TYPE_CHECKING:
     from gennas.eval.tables import Table
-    from gennas.training import MeasureConfig, TrainConfig
 
-__all__ = ["Problem", "load_architecture", "make_measures", "make_problem", "make_recipe", "make_strategy"]
+__all__ = ["Problem", "load_architecture", "make_problem", "make_strategy", "space_from", "task_name"]
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,11 @@ class Problem:
     objectives: Objectives
     report: str | None
     fidelity: Fidelity
+    source: str
+    """Where scores come from, for a person: the table's name, or what is trained or computed."""
     table: Table | None = None
     cheap: tuple[str, ...] = ()
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
-
-    @property
-    def source(self) -> str:
-        """Where scores come from, for a person: the table's name, or the evaluator's protocol up to its details."""
-        return self.table.name if self.table is not None else self.evaluator.protocol.partition(";")[0] + ")"
 
     @cached_property
     def optimum(self) -> float | None:
@@ -87,34 +85,45 @@ class Problem:
         return rows
 
 
-def make_problem(config: ProblemConfig) -> Problem:
+def make_problem(config: ProblemConfig, recorded: Mapping[str, Metric] | None = None) -> Problem:
     """Build the space, the evaluator and the objectives that a configuration names.
+
+    Args:
+        config: the settings.
+        recorded: metrics of a run that is only read; they stand in for what was given as an object.
 
     Raises:
         GennasError: an unknown name, a wrong option, an unreadable table, an impossible constraint.
     """
-    space = make_space(config.space, **parse_options(config.space_option)).for_task(config.task or "")
-    evaluator, table = _make_evaluator(config, space)
-    sums = [found for _, found in map(_read_goal, config.objective) if found is not None]
+    space = space_from(config, task_name(config.task))
+    scored = score_with(config, space, recorded)
+    evaluator = scored.evaluator
+    sums = [found for _, found in map(read_goal, config.objective) if found is not None]
     if sums:
         evaluator = DerivedEvaluator(evaluator, sums)
     metrics = evaluator.metrics
-    goals = config.objective or _default_objective(metrics)
+    goals = config.objective or _default_objective(metrics, evaluator.cost_class)
     objectives = Objectives(
-        tuple(Objective.parse(_read_goal(text)[0], metrics) for text in goals),
+        tuple(Objective.parse(read_goal(text)[0], metrics) for text in goals),
         tuple(Constraint.parse(text, metrics) for text in config.constraint),
     )
     report = config.report or ("test_accuracy" if "test_accuracy" in metrics else None)
     if report is not None and report not in metrics:
         raise UnknownNameError("metric", report, metrics)
-    limits = parse_limits(config.limit)
-    for name in limits:
+    for name in config.limit:
         if name != "seconds" and name not in metrics:
             raise UnknownNameError("limit", name, ["seconds", *metrics])
-    problem = Problem(space, evaluator, objectives, report, _fidelity(config), table, config.cheap, limits)
+    problem = Problem(
+        space, evaluator, objectives, report, config.fidelity, scored.source, scored.table, config.cheap, config.limit
+    )
     _check_constraints(problem)
     _check_cheap(problem)
     return problem
+
+
+def task_name(task: Any) -> str:
+    """What spaces know a task by; empty where there is none."""
+    return "" if task is None else task if isinstance(task, str) else str(getattr(task, "name", ""))
 
 
 def _check_cheap(problem: Problem) -> None:
@@ -130,114 +139,12 @@ def _check_cheap(problem: Problem) -> None:
             )
 
 
-def _make_evaluator(config: ProblemConfig, space: Space) -> tuple[Evaluator, Table | None]:
-    if config.proxy is not None:
-        _refuse_measures(config)
-        from gennas.workbench.score import proxy_evaluator_for
-
-        return proxy_evaluator_for(config, space), None
-    from gennas.eval.tables import TABLES, TableEvaluator, open_table
-
-    if config.table is not None and config.task is not None:
-        raise ConfigError("Expected either --task or --table, got both; drop one.")
-    named = f"{space.name}/{config.task}"
-    if config.table is not None or (config.evaluator != "train" and named in TABLES):
-        if _fidelity(config) != FULL_FIDELITY:
-            raise ConfigError("A table has full evaluations only: drop --epochs and the other fidelity settings.")
-        _refuse_measures(config)
-        # Columns that are not used may hold anything; without objectives all columns are read.
-        read = [_read_goal(text) for text in config.objective]
-        goals = [name for text, s in read for name in (s.metrics if s else [Objective.parse(text).metric])]
-        limits = [Constraint.parse(text).metric for text in config.constraint]
-        spent = [name for name in parse_limits(config.limit) if name != "seconds"]
-        used = [*goals, *limits, *spent, *([config.report] if config.report else [])] if goals else None
-        table = open_table(config.table or named, space, metrics=used)
-        return TableEvaluator(table), table
-    if config.evaluator == "table":
-        known = [name for name in TABLES if name.startswith(f"{space.name}/")]
-        raise ConfigError(f"No table {named!r}; give --table FILE. Tables of this space: {', '.join(known) or 'none'}.")
-    from gennas.training import TrainEvaluator, make_task
-
-    options = parse_options(config.task_option)
-    task = make_task(config.task or "digits", **options, **({"download": True} if config.download else {}))
-    names, conditions = make_measures(config.measure, config.measure_option)
-    recipe = make_recipe(task.config, config.train_option)
-    evaluator = TrainEvaluator(
-        space, task, recipe, measure_energy=config.energy, measure=names, measure_config=conditions
-    )
-    return evaluator, None
-
-
-def parse_limits(pairs: Sequence[str]) -> dict[str, float]:
-    """Limits of what trials may spend together, from ``NAME=VALUE``.
-
-    Raises:
-        ConfigError: a value is not a positive number.
-    """
-    limits: dict[str, float] = {}
-    for name, value in parse_options(pairs).items():
-        try:
-            limits[name] = float(value)  # YAML takes 1e6 for a text
-        except (TypeError, ValueError):
-            limits[name] = math.nan
-        if not limits[name] > 0:
-            raise ConfigError(f"Expected a limit like seconds=600, a positive number, got {name}={value}.")
-    return limits
-
-
-def make_recipe(default: TrainConfig, options: Sequence[str]) -> TrainConfig:
-    """The training recipe with some settings replaced.
-
-    Raises:
-        ConfigError: no such setting, or a value out of range.
-    """
-    try:
-        return dataclasses.replace(default, **parse_options(options))
-    except TypeError as error:
-        known = ", ".join(f.name for f in dataclasses.fields(default))
-        raise ConfigError(f"Training recipe: {error}. Settings: {known}.") from error
-
-
-def make_measures(names: str | None, options: Sequence[str]) -> tuple[tuple[str, ...], MeasureConfig]:
-    """Names of measures and their conditions, from ``--measure`` and ``--measure-option``.
-
-    Raises:
-        ConfigError: conditions without a measure, or ones that do not exist or fit.
-    """
-    from gennas.training import MeasureConfig
-
-    chosen = tuple(name.strip() for name in (names or "").split(",") if name.strip())
-    if options and not chosen:
-        raise ConfigError("--measure-option needs --measure NAMES.")
-    return chosen, MeasureConfig.of(parse_options(options))
-
-
-def _refuse_measures(config: ProblemConfig) -> None:
-    if config.measure is not None or config.measure_option:
-        raise ConfigError("Only networks that are trained can be measured: drop --measure, or use --evaluator train.")
-
-
-def _fidelity(config: ProblemConfig) -> Fidelity:
-    return Fidelity(config.epochs, config.data_fraction, config.resolution, config.width, config.depth)
-
-
-def _read_goal(text: str) -> tuple[str, WeightedSum | None]:
-    """An objective with the name of its metric, and the sum where it is one, such as ``accuracy - 0.1 * latency_ms``.
-
-    Raises:
-        ConfigError: it looks like a sum and is none.
-    """
-    name, colon, direction = text.partition(":")
-    if not re.search(r"[*+]| - ", name):
-        return text, None
-    found = WeightedSum.parse(name)
-    return f"{found.name}{colon}{direction}", found
-
-
-def _default_objective(metrics: Mapping[str, Metric]) -> tuple[str, ...]:
-    if "val_accuracy" not in metrics:
-        raise ConfigError(f"Say what to optimise with --objective METRIC:max. Metrics: {', '.join(sorted(metrics))}.")
-    return ("val_accuracy:max",)
+def _default_objective(metrics: Mapping[str, Metric], cost_class: str) -> tuple[str, ...]:
+    if "val_accuracy" in metrics:
+        return ("val_accuracy:max",)
+    if len(metrics) == 1 and cost_class == "expensive":  # a label; what is cheap is rather a cost than a goal
+        return tuple(metrics)
+    raise ConfigError(f"Say what to optimise with --objective METRIC:max. Metrics: {', '.join(sorted(metrics))}.")
 
 
 def _check_constraints(problem: Problem) -> None:
@@ -260,21 +167,53 @@ def _check_constraints(problem: Problem) -> None:
         raise ConfigError(f"Impossible constraint {texts}: no architecture of the table {problem.table.name} keeps it.")
 
 
-def make_strategy(name: str, options: Sequence[str], problem: Problem, seed: int) -> Strategy:
-    """Build a strategy by name.
+def make_strategy(part: Any, options: Mapping[str, Any] | Sequence[str], problem: Problem, seed: int) -> Strategy:
+    """Build a strategy by its name or import path, or from a class; one that is there already is taken as it is.
 
     Raises:
-        ConfigError: an argument that the strategy does not take.
+        ConfigError: an argument that the strategy does not take, or no strategy.
+        UnknownNameError: no strategy has that name.
     """
-    factory = STRATEGIES.get(name)
-    try:
-        strategy = factory(problem.space, problem.objectives, seed=seed, **parse_options(options))
-    except TypeError as error:
-        raise ConfigError(f"Strategy {name!r}: {error}.") from error
+    name, given = part if isinstance(part, str) else reference(part), Options.of(options)
+    if isinstance(part, Strategy):
+        if given:
+            raise ConfigError(f"The strategy {name} is made already: expected no options, got {', '.join(given)}.")
+        strategy = part
+    else:
+        factory = STRATEGIES.get(part) if isinstance(part, str) else part
+        if not callable(factory):
+            raise ConfigError(f"Expected a name, a class or a Strategy as strategy, got {part!r:.200}.")
+        strategy = configured(f"strategy {name!r}", factory, given, problem.space, problem.objectives, seed=seed)
+    if not isinstance(strategy, Strategy):
+        raise ConfigError(
+            f"Expected the strategy {name} to be a gennas.search.Strategy, got {type(strategy).__name__}."
+        )
     if problem.cheap:
         assert isinstance(problem.evaluator, CheapEvaluator)  # checked when the problem was made
         strategy.screen = Screen(partial(problem.evaluator.cheap, fidelity=problem.fidelity), problem.cheap)
     return strategy
+
+
+def space_from(config: SpaceSettings, task: str = "") -> Space:
+    """The space that settings name, or the one that they hold, as a task needs it.
+
+    Raises:
+        GennasError: it cannot be made.
+    """
+    part = config.space
+    if isinstance(part, str) and part.startswith("object:"):
+        raise ConfigError(
+            f"The space of this run was given as an object ({part.removeprefix('object:')}) whose class cannot be "
+            "imported: define it in a file of its own and give it as file.py:Class, or as space=… in Python."
+        )
+    if isinstance(part, str):
+        return make_space(part, **config.space_option).for_task(task)
+    made = configured("the space", part, config.space_option) if callable(part) else part
+    if not isinstance(made, Space):
+        raise ConfigError(f"Expected a name, a class or a Space as space, got {part!r:.200}.")
+    if made is part and config.space_option:
+        raise ConfigError(f"The space {made.name} is made already: expected no options.")
+    return made.for_task(task)
 
 
 def load_architecture(text: str, space: Space) -> Architecture:

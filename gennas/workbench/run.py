@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,23 +12,22 @@ import yaml
 
 import gennas
 from gennas.errors import ConfigError, GennasError
-from gennas.eval.base import Evaluator
+from gennas.eval.base import Evaluator, Metric
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor
 from gennas.runtime.files import write_atomically
 from gennas.search import Archive, Listener, Result, Search, Trial
-from gennas.search.strategy import Strategy
 from gennas.spaces import Space, TaskSpec
 from gennas.tracking import NullTracker, RunInfo, SafeTracker, Tracker
-from gennas.workbench.config import SearchConfig, load_yaml, parse_options
-from gennas.workbench.problem import Problem, make_problem, make_strategy
+from gennas.workbench.config import SearchConfig, load_yaml
+from gennas.workbench.problem import Problem, make_problem, make_strategy, space_from, task_name
+from gennas.workbench.save_generator import GeneratorSaver
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from gennas.models.base import Generator
     from gennas.report import RunData
 
-__all__ = ["Run", "open_run", "replay_run", "run_data", "run_search"]
+__all__ = ["Run", "open_run", "read_config", "replay_run", "run_data", "run_search", "search"]
 
 
 @dataclass(frozen=True)
@@ -89,15 +88,17 @@ def _make_executor(config: SearchConfig, evaluator: Evaluator) -> Executor:
 
 
 def _run_info(config: SearchConfig, problem: Problem) -> RunInfo:
-    source = config.task or config.table or "digits"
+    values = config.to_dict()
+    source = task_name(config.task) or config.table or "digits"
+    strategy = str(values["strategy"])
     return RunInfo(
-        config.to_dict(),
+        values,
         config.config_hash,
         config.seed,
         problem.objectives,
         problem.space.to_text,
-        group=f"{config.space}-{Path(source).name}-{config.strategy}",
-        name=f"{config.strategy}-{config.seed}",
+        group=f"{problem.space.name}-{Path(source).name}-{strategy}",
+        name=f"{strategy}-{config.seed}",
     )
 
 
@@ -110,6 +111,37 @@ def _make_tracker(config: SearchConfig) -> Tracker:
 
 
 # ---------------------------------------------------------------------- running
+
+
+def search(*, listeners: Sequence[Listener] = (), report: bool = True, **settings: Any) -> Run:
+    """Run a search, or continue the one in ``out``: :func:`run_search` for notebooks.
+
+    Args:
+        listeners: told of every trial and round.
+        report: write ``report.html``.
+        **settings: of :class:`SearchConfig`. Wherever it wants a name, the thing itself will do as well: ``space``, a
+            space or its class; ``task``, a :class:`gennas.training.Task`; ``evaluator``, a function of an
+            architecture, an evaluator or its class; ``strategy``, a strategy's class.
+
+    Raises:
+        GennasError: bad settings; nothing is written then.
+
+    Example:
+        >>> import tempfile
+        >>> from gennas.spaces import NASBench201
+        >>> with tempfile.TemporaryDirectory() as out:
+        ...     run = search(
+        ...         space=NASBench201(),
+        ...         evaluator=lambda arch: float(arch.decisions.sum()),
+        ...         strategy="local-search",
+        ...         budget=100,
+        ...         out=out,
+        ...         report=False,
+        ...     )
+        >>> run.best.metrics
+        {'score': 24.0}
+    """
+    return run_search(SearchConfig.from_dict(settings), listeners, report=report)
 
 
 def run_search(
@@ -135,7 +167,6 @@ def run_search(
         GennasError: bad settings; nothing is written then.
         KeyboardInterrupt: interrupted; the archive holds every finished trial.
     """
-    config.check()
     problem = problem or make_problem(config)
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     archive = _open_archive(config, problem)
@@ -151,7 +182,7 @@ def run_search(
         config.budget,
         config.seed,
         problem.fidelity,
-        [*listeners, tracker, _GeneratorSaver(strategy, config, problem)],
+        [*listeners, tracker, GeneratorSaver(strategy, config, problem)],
         config.asynchronous,
         target=config.target,
         limits=problem.limits,
@@ -171,7 +202,7 @@ def _open_archive(config: SearchConfig, problem: Problem) -> Archive:
     """Create the run directory or reopen it; refuse another configuration's."""
     settings = config.out / "config.yaml"
     if settings.exists():
-        _refuse_other_config(config, load_yaml(settings), settings)
+        _refuse_other_config(config, read_config(config.out), settings)
     else:
         content = yaml.safe_dump({**config.to_dict(), "version": gennas.__version__}, sort_keys=False)
         try:
@@ -181,14 +212,26 @@ def _open_archive(config: SearchConfig, problem: Problem) -> Archive:
     archive = Archive(config.out / "archive.sqlite", problem.space)
     schema = problem.space.schema.fingerprint
     archive.claim(f"{problem.space.name} {schema} {problem.evaluator.protocol} {problem.fidelity}")
+    archive.set_meta("metrics", json.dumps({name: asdict(m) for name, m in problem.evaluator.metrics.items()}))
     return archive
 
 
-def _refuse_other_config(config: SearchConfig, found: Mapping[str, Any], path: Path) -> None:
-    wanted = config.identity()
-    differing = [k for k in wanted if found.get(k) != wanted[k]]
+def read_config(directory: Path) -> SearchConfig:
+    """The settings of a run, with ``directory`` as its place.
+
+    Raises:
+        ConfigError: the folder is not a run directory, or its settings cannot be read.
+    """
+    settings = load_yaml(directory / "config.yaml")
+    settings.pop("version", None)
+    return SearchConfig.from_dict({**settings, "out": directory})
+
+
+def _refuse_other_config(config: SearchConfig, found: SearchConfig, path: Path) -> None:
+    wanted, there = config.identity(), found.identity()
+    differing = [k for k in {**there, **wanted} if there.get(k) != wanted.get(k)]
     if differing:
-        changes = ", ".join(f"{k}: {found.get(k)!r} there, {wanted[k]!r} now" for k in differing)
+        changes = ", ".join(f"{k}: {there.get(k)!r} there, {wanted.get(k)!r} now" for k in differing)
         raise ConfigError(f"{path} belongs to another configuration ({changes}). Use a new --out or the same settings.")
 
 
@@ -217,19 +260,22 @@ def run_data(run: Run, archive: Archive) -> RunData:
     )
 
 
-def open_run(directory: Path) -> tuple[Run, Archive]:
+def open_run(directory: Path | str) -> tuple[Run, Archive]:
     """Read a run directory again, finished or not, without continuing it.
 
+    Parts of the run that were given as objects stay unknown: its records are read, but nothing can be scored.
+
     Raises:
-        ConfigError: the folder is not a run directory.
+        ConfigError: the folder is not a run directory, or its space cannot be made again.
     """
-    settings = load_yaml(directory / "config.yaml")
-    settings.pop("version", None)
-    config = SearchConfig.from_dict({**settings, "out": str(directory)})
-    problem = make_problem(config)
+    directory = Path(directory)
+    config = read_config(directory)
     if not (directory / "archive.sqlite").exists():
         raise ConfigError(f"{directory} holds no archive.sqlite; expected the --out of a search.")
-    archive = Archive(directory / "archive.sqlite", problem.space)
+    archive = Archive(directory / "archive.sqlite", space_from(config, task_name(config.task)))
+    noted = json.loads(archive.meta("metrics") or "{}")
+    recorded = {name: Metric(**{**m, "bounds": tuple(m["bounds"])}) for name, m in noted.items()}
+    problem = make_problem(config, recorded)
     trials = archive.trials()
     goals = problem.objectives
     wall_s = float(archive.meta("wall_s") or 0)
@@ -237,47 +283,6 @@ def open_run(directory: Path) -> tuple[Run, Archive]:
     return Run(
         config, problem, Result(trials, goals.best(trials), goals.pareto(trials), wall_s, stopped), directory
     ), archive
-
-
-@dataclass
-class _GeneratorSaver:
-    """Saves a strategy's generator, if it has one, after every refit, with what it was trained on."""
-
-    strategy: Strategy
-    config: SearchConfig
-    problem: Problem
-    trials: list[Trial] = field(default_factory=list)
-
-    def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
-        """Remember what the generator may have learned from."""
-        if trial.ok:
-            self.trials.append(trial)
-
-    def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
-        generator = getattr(self.strategy, "generator", None)
-        if generator is None or "refits" not in record or record["refits"] != self.strategy.records().get("refits"):
-            return  # no generator, or a restored round whose weights are gone
-        folder = self.config.out / "generator" / f"round-{int(record['refits']):03d}"
-        if not folder.exists():
-            self._save(generator, folder, n_evals)
-
-    def _save(self, generator: Generator, folder: Path, n_evals: int) -> None:
-        from gennas.generators.base import NetworkGenerator
-        from gennas.generators.trained import SpaceSource, TrainedGenerator
-        from gennas.search.strategies.generative.sources import condition_scales
-
-        if not isinstance(generator, NetworkGenerator):
-            generator.save_pretrained(folder)
-            return
-        scales = condition_scales(self.problem.objectives, self.trials)
-        TrainedGenerator(
-            generator,
-            self.problem.space,
-            SpaceSource(self.config.space, parse_options(self.config.space_option), self.config.task or ""),
-            tuple(scales) if generator.num_conditions == len(scales) else (),
-            frozenset(t.arch.key for t in self.trials),
-            ({"run": self.config.config_hash, "n_evals": n_evals, "seed": self.config.seed},),
-        ).save_pretrained(folder)
 
 
 def replay_run(run: Run, archive: Archive) -> None:

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,90 +13,108 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
-from gennas.eval.proxies import (
-    PopulationProxy,
-    Protocol,
-    ProxyBatch,
-    ProxyEvaluator,
-    make_proxies,
-    require_same,
-)
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor
 from gennas.graph import Architecture
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces import Space
-from gennas.workbench.config import ProblemConfig, parse_options
+from gennas.workbench.evaluators import make_proxy_evaluator, task_from
+from gennas.workbench.problem import space_from
+from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, Seed, SpaceSettings, TaskSettings, Texts
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gennas.eval.proxies import PopulationProxy, Protocol, ProxyEvaluator
     from gennas.training import Task
 
 __all__ = [
     "PopulationScores",
-    "make_proxy_evaluator",
-    "proxy_evaluator_for",
+    "ProxySettings",
+    "score_archs",
+    "score_chosen",
     "score_population",
-    "task_batch",
 ]
 
 
-def task_batch(task: Task, protocol: Protocol) -> ProxyBatch:
-    """A batch of the task's training part, shuffled by the protocol's seed, and the one after it."""
-    import torch
+@dataclass(frozen=True)
+class ProxySettings(TaskSettings, SpaceSettings):
+    """List zero-cost proxies, score architectures with them without training, or correlate scores with accuracies."""
 
-    generator = torch.Generator().manual_seed(protocol.seed)
-    batches = task.data.batches("train", protocol.batch_size, generator)
-    first, second = next(batches), next(batches, None)
-    following = None if second is None else ProxyBatch(second.inputs, second.y, second.rows)
-    return ProxyBatch(first.inputs, first.y, first.rows, following)
+    action: Literal["list", "score", "correlate"] = "list"
+    """`list` what there is, `score` architectures, or `correlate` scores with the accuracies of a table."""
+    proxies: str = "params,synflow,logsynflow"
+    """Proxies to score with, separated by commas."""
+    arch: Texts = ()
+    """Architectures by their text (default: a sample of --n)."""
+    n: Count = 5
+    """How many architectures to sample."""
+    seed: Seed = 0
+    """Seed of the sample."""
+    protocol: OptionMap = NO_OPTIONS
+    """Protocol, as KEY=VALUE (batch=noise, batch_size=64, initialisation=kaiming, seed=0, …)."""
+    executor: Literal["serial", "process"] = "serial"
+    """Where networks are scored: in this process, or in worker processes."""
+    workers: Count = 2
+    """Worker processes of the process executor."""
+    cache: Path | None = None
+    """SQLite file of known values, by architecture, proxy and protocol."""
+    out: Path | None = None
+    """Also write the values (or the correlations) to this CSV file."""
+    table: Path | None = None
+    """correlate: file with accuracies, by a column `arch`, `key` or `index`."""
+    target: str = ""
+    """correlate: column of the table that scores are compared with; in percent for nDCG."""
+    direction: Literal["max", "min"] = "max"
+    """correlate: whether more or less of the target is better."""
+    scores: Path | None = None
+    """correlate: file of scores, such as `proxies score --out` writes (default: --n of the table are scored)."""
+    combine: Texts = ()
+    """correlate: also show the log-rank of these columns, such as params+jacov+nwot."""
+    resamples: Count = 200
+    """correlate: bootstrap resamples of the intervals."""
+
+    @property
+    def names(self) -> list[str]:
+        """The proxies."""
+        return [name.strip() for name in self.proxies.split(",") if name.strip()]
 
 
-def make_proxy_evaluator(
-    space: Space, proxies: Sequence[str], task: Task | None = None, **options: object
-) -> ProxyEvaluator:
-    """An evaluator of proxies on a task's examples, or on noise.
-
-    Args:
-        space: builds the networks.
-        proxies: names of proxies.
-        task: gives input shape, number of classes and, unless ``batch="noise"``, the batch.
-        **options: settings of :class:`Protocol`.
+def score_chosen(settings: ProxySettings) -> tuple[Space, list[Architecture], PopulationScores]:
+    """Score the architectures that settings name, or a sample.
 
     Raises:
-        ConfigError: a setting does not exist or does not fit.
-        UnknownNameError: a proxy is not registered.
+        GennasError: a setting does not fit.
     """
-    if task is not None:
-        given = {"input_shape": task.spec.input_shape, "num_classes": task.spec.num_outputs, "batch": task.name}
-        options = {**given, **options}
-    try:
-        protocol = Protocol(**options)  # type: ignore[arg-type]
-    except TypeError as error:
-        known = ", ".join(Protocol.__dataclass_fields__)
-        raise ConfigError(f"Proxy protocol: {error}. Settings: {known}.") from error
-    if protocol.batch != "noise" and (task is None or protocol.batch != task.name):
-        raise ConfigError(f"Expected batch=noise or the name of the task, got {protocol.batch!r}; give it as --task.")
-    batch = partial(task_batch, task, protocol) if task is not None and protocol.batch != "noise" else None
-    return ProxyEvaluator(space, proxies, protocol, batch)
+    space = space_from(settings)
+    archs = [space.from_text(text) for text in settings.arch]
+    archs = archs or list(space.sample(settings.n, np.random.default_rng(settings.seed)))
+    return space, archs, score_archs(settings, space, archs, settings.names, {})
 
 
-def proxy_evaluator_for(config: ProblemConfig, space: Space) -> ProxyEvaluator:
-    """The evaluator that ``--proxy``, ``--proxy-option`` and ``--task`` describe.
+def score_archs(
+    settings: ProxySettings,
+    space: Space,
+    archs: Sequence[Architecture],
+    names: Sequence[str],
+    protocol: Mapping[str, object],
+) -> PopulationScores:
+    """Score architectures under the settings' protocol, or under ``protocol`` where they do not say.
 
     Raises:
-        ConfigError: a table or another evaluator is asked for as well, or a setting does not fit.
+        GennasError: a setting does not fit.
     """
-    if config.table is not None or config.evaluator != "auto":
-        raise ConfigError("Expected --proxy alone, got --table or --evaluator with it; drop one.")
-    task = None
-    if config.task is not None:
-        from gennas.training import make_task
-
-        download = {"download": True} if config.download else {}
-        task = make_task(config.task, **parse_options(config.task_option), **download)
-    names = [name for name in (config.proxy or "").split(",") if name.strip()]
-    return make_proxy_evaluator(space, names, task, **parse_options(config.proxy_option))
+    task = None if settings.task is None else task_from(settings.task, settings.task_option, settings.download)
+    return score_population(
+        space,
+        archs,
+        names,
+        task,
+        executor=settings.executor,
+        workers=settings.workers,
+        cache=settings.cache,
+        progress=True,
+        **{**protocol, **settings.protocol},
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +148,8 @@ class PopulationScores:
         Raises:
             ConfigError: their protocols or their proxies differ.
         """
+        from gennas.eval.proxies import PopulationProxy, make_proxies, require_same
+
         protocol = require_same(s.protocol for s in scores)
         names = [name for name in scores[0].columns if not issubclass(type(make_proxies([name])[0]), PopulationProxy)]
         if any(set(s.columns) != set(scores[0].columns) for s in scores):
@@ -180,6 +199,8 @@ def score_population(
         >>> score_population(space, archs, ["params"], input_shape=(3, 8, 8)).columns["params"].tolist()
         [930.0, 1522.0]
     """
+    from gennas.eval.proxies import PopulationProxy, make_proxies
+
     wanted = make_proxies(proxies)
     single = [p.name for p in wanted if not isinstance(p, PopulationProxy)]
     parts = [name for p in wanted if isinstance(p, PopulationProxy) for name in p.parts]

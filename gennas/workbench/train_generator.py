@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,12 @@ import gennas
 from gennas.errors import ConfigError
 from gennas.eval.base import Direction, Fidelity
 from gennas.graph import Population
+from gennas.registry import reconfigured
 from gennas.search import Objective
 from gennas.spaces import Space
-from gennas.workbench.config import parse_options
+from gennas.workbench.problem import task_name
 from gennas.workbench.run import open_run
+from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, Part, Paths, Seed, SpaceSettings, Steps
 
 if TYPE_CHECKING:
     from gennas.generators.conditions import ConditionScale
@@ -35,7 +37,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class TrainGeneratorConfig:
+class TrainGeneratorConfig(SpaceSettings):
     """Train a generator off-line and save it: on unlabelled architectures, which cost nothing, and on finished runs.
 
     Without --archive it learns which architectures the space holds. With one or more run directories it learns,
@@ -49,52 +51,42 @@ class TrainGeneratorConfig:
       gennas sample --generator gen/ab --n 10 --condition "val_accuracy>=0.9q, latency_s<=0.002"
     """
 
-    space: str | None = None
+    space: Part | None = None
     """Search space: a name from `gennas list spaces`, or `module:Class` / `file.py:Class`; default: the archives'."""
-    space_option: tuple[str, ...] = ()
-    """Arguments of the space, as KEY=VALUE."""
     task: str = ""
     """Task, where the space has variants by task."""
-    archive: tuple[Path, ...] = ()
+    archive: Paths = ()
     """Run directory to learn from; may be given several times, for runs that measured the same."""
     conditions: str = ""
     """Metrics to be asked for, as METRIC or METRIC:min, joined by commas; default: objectives and constraints."""
     out: Path = Path("runs/generator")
     """Folder of the generator; must be new."""
-    kind: Literal["diffusion", "autoregressive", "latent"] | None = None
-    """Kind of generator; default: that of --init, or diffusion."""
+    kind: str | None = None
+    """Kind of generator: a name from `gennas list generators`; default: that of --init, or diffusion."""
     init: Path | None = None
     """Start from the weights of a saved generator, or of a run's last one."""
-    unlabelled: int = 2000
+    unlabelled: Count = 2000
     """Random architectures of the space to pre-train on."""
-    pretrain_steps: int | None = None
+    pretrain_steps: Steps | None = None
     """Optimiser steps on these; default: 300, or 0 with --init and --archive."""
-    steps: int = 200
+    steps: Steps = 200
     """Optimiser steps on the archives."""
-    generator_option: tuple[str, ...] = ()
-    """Settings of the generator, as KEY=VALUE (for example dim=128 or guidance_scale=3)."""
-    seed: int = 0
+    generator_option: OptionMap = NO_OPTIONS
+    """Settings of the generator, as KEY=VALUE (for example dim=128 or guidance_scale=3); `gennas list generators NAME`
+    shows them."""
+    seed: Seed = 0
     """Seed of weights, samples and batches."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "out", Path(self.out))
-        object.__setattr__(self, "init", None if self.init is None else Path(self.init))
-        object.__setattr__(self, "archive", tuple(Path(folder) for folder in self.archive))
 
     def check(self) -> None:
         """Refuse settings that make no sense.
 
         Raises:
-            ConfigError: nothing to learn from, a size that is not positive, or a folder that holds something.
+            ConfigError: nothing to learn from, or a folder that holds something.
         """
         if self.space is None and not self.archive and self.init is None:
             raise ConfigError("Expected --space NAME, --archive RUN or --init DIR: what should the generator learn?")
         if self.conditions and not self.archive:
             raise ConfigError("--conditions names metrics of an archive: give --archive RUN too.")
-        if self.unlabelled < 1 or self.steps < 0 or (self.pretrain_steps or 0) < 0:
-            raise ConfigError("Expected at least one unlabelled architecture, and no negative number of steps.")
-        if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
-            raise ConfigError(f"{self.out} exists and is not empty; choose a new --out.")
 
 
 # ---------------------------------------------------------------------- training
@@ -122,7 +114,8 @@ def train_generator(config: TrainGeneratorConfig, progress: Progress | None = No
         >>> len(draw_architectures(trained, 5).archs)
         5
     """
-    config.check()
+    if config.out.exists() and (not config.out.is_dir() or any(config.out.iterdir())):
+        raise ConfigError(f"{config.out} exists and is not empty; choose a new --out.")
     start = time.perf_counter()
     labelled = _read_archives(config)
     trained = _starting_point(config, labelled)
@@ -176,7 +169,8 @@ def _starting_point(config: TrainGeneratorConfig, labelled: _Labelled | None) ->
 
     source = labelled.source if labelled is not None else None
     if config.space is not None:
-        source = SpaceSource(config.space, parse_options(config.space_option), config.task)
+        values = config.to_dict()
+        source = SpaceSource(values["space"], values["space_option"], config.task)
     space = source.make() if source is not None else None
     if labelled is not None and space is not None and space.schema.fingerprint != labelled.space.schema.fingerprint:
         raise ConfigError(f"The archives are of {labelled.space.schema.name!r}, not of {space.schema.name!r}.")
@@ -186,23 +180,15 @@ def _starting_point(config: TrainGeneratorConfig, labelled: _Labelled | None) ->
         kind = config.kind or "diffusion"
         scales = labelled.scales if labelled is not None else ()
         made = generator_class(kind)
-        settings = _changed(made.settings_type(), config.generator_option)
+        settings = reconfigured(f"generator {kind!r}", made.settings_type(), config.generator_option)
         generator = made(space.schema, space.legal, len(scales), settings, config.seed)
         return TrainedGenerator(generator, space, source, scales)
     found = TrainedGenerator.from_pretrained(config.init, space)
     if config.kind not in (None, found.kind):
         raise ConfigError(f"{config.init} is a generator of kind {found.kind}, not {config.kind}; drop --kind.")
-    settings = _changed(found.generator.settings, config.generator_option)
+    settings = reconfigured(f"generator {found.kind!r}", found.generator.settings, config.generator_option)
     scales = labelled.scales if labelled is not None else found.scales
     return dataclasses.replace(found.for_conditions(scales, settings, config.seed), source=source or found.source)
-
-
-def _changed(settings: Any, options: Sequence[str]) -> Any:
-    try:
-        return dataclasses.replace(settings, **parse_options(options))
-    except TypeError as error:
-        known = ", ".join(f.name for f in dataclasses.fields(settings))
-        raise ConfigError(f"Generator option: {error}. Settings of this kind: {known}.") from error
 
 
 def _record(
@@ -241,7 +227,8 @@ def _read_archives(config: TrainGeneratorConfig) -> _Labelled | None:
     archs, values = _distinct(Population.of(space.schema, [t.arch for t in trials]), [t.metrics for t in trials])
     goals = _conditions(config.conditions, first)
     scales = tuple(ConditionScale.of(goal.metric, goal.direction, values[goal.metric]) for goal in goals)
-    source = SpaceSource(first.config.space, parse_options(first.config.space_option), first.config.task or "")
+    made = first.config.to_dict()
+    source = SpaceSource(made["space"], made["space_option"], task_name(first.config.task))
     return _Labelled(space, source, archs, values, scales)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,45 +15,48 @@ from gennas.eval.base import FULL_FIDELITY, Evaluator, Fidelity
 from gennas.execution import SerialExecutor
 from gennas.graph import Architecture
 from gennas.search.trial import Origin, Proposal, Trial
-from gennas.spaces import Space, make_space
-from gennas.workbench.config import SearchConfig, load_yaml, parse_options
-from gennas.workbench.problem import make_recipe
+from gennas.spaces import Space
+from gennas.workbench.config import SearchConfig
+from gennas.workbench.evaluators import make_recipe
+from gennas.workbench.problem import space_from
 from gennas.workbench.run import Run, open_run, run_data
+from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, ScaledSettings, Seed, Switch
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gennas.training import TrainEvaluator
 
-__all__ = ["Candidate", "TransferTable", "space_and_best", "transfer"]
+__all__ = ["Candidate", "TransferSettings", "TransferTable", "transfer"]
 
 
-def space_and_best(run: Path, task: str) -> tuple[Space, str]:
-    """The space of a run as another task needs it, and the text of the run's best architecture.
+@dataclass(frozen=True)
+class TransferSettings(ScaledSettings):
+    """Train a run's best architectures, and as many random ones, on other tasks, and see whether rank carries over."""
 
-    Neither the run's data nor its table have to be there.
+    run: Path = Path("runs/search")
+    """Directory of a search."""
+    tasks: str = "digits"
+    """Tasks, separated by commas; the run's own may be among them."""
+    top: Count = 5
+    """How many of the run's best architectures, and how many random ones."""
+    seeds: Count = 3
+    """Trainings of each architecture on each task."""
+    metric: str = "test_accuracy"
+    """What is shown of a training."""
+    train_option: OptionMap = NO_OPTIONS
+    """Changes of each task's recipe, as KEY=VALUE."""
+    seed: Seed = 0
+    """Seed of the random architectures."""
+    download: Switch = False
+    """Allow the tasks to download their datasets."""
+    out: Path | None = None
+    """CSV file of all values (default: transfer.csv in the run directory)."""
 
-    Raises:
-        ConfigError: the folder holds no finished run, or nothing feasible was found.
-    """
-    config = _settings(run)
-    try:
-        best = json.loads((run / "summary.json").read_text())["best"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{run}: expected the --out of a finished search, with a summary.json ({error}).") from error
-    if best is None:
-        raise ConfigError(f"{run}: no trial was feasible, so there is no best architecture; give one as ARCH.")
-    return _space(config, task), str(best["text"])
-
-
-def _settings(run: Path) -> SearchConfig:
-    settings = load_yaml(run / "config.yaml")
-    settings.pop("version", None)
-    return SearchConfig.from_dict(settings)
-
-
-def _space(config: SearchConfig, task: str) -> Space:
-    return make_space(config.space, **parse_options(config.space_option)).for_task(task)
+    @property
+    def task_names(self) -> list[str]:
+        """The tasks."""
+        return [name.strip() for name in self.tasks.split(",") if name.strip()]
 
 
 # ---------------------------------------------------------------------- the table
@@ -129,7 +131,7 @@ def transfer(
     seeds: int = 3,
     fidelity: Fidelity = FULL_FIDELITY,
     metric: str = "test_accuracy",
-    train_option: Sequence[str] = (),
+    train_option: Mapping[str, Any] | Sequence[str] = (),
     scale: tuple[float, float] = (1.0, 1.0),
     seed: int = 0,
     download: bool = False,
@@ -148,7 +150,7 @@ def transfer(
         seeds: trainings of each architecture on each task, with seeds 0 to ``seeds - 1``.
         fidelity: of these trainings.
         metric: what the table shows of a training.
-        train_option: changes of each task's recipe, as KEY=VALUE.
+        train_option: changes of each task's recipe.
         scale: factors of the networks' width and depth.
         seed: of the random architectures.
         download: allow tasks to fetch their data.
@@ -191,13 +193,17 @@ def transfer(
 
 
 def _evaluator(
-    config: SearchConfig, task: str, scale: tuple[float, float], options: Sequence[str], download: bool
+    config: SearchConfig,
+    task: str,
+    scale: tuple[float, float],
+    options: Mapping[str, Any] | Sequence[str],
+    download: bool,
 ) -> TrainEvaluator:
     from gennas.training import TrainEvaluator, make_task, scale_space
 
     target = make_task(task, **({"download": True} if download else {}))
     recipe = make_recipe(target.config, options)
-    return TrainEvaluator(scale_space(_space(config, task), *scale), target, recipe, measure_latency=False)
+    return TrainEvaluator(scale_space(space_from(config, task), *scale), target, recipe, measure_latency=False)
 
 
 def _candidates(run: Run, best: Sequence[Trial], seed: int) -> list[Candidate]:

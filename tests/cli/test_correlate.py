@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
-from gennas.cli.correlate import baselines_of
 from gennas.cli.main import main
 from gennas.eval.proxies import Protocol, make_proxies, noise_batch, score_network
 from gennas.eval.proxies.combine import LogRank
 from gennas.spaces import MacroChain, NASBench201, TaskSpec
+from gennas.workbench.correlate import baselines_of
 
 SPACE = NASBench201(num_cells=1, width=4)
 OPTIONS = ["--space-option", "num_cells=1", "--space-option", "width=4"]

@@ -114,7 +114,7 @@ def error_of(capsys, *args: object) -> str:
         (["--task", "digits", "--constraint", "params<=10", "--constraint", "params>=20"], "Impossible constraint"),
         (["--task", "digits", "--train-option", "learning_rate=1"], "learning_rate"),
         (["--task", "mnist", "--task-option", "root=/nowhere"], "--download"),
-        ([*CORA, "--budget", "0"], "at least one"),
+        ([*CORA, "--budget", "0"], "at least 1"),
         ([*CORA, "--table", "x.csv"], "either --task or --table"),
         (["--task", "coral"], "Unknown task"),
         (["--table", "missing.csv", "--objective", "acc"], "missing.csv"),
@@ -233,8 +233,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell m
 from gennas.testing import SyntheticEvaluator
 from gennas.spaces import NASBench201
 import gennas.workbench.problem as p
+from gennas.workbench.evaluators import Scored
 evaluator = SyntheticEvaluator(NASBench201().schema, delay_s=0.05)
-p._make_evaluator = lambda config, space: (evaluator, None)
+p.score_with = lambda config, space, recorded: Scored(evaluator, "synthetic")
 import sys
 from gennas.cli.main import main
 sys.exit(main(sys.argv[1:]))

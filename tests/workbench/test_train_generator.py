@@ -204,7 +204,7 @@ def test_what_cannot_be_learned_is_explained_and_writes_nothing(runs: Path, tmp_
         ({"archive": (a,), "space": "nasbench201"}, ConfigError, "not of 'nasbench201'"),
         ({"archive": (runs / "nothing",)}, ConfigError, "config.yaml"),
         ({"archive": (a,), "generator_option": ("width=3",)}, ConfigError, "guidance_scale"),
-        ({"archive": (a,), "steps": -1}, ConfigError, "negative"),
+        ({"archive": (a,), "steps": -1}, ConfigError, "at least 0"),
         ({"init": g, "kind": "latent"}, ConfigError, "kind diffusion"),
         ({"init": g, "space": "nasbench201"}, CheckpointError, "nasbench201"),
         ({"init": g, "generator_option": ("dim=128",)}, CheckpointError, "shape"),

@@ -15,8 +15,9 @@ from gennas.cli.main import main
 from gennas.errors import ConfigError, UnknownNameError
 from gennas.eval.base import Fidelity
 from gennas.spaces import make_space
+from gennas.workbench.chosen import space_and_best
 from gennas.workbench.config import parse_options
-from gennas.workbench.transfer import TransferTable, space_and_best, transfer
+from gennas.workbench.transfer import TransferTable, transfer
 
 OPTIONS = ("max_depth=2", "min_depth=1", "widths=[4]", "kernels=[3]")
 TASK = """

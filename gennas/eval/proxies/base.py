@@ -125,4 +125,4 @@ class PopulationProxy(Proxy):
         )
 
 
-PROXIES: Registry[type[Proxy]] = Registry("proxy")
+PROXIES: Registry[type[Proxy]] = Registry("proxy", "gennas.proxies")

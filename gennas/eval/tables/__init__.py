@@ -27,7 +27,7 @@ __all__ = [
     "read_table",
 ]
 
-TABLES: Registry[Callable[[Space], Table]] = Registry("table")
+TABLES: Registry[Callable[[Space], Table]] = Registry("table", "gennas.tables")
 
 for _dataset in DATASETS:
     TABLES.register(f"nasbench-graph/{_dataset}")(partial(load_nasbench_graph, _dataset))

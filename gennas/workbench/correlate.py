@@ -1,8 +1,9 @@
-"""``gennas proxies correlate``: proxies, baselines and combinations against accuracies."""
+"""Proxies, baselines and combinations against accuracies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,92 +11,107 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, TableError
+from gennas.workbench.problem import space_from
+from gennas.workbench.score import ProxySettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gennas.cli.proxies import ProxiesConfig
     from gennas.eval.correlation import Interval
     from gennas.eval.proxies import ProxyEvaluator
     from gennas.graph import Architecture
     from gennas.spaces import Space
 
-__all__ = ["baselines_of", "combined", "joined", "run_correlate"]
+__all__ = ["Correlations", "baselines_of", "combined", "correlate_scores", "joined"]
 
 FloatArray = NDArray[np.float64]
 BASELINES = ("params", "flops", "trainable_layers")
 PAIR = ("params", "jacov")
 JOIN = ("arch", "key", "index")
-HEADERS = ("Kendall", "Spearman", "nDCG", "P@5 %", "rho@10 %", "tau@10 %")
 
 
-def run_correlate(config: ProxiesConfig) -> int:
-    """Score or read, join with the accuracies, and print and write one row for each score."""
+@dataclass(frozen=True, eq=False)
+class Correlations:
+    """How scores rank architectures.
+
+    Args:
+        rows: ``score, kind, n`` and, where there is one, every measure with the ends of its interval.
+        intervals: the same by score and measure.
+        n: architectures in all.
+        protocol: of the scores.
+    """
+
+    rows: pd.DataFrame
+    intervals: Mapping[str, Mapping[str, Interval]]
+    n: int
+    protocol: str
+
+
+def correlate_scores(settings: ProxySettings) -> Correlations:
+    """Score or read, join with the accuracies, and compare: one row for each score.
+
+    Raises:
+        GennasError: files that do not fit together, or columns that are not there.
+    """
     import pandas as pd
 
     from gennas.eval.correlation import correlate
 
-    frame = _frame(config)
-    labels = frame[config.target].to_numpy(dtype=np.float64) * (1 if config.direction == "max" else -1)
+    frame = _frame(settings)
+    labels = frame[settings.target].to_numpy(dtype=np.float64) * (1 if settings.direction == "max" else -1)
     rows: list[dict[str, object]] = []
     found: dict[str, dict[str, Interval]] = {}
-    for name, (values, kind) in _scores(config, frame).items():
+    for name, (values, kind) in _scores(settings, frame).items():
         known = np.isfinite(values)
         if known.sum() < 3 or np.ptp(values[known]) == 0:
             rows.append({"score": name, "kind": kind, "n": int(known.sum())})
             continue
-        found[name] = correlate(values[known], labels[known], resamples=config.resamples, seed=config.seed)
+        found[name] = correlate(values[known], labels[known], resamples=settings.resamples, seed=settings.seed)
         cells = {f"{m}{end}": getattr(i, field) for m, i in found[name].items() for end, field in _ENDS}
         rows.append({"score": name, "kind": kind, "n": int(known.sum()), **cells})
-    _print(rows, found, frame, config)
-    if config.out is not None:
-        pd.DataFrame(rows).assign(target=config.target, protocol=_protocol(frame)).to_csv(config.out, index=False)
-    return 0
+    protocol = _protocol(frame)
+    table = pd.DataFrame(rows).assign(target=settings.target, protocol=protocol)
+    return Correlations(table, found, len(frame), protocol)
 
 
 _ENDS = (("", "value"), ("_low", "low"), ("_high", "high"))
-_WITH_INTERVAL = ("kendall", "ndcg")  # on the screen; the file has all intervals
 
 
-def _frame(config: ProxiesConfig) -> pd.DataFrame:
+def _frame(settings: ProxySettings) -> pd.DataFrame:
     """One row per architecture: scores, baselines and the target."""
     import pandas as pd
 
-    if config.table is None or not config.target:
+    if settings.table is None or not settings.target:
         raise ConfigError(
             "`gennas proxies correlate` compares with accuracies: give --table FILE and --target COLUMN "
             "(and --scores FILE for scores that are there already)."
         )
-    table = _read(config.table)
-    if config.target not in table:
-        raise TableError(f"{config.table}: no column {config.target!r}; there are {', '.join(table.columns)}.")
-    if config.scores is None:
-        return _scored(config, table)
-    frame = joined(_read(config.scores), table, config.target)
+    table = _read(settings.table)
+    if settings.target not in table:
+        raise TableError(f"{settings.table}: no column {settings.target!r}; there are {', '.join(table.columns)}.")
+    if settings.scores is None:
+        return _scored(settings, table)
+    frame = joined(_read(settings.scores), table, settings.target)
     missing = [name for name in BASELINES if name not in frame]
     if missing and "arch" in frame:
-        from gennas.spaces import make_space
-
-        counts = baselines_of(make_space(config.space, **_options(config.space_option)), frame["arch"].tolist())
+        counts = baselines_of(space_from(settings), frame["arch"].tolist())
         frame = pd.concat([frame, pd.DataFrame({n: counts[n] for n in missing}, index=frame.index)], axis=1)
     return frame
 
 
-def _scored(config: ProxiesConfig, table: pd.DataFrame) -> pd.DataFrame:
+def _scored(settings: ProxySettings, table: pd.DataFrame) -> pd.DataFrame:
     """Our own scores of ``--n`` architectures of the table."""
-    from gennas.cli.proxies import score_archs
-    from gennas.spaces import make_space
+    from gennas.workbench.score import score_archs
 
     if "arch" not in table:
-        raise TableError(f"{config.table}: expected a column 'arch' of architectures to score, or give --scores.")
-    rows = np.random.default_rng(config.seed).permutation(len(table))[: config.n]
+        raise TableError(f"{settings.table}: expected a column 'arch' of architectures to score, or give --scores.")
+    rows = np.random.default_rng(settings.seed).permutation(len(table))[: settings.n]
     chosen = table.iloc[rows].reset_index(drop=True)
-    space = make_space(config.space, **_options(config.space_option))
-    names = [name.strip() for name in config.proxies.split(",") if name.strip()]
+    space = space_from(settings)
     archs = [space.from_text(text) for text in chosen["arch"]]
-    scores = score_archs(config, space, archs, [*names, *BASELINES, "jacov"], {"target": config.target})
+    scores = score_archs(settings, space, archs, [*settings.names, *BASELINES, "jacov"], {"target": settings.target})
     values = scores.to_dataframe().drop(columns="key").assign(protocol=scores.protocol.identity)
-    frame: pd.DataFrame = values.assign(arch=chosen["arch"], **{config.target: chosen[config.target].astype(float)})
+    frame: pd.DataFrame = values.assign(arch=chosen["arch"], **{settings.target: chosen[settings.target].astype(float)})
     return frame
 
 
@@ -131,7 +147,7 @@ def baselines_of(space: Space, texts: list[str], checks: int = 10) -> dict[str, 
         GennasError: a text is no architecture of the space.
     """
     from gennas.graph import decision_one_hot
-    from gennas.workbench.score import make_proxy_evaluator
+    from gennas.workbench.evaluators import make_proxy_evaluator
 
     population = space.from_texts(texts)
     evaluator = make_proxy_evaluator(space, BASELINES)
@@ -180,15 +196,15 @@ def combined(frame: pd.DataFrame, names: list[str]) -> FloatArray:
     return values
 
 
-def _scores(config: ProxiesConfig, frame: pd.DataFrame) -> dict[str, tuple[FloatArray, str]]:
+def _scores(settings: ProxySettings, frame: pd.DataFrame) -> dict[str, tuple[FloatArray, str]]:
     """Baselines first, then the proxies, then the combinations."""
-    columns = [c for c in _numeric(frame) if c not in (*JOIN, config.target)]
+    columns = [c for c in _numeric(frame) if c not in (*JOIN, settings.target)]
     found = {name: (_column(frame, name), "baseline") for name in BASELINES}
     pair = f"log-rank({', '.join(PAIR)})"
     has_pair = all(name in frame for name in PAIR)
     found[pair] = (combined(frame, list(PAIR)) if has_pair else _column(frame, ""), "baseline")
     found |= {name: (_turned(frame, name), "proxy") for name in columns if name not in found}
-    for text in config.combine:
+    for text in settings.combine:
         names = [name.strip() for name in text.split("+") if name.strip()]
         found[f"log-rank({', '.join(names)})"] = (combined(frame, names), "combination")
     return found
@@ -230,46 +246,5 @@ def _as_numbers(column: pd.Series[Any]) -> pd.Series[Any] | None:
         return None
 
 
-def _options(options: tuple[str, ...]) -> Mapping[str, Any]:
-    from gennas.workbench.config import parse_options
-
-    return parse_options(options)
-
-
 def _protocol(frame: pd.DataFrame) -> str:
     return str(frame["protocol"].iloc[0]) if "protocol" in frame else "as in the file of scores"
-
-
-def _cell(interval: Interval, with_ends: bool) -> str:
-    if not np.isfinite(interval.value):
-        return "–"
-    return str(interval) if with_ends else f"{interval.value:.3f}"
-
-
-def _print(
-    rows: list[dict[str, object]],
-    found: Mapping[str, Mapping[str, Interval]],
-    frame: pd.DataFrame,
-    config: ProxiesConfig,
-) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table()
-    table.add_column("score", overflow="fold")
-    for header in ("n", *HEADERS):
-        table.add_column(header, justify="right")
-    for row in rows:
-        name = str(row["score"])
-        shown = [_cell(i, m in _WITH_INTERVAL) for m, i in found[name].items()] if name in found else []
-        style = {"baseline": "bold", "combination": "cyan"}.get(str(row["kind"]))
-        table.add_row(name, str(row["n"]), *shown, style=style)
-    console = Console()
-    console.print(table)
-    console.print(
-        f"{len(frame)} architectures; target {config.target}; {config.resamples} bootstrap resamples, seed "
-        f"{config.seed}; scores: {_protocol(frame)}. nDCG of the best 1,000; P@5 %: precision at the top 5 %; rho and "
-        "tau@10 %: within the true top 10 %. In bold: baselines; an empty one has no column here.",
-        highlight=False,
-        soft_wrap=True,
-    )

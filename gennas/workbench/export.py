@@ -1,0 +1,89 @@
+"""Writing a network to a file that is used without gennas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from gennas.errors import CheckpointError, ConfigError
+from gennas.eval.base import Fidelity
+from gennas.runtime.seeds import seeded
+from gennas.workbench.chosen import ArchitectureSettings, Chosen, choose
+from gennas.workbench.settings import Positive, Seed, Share, SpaceSettings, TaskSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gennas.training import Task
+
+__all__ = ["ExportSettings", "Exported", "export"]
+
+
+@dataclass(frozen=True)
+class ExportSettings(TaskSettings, SpaceSettings, ArchitectureSettings):
+    """Export a network: read the file back, compare its outputs, and print the largest difference."""
+
+    to: Literal["onnx", "pt2", "safetensors", "source"] = "onnx"
+    """ONNX, a program of torch.export, weights alone, or readable Python source that imports only torch."""
+    out: Path | None = None
+    """The file to write."""
+    resolution: Share = 1.0
+    """Scale of image height and width, in (0, 1], as in `gennas train`."""
+    width: Positive = 1.0
+    """Scale of the network's channels, as in `gennas train`."""
+    depth: Positive = 1.0
+    """Scale of the network's cells (or layers) per stage, as in `gennas train`."""
+    weights: Path | None = None
+    """Trained weights, from `gennas train --save`; without them the network is freshly initialised."""
+    seed: Seed = 0
+    """Seed of a fresh initialisation."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written, and how far its outputs are from the network's."""
+
+    chosen: Chosen
+    path: Path
+    difference: float
+    sizes: tuple[int, ...]
+    """Numbers of examples that were compared."""
+
+
+def export(settings: ExportSettings) -> Exported:
+    """Write a network, read it back and compare.
+
+    Raises:
+        GennasError: no place to write to, weights of another network, or a format that cannot hold it.
+    """
+    if settings.out is None:
+        ending = "py" if settings.to == "source" else settings.to
+        raise ConfigError(f"Say where to write with --out FILE, for example --out net.{ending}.")
+    from gennas.export import export_module
+    from gennas.training import load_module, read_note, scale_spec
+
+    chosen = choose(settings, (settings.width, settings.depth))
+    spec = scale_spec(chosen.task.spec, Fidelity(resolution=settings.resolution))
+    text = chosen.space.to_text(chosen.arch)
+    with seeded(settings.seed):
+        module = chosen.space.build(chosen.arch, spec)
+    if settings.weights is not None:
+        saved = read_note(settings.weights).get("arch", text)
+        if saved != text:
+            raise CheckpointError(f"The weights in {settings.weights} are those of {saved}, expected {text}.")
+        load_module(module, settings.weights)
+    inputs, *checks = _examples(chosen.task, spec.input_shape)
+    note = {"arch": text, "space": chosen.space.name, "task": chosen.task.name}
+    difference = export_module(module, inputs, settings.out, settings.to, checks=checks, note=note)
+    return Exported(chosen, settings.out, difference, tuple(len(i[0]) for i in (inputs, *checks)))
+
+
+def _examples(task: Task, shape: tuple[int, ...]) -> list[tuple[Tensor, ...]]:
+    """Inputs to trace on and others to compare on: batches of several sizes, or a graph and half of it."""
+    inputs = task.example_inputs(2, shape)
+    if len(inputs) == 1:
+        return [inputs, task.example_inputs(1, shape), task.example_inputs(5, shape)]
+    x, edges = inputs
+    half = len(x) // 2
+    return [inputs, (x[:half], edges[:, (edges < half).all(0)])]
