@@ -127,6 +127,13 @@ class StrategySettings(Settings):
     seed: Seed = 0
     """Seed of every random decision."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; a registered class by its name."""
+        from gennas.search import STRATEGIES
+
+        known = None if isinstance(self.strategy, str) else STRATEGIES.name_of(self.strategy)
+        return super().to_dict() | ({"strategy": known} if known else {})
+
 
 @dataclass(frozen=True)
 class ExecutionSettings(Settings):

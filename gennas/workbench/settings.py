@@ -292,10 +292,10 @@ def _reason(error: ValidationError, value: object) -> str:
 
 
 _EXPECTED = {
-    "greater_than_equal": "at least {ge}",
-    "greater_than": "more than {gt}",
-    "less_than_equal": "at most {le}",
-    "less_than": "less than {lt}",
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "more than {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "less than {lt:g}",
     "finite_number": "a finite number",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
