@@ -12,7 +12,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,18 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 from gennas.errors import ConfigError, UnknownNameError
 
-__all__ = ["Option", "Registry", "configured", "import_object", "name_of", "options_of", "reconfigured", "summary_of"]
+__all__ = [
+    "Option",
+    "Registry",
+    "configured",
+    "import_object",
+    "import_user_files",
+    "name_of",
+    "options_of",
+    "reconfigured",
+    "summary_of",
+    "user_files",
+]
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -206,7 +217,10 @@ def configured(what: str, factory: Callable[..., Any], options: Mapping[str, Any
         Traceback (most recent call last):
         gennas.errors.ConfigError: Unknown option 'hight' of shape 'box'. Did you mean height? Options: width=1, ...
     """
-    parameters = inspect.signature(factory).parameters
+    try:
+        parameters = inspect.signature(factory).parameters
+    except (ValueError, TypeError) as error:  # written in C
+        raise ConfigError(f"Cannot tell which options {what} takes ({error}); wrap it in a function.") from error
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     given = {name: value for name, value in given.items() if takes_any or name in parameters}
     positional = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -319,6 +333,22 @@ def name_of(item: Any) -> str | None:
 
 
 _USER_FILE = "_gennas_user_"
+
+
+def user_files() -> tuple[str, ...]:
+    """Python files that things were imported from by path; another process imports them before it unpickles."""
+    files = (getattr(m, "__file__", None) for name, m in sys.modules.items() if name.startswith(_USER_FILE))
+    return tuple(file for file in files if file is not None)
+
+
+def import_user_files(files: Iterable[str]) -> None:
+    """Import what :func:`user_files` named in another process.
+
+    Raises:
+        ImportError: a file is gone.
+    """
+    for file in files:
+        _module_from_file(Path(file))
 
 
 def _module_from_file(file: Path) -> Any:

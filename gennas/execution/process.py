@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import multiprocessing as mp
 import os
+import pickle
 import signal
 import time
 from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pickle import PicklingError
 
 from gennas.errors import ConfigError
 from gennas.eval.base import Evaluator
 from gennas.execution.base import run_trial
 from gennas.execution.parent import exit_with_parent
+from gennas.registry import import_user_files, user_files
 from gennas.search.trial import Proposal, Status, Trial
 
 __all__ = ["ProcessExecutor"]
@@ -49,7 +50,7 @@ class ProcessExecutor:
         if workers < 1:
             raise ConfigError(f"Expected at least one worker, got {workers}.")
         self.capacity, self.time_limit = workers, time_limit
-        self._evaluator, self._memory_limit = evaluator, memory_limit_gb
+        self._memory_limit, self._parcel = memory_limit_gb, _packed(evaluator)
         self._queue: deque[Proposal] = deque()
         self._workers: list[_Worker] = []
 
@@ -84,7 +85,7 @@ class ProcessExecutor:
         while self._queue:
             free = next((w for w in self._workers if w.proposal is None), None)
             if free is None and len(self._workers) < self.capacity:
-                free = _Worker(self._evaluator, self._memory_limit)
+                free = _Worker(self._parcel, self._memory_limit)
                 self._workers.append(free)
             if free is None:
                 return
@@ -118,19 +119,13 @@ class _Ready:
 class _Worker:
     """One process and the proposal it is working on."""
 
-    def __init__(self, evaluator: Evaluator, memory_limit_gb: float | None) -> None:
+    def __init__(self, parcel: _Parcel, memory_limit_gb: float | None) -> None:
         context = mp.get_context("spawn")
         self.connection, remote = context.Pipe()
         self.process: BaseProcess = context.Process(
-            target=_work, args=(remote, evaluator, memory_limit_gb), daemon=True, name="gennas-worker"
+            target=_work, args=(remote, parcel, memory_limit_gb), daemon=True, name="gennas-worker"
         )
-        try:
-            self.process.start()
-        except (PicklingError, TypeError, AttributeError) as error:
-            raise ConfigError(
-                f"The evaluator cannot be sent to a worker process ({error}). Define it, its space and its data at "
-                "the top level of a module, or use the serial executor."
-            ) from error
+        self.process.start()
         remote.close()
         self.proposal: Proposal | None = None
         self.started, self.deadline = time.monotonic(), float("inf")
@@ -155,9 +150,24 @@ class _Worker:
         self.connection.close()
 
 
-def _work(connection: Connection, evaluator: Evaluator, memory_limit_gb: float | None) -> None:
+_Parcel = tuple[tuple[str, ...], bytes]  # the user's files that it needs, and the pickled evaluator
+
+
+def _packed(evaluator: Evaluator) -> _Parcel:
+    try:
+        return user_files(), pickle.dumps(evaluator)
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"The evaluator cannot be sent to a worker process ({error}). Define it, its space and its data at "
+            "the top level of a module or file, or use the serial executor."
+        ) from error
+
+
+def _work(connection: Connection, parcel: _Parcel, memory_limit_gb: float | None) -> None:
     """Body of a worker: answer proposals until the driver goes away."""
     exit_with_parent()
+    import_user_files(parcel[0])
+    evaluator = pickle.loads(parcel[1])  # the driver's own
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     if memory_limit_gb is not None and os.name == "posix":
         import resource

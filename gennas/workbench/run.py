@@ -169,9 +169,9 @@ def run_search(
     """
     problem = problem or make_problem(config)
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
+    executor = _make_executor(config, problem.evaluator)
     archive = _open_archive(config, problem)
     tracker = _make_tracker(config)
-    executor = _make_executor(config, problem.evaluator)
     if on_problem is not None:
         on_problem(problem)
     search = Search(

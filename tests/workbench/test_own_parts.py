@@ -125,6 +125,20 @@ def test_classes_by_file_and_by_module_of_the_current_directory(prefix: str, min
 
 
 @pytest.mark.parametrize(
+    "evaluator", [["--evaluator", "mine.py:score", "--objective", "accuracy"], ["--task", "mine.py:task"]]
+)
+def test_parts_from_files_in_worker_processes(evaluator: list[str], mine: Path) -> None:
+    words = ["search", "--space", "mine.py:Tiny", *evaluator, "--strategy", "random", "--budget", "3"]
+    quick = ["--epochs", "1"] if "--task" in evaluator else []
+    for executor in ("serial", "process"):
+        assert main([*words, *quick, "--executor", executor, "--workers", "1", "--out", executor]) == 0
+    one, other = trials("serial"), trials("process")
+    assert all(t.ok for t in other) and [t.arch for t in one] == [t.arch for t in other]
+    names = [n for n in one[0].metrics if not n.startswith(("latency", "train_", "throughput"))]
+    assert [[t.metrics[n] for n in names] for t in one] == [[t.metrics[n] for n in names] for t in other]
+
+
+@pytest.mark.parametrize(
     ("words", "complaint"),
     [
         (["--evaluator", "mine.py:score", "--evaluator-option", "bonsu=1"], "Did you mean bonus?"),
