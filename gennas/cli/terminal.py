@@ -68,7 +68,9 @@ class SearchDisplay:
             TextColumn("{task.fields[incumbent]}"),
             console=self.console,
         )
-        self._task = self._progress.add_task(config.strategy, total=config.budget, incumbent="", start=True)
+        self._task = self._progress.add_task(
+            str(config.to_dict()["strategy"]), total=config.budget, incumbent="", start=True
+        )
         self._metric = ""
         self._round = ""
 
