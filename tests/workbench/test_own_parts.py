@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import ClassVar
@@ -261,3 +262,14 @@ def test_another_object_is_another_run(tmp_path: Path) -> None:
 def test_objects_that_will_not_do(settings: dict, complaint: str | None, tmp_path: Path) -> None:
     with pytest.raises((ConfigError, KeyError, TypeError), match=complaint):
         search(**{"evaluator": count, "budget": 1, "out": tmp_path / "run", **settings})
+
+
+def test_the_guides_example_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
+    monkeypatch.chdir(tmp_path)
+    Path("judge.py").write_text("# judge.py" + guide.split("# judge.py")[1].split("```")[0])
+    command = guide.split("--evaluator judge.py:judge")[1].split("gennas train")[0]
+    words = shlex.split("--space nasbench201 --evaluator judge.py:judge" + command.replace("\\\n", " "))
+    assert main(["search", *words, "--strategy", "local-search"]) == 0
+    best = json.loads(Path("runs/judged/summary.json").read_text())["best"]["metrics"]
+    assert best["size"] <= 100 and best["accuracy"] > 3
