@@ -17,15 +17,15 @@ from gennas.graph import Architecture
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces import Space
 from gennas.workbench.config import SearchConfig
-from gennas.workbench.evaluators import make_recipe
-from gennas.workbench.problem import space_from
+from gennas.workbench.evaluators import make_recipe, task_from
+from gennas.workbench.problem import space_from, task_name
 from gennas.workbench.run import Run, open_run, run_data
 from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, ScaledSettings, Seed, Switch
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gennas.training import TrainEvaluator
+    from gennas.training import Task, TrainEvaluator
 
 __all__ = ["Candidate", "TransferSettings", "TransferTable", "transfer"]
 
@@ -125,7 +125,7 @@ class TransferTable:
 
 def transfer(
     run: Path,
-    tasks: Sequence[str],
+    tasks: Sequence[str | Task],
     *,
     top: int = 5,
     seeds: int = 3,
@@ -145,7 +145,7 @@ def transfer(
 
     Args:
         run: directory of a search.
-        tasks: names of tasks; the run's own may be among them.
+        tasks: names of tasks, or tasks; the run's own may be among them.
         top: how many of the run's best distinct feasible architectures, and how many random ones.
         seeds: trainings of each architecture on each task, with seeds 0 to ``seeds - 1``.
         fidelity: of these trainings.
@@ -169,7 +169,7 @@ def transfer(
         data = run_data(found, archive)
     finally:
         archive.close()
-    evaluators = {task: _evaluator(found.config, task, scale, train_option, download) for task in tasks}
+    evaluators = {task_name(task): _evaluator(found.config, task, scale, train_option, download) for task in tasks}
     best = [trial for _, trial in data.best_trials(top)]
     if not best:
         raise ConfigError(f"{run}: no trial was feasible, so there is nothing to transfer.")
@@ -194,16 +194,16 @@ def transfer(
 
 def _evaluator(
     config: SearchConfig,
-    task: str,
+    task: str | Task,
     scale: tuple[float, float],
     options: Mapping[str, Any] | Sequence[str],
     download: bool,
 ) -> TrainEvaluator:
-    from gennas.training import TrainEvaluator, make_task, scale_space
+    from gennas.training import TrainEvaluator, scale_space
 
-    target = make_task(task, **({"download": True} if download else {}))
-    recipe = make_recipe(target.config, options)
-    return TrainEvaluator(scale_space(space_from(config, task), *scale), target, recipe, measure_latency=False)
+    target = task_from(task, {}, download)
+    recipe, space = make_recipe(target.config, options), space_from(config, task_name(task))
+    return TrainEvaluator(scale_space(space, *scale), target, recipe, measure_latency=False)
 
 
 def _candidates(run: Run, best: Sequence[Trial], seed: int) -> list[Candidate]:

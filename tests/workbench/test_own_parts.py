@@ -15,12 +15,13 @@ import yaml
 
 from gennas.cli.main import main
 from gennas.errors import ConfigError
-from gennas.eval.base import Metric
+from gennas.eval.base import Fidelity, Metric
 from gennas.graph import Architecture
 from gennas.search.strategies import RandomSearch
 from gennas.spaces import NASBench201, Space
 from gennas.training import Task
 from gennas.workbench.run import open_run, search
+from gennas.workbench.transfer import transfer
 
 MINE = '''
 import torch
@@ -206,6 +207,8 @@ def test_objects_wherever_a_name_is(tmp_path: Path) -> None:
     assert [t.metrics for t in again.result.trials] == [t.metrics for t in run.result.trials]
     with pytest.raises(ConfigError, match="given as an object"):
         search(task="object:blobs", out=tmp_path / "other")
+    table = transfer(tmp_path / "run", [blobs(), "digits"], top=1, seeds=1, fidelity=Fidelity(1, 0.1))
+    assert set(table.rows["task"]) == {"blobs", "digits"} and table.rows["value"].notna().all()
     quick = ["--task", "digits", "--epochs", "1", "--data-fraction", ".1"]
     assert main(["train", "--from", str(tmp_path / "run"), *quick]) == 0
 
