@@ -56,6 +56,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, group: str = "") -> None:
         self.kind, self.group = kind, group
         self._items: dict[str, T] = {}
+        self._paths: dict[str, str] = {}
         self._installed: dict[str, importlib.metadata.EntryPoint] | None = None
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -69,6 +70,10 @@ class Registry(Generic[T]):
 
         return add
 
+    def register_path(self, name: str, path: str) -> None:
+        """File what ``path`` leads to under ``name``; it is imported when it is first asked for."""
+        self._paths[name] = path
+
     def get(self, name: str) -> T:
         """Return the factory called ``name``, or import ``module:Attribute`` / ``file.py:Attribute``.
 
@@ -77,6 +82,9 @@ class Registry(Generic[T]):
             ConfigError: the import path cannot be resolved.
         """
         if name in self._items:
+            return self._items[name]
+        if name in self._paths:
+            self._items[name] = import_object(self._paths[name])
             return self._items[name]
         if name in self._entry_points():
             return self._loaded(self._entry_points()[name])
@@ -107,10 +115,10 @@ class Registry(Generic[T]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted({*self._items, *self._entry_points()}))
+        return iter(sorted({*self._items, *self._paths, *self._entry_points()}))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._items or name in self._entry_points()
+        return name in self._items or name in self._paths or name in self._entry_points()
 
     def __len__(self) -> int:
         return len(list(iter(self)))

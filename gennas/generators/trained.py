@@ -6,41 +6,29 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Self
 
 from gennas.errors import CheckpointError
 from gennas.generators.base import SETTINGS_FILE, NetworkGenerator
 from gennas.generators.conditions import ConditionScale
+from gennas.generators.registry import GENERATORS
 from gennas.spaces import SPACES, Space, make_space
 
-__all__ = ["GeneratorKind", "SpaceSource", "TrainedGenerator", "generator_class"]
-
-GeneratorKind = Literal["diffusion", "autoregressive", "latent"]
+__all__ = ["SpaceSource", "TrainedGenerator", "generator_class"]
 
 _FILE = "gennas.json"
 
 
 def generator_class(kind: str) -> type[NetworkGenerator[Any, Any]]:
-    """The generator's class: diffusion, autoregressive or latent.
+    """The class of a generator that was saved: one of gennas' own, or of an installed package.
 
     Raises:
-        CheckpointError: another kind.
+        CheckpointError: another kind; weights must not bring code with them.
     """
-    match kind:
-        case "diffusion":
-            from gennas.generators.diffusion import DiffusionGenerator
-
-            return DiffusionGenerator
-        case "autoregressive":
-            from gennas.generators.autoregressive import AutoregressiveGenerator
-
-            return AutoregressiveGenerator
-        case "latent":
-            from gennas.generators.latent import LatentDiffusionGenerator
-
-            return LatentDiffusionGenerator
-        case _:
-            raise CheckpointError(f"Expected a generator of kind {', '.join(get_args(GeneratorKind))}, got {kind!r}.")
+    if kind not in GENERATORS:
+        raise CheckpointError(f"Expected a generator of kind {', '.join(GENERATORS)}, got {kind!r}.")
+    found: type[NetworkGenerator[Any, Any]] = GENERATORS.get(kind)
+    return found
 
 
 @dataclass(frozen=True)

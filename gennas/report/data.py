@@ -11,11 +11,11 @@ from gennas.graph import Architecture
 from gennas.search.objectives import Objectives
 from gennas.search.trial import Trial
 
-__all__ = ["RunData", "SourceCredit"]
+__all__ = ["RunData", "SourceSummary"]
 
 
 @dataclass(frozen=True)
-class SourceCredit:
+class SourceSummary:
     """What one source of proposals brought.
 
     Args:
@@ -98,7 +98,7 @@ class RunData:
                 chosen.setdefault(trial.arch.key, (i + 1, trial))
         return list(chosen.values())
 
-    def credits(self) -> list[SourceCredit]:
+    def credits(self) -> list[SourceSummary]:
         """What every source of proposals brought, the most frequent first."""
         improvements = [t.proposal.origin.source for _, t in self.incumbents]
         by_source: dict[str, list[Trial]] = {}
@@ -109,7 +109,7 @@ class RunData:
             best = self.objectives.best(trials)
             gained = improvements.count(source)
             rows.append(
-                SourceCredit(
+                SourceSummary(
                     source,
                     len(trials),
                     sum(t.ok for t in trials),

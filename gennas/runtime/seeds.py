@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
-__all__ = ["seeded"]
+__all__ = ["draw_seed", "seeded"]
 
 
 @contextmanager
@@ -37,3 +38,8 @@ def seeded(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
             with torch.cuda.device(other):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def draw_seed(rng: np.random.Generator) -> int:
+    """A seed for another generator of random numbers, from 0 to 2**31 - 1."""
+    return int(rng.integers(2**31))

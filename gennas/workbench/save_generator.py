@@ -44,7 +44,7 @@ class GeneratorSaver:
     def _save(self, generator: Generator, folder: Path, n_evals: int) -> None:
         from gennas.generators.base import NetworkGenerator
         from gennas.generators.trained import SpaceSource, TrainedGenerator
-        from gennas.search.strategies.generative.sources import condition_scales
+        from gennas.search.strategies.generative.generator_source import condition_scales
 
         if not isinstance(generator, NetworkGenerator):
             generator.save_pretrained(folder)

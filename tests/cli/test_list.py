@@ -36,7 +36,7 @@ def test_defaults_and_meanings_are_shown(capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["list", "strategies", "regularized-evolution"]) == 0
     shown = capsys.readouterr().out
-    assert "population_size" in shown and "100" in shown
+    assert "population_size" in shown and "50" in shown
     assert "objectives" not in shown.split("meaning")[1]  # what the program provides is no option
     assert max(map(len, shown.splitlines()[1:])) <= 80
 

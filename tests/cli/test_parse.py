@@ -111,7 +111,7 @@ def test_every_verb_explains_every_flag(
         (["search", "--train-option", "lrr=0.1", "--task", "digits"], "lr"),
         (["search", "--measure", "ece", "--measure-option", "exmples=3", "--task", "digits"], "examples"),
         (["search", "--proxy", "params", "--objective", "params:min", "--proxy-option", "batchsize=3"], "batch_size"),
-        (["compare", "--strategies", "local-search@restrt=true"], "restart"),
+        (["compare", "--strategies", "regularized-evolution@sample_sise=3"], "sample_size"),
         (["train", "x", "--train-option", "momentun=0.1"], None),
         (["sample", "--space", "macro-chain", "--space-option", "maxdepth=3"], "max_depth"),
         (["proxies", "score", "--protocol", "initialization=kaiming"], "initialisation"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gennas.models.surrogate.base import (
     Features,
+    JointSurrogate,
     Surrogate,
     graf,
     graph_statistics,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from gennas.models.surrogate.gnn import GNNSurrogate
 
 __all__ = [
+    "JointSurrogate",
     "SUBTREE_GROUPS",
     "LEVELS",
     "BoostingSurrogate",

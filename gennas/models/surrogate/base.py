@@ -19,6 +19,7 @@ from gennas.graph.paths import ends, paths_through
 from gennas.models.base import FloatArray
 
 __all__ = [
+    "JointSurrogate",
     "Features",
     "Surrogate",
     "graf",
@@ -61,6 +62,15 @@ class Surrogate(Protocol):
 
     def predict(self, archs: Population) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of the noise-free normal score, each ``(b,)``."""
+        ...
+
+
+@runtime_checkable
+class JointSurrogate(Surrogate, Protocol):
+    """A surrogate that knows how its predictions vary together, so that batches can be spread."""
+
+    def covariance(self, archs: Population) -> FloatArray:
+        """Covariance of the noise-free normal scores, ``(b, b)``."""
         ...
 
 

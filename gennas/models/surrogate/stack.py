@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from scipy.optimize import nnls
@@ -11,16 +11,12 @@ from scipy.optimize import nnls
 from gennas.errors import ConfigError
 from gennas.graph import Population
 from gennas.models.base import FloatArray
-from gennas.models.surrogate.base import Surrogate
+from gennas.models.surrogate.base import JointSurrogate
 from gennas.models.surrogate.calibration import HeldOut, cross_validate
 
 __all__ = ["StackSurrogate"]
 
 Weighting = Literal["equal", "likelihood", "error"]
-
-
-class _Joint(Surrogate, Protocol):
-    def covariance(self, archs: Population) -> FloatArray: ...
 
 
 class StackSurrogate:
@@ -62,7 +58,7 @@ class StackSurrogate:
     """
 
     def __init__(
-        self, members: Sequence[_Joint], weighting: Weighting = "equal", folds: int = 5, seed: int = 0
+        self, members: Sequence[JointSurrogate], weighting: Weighting = "equal", folds: int = 5, seed: int = 0
     ) -> None:
         if not members:
             raise ConfigError("Expected one or more surrogates to stack, got none.")

@@ -1,28 +1,27 @@
-"""What strategies share that propose in rounds: warm start, archive, queue, state, and a diffusion model."""
+"""What strategies share that propose in rounds: warm start, archive, queue, state."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
 from gennas.graph import Architecture, Population
-from gennas.runtime.threads import one_thread
-from gennas.search.strategies._trials import pack_proposals, pack_trials, unpack_proposals, unpack_trials
-from gennas.search.strategies.generative.sources import pack_weights, unpack_weights
+from gennas.runtime.seeds import draw_seed
+from gennas.search.objectives import Objectives
+from gennas.search.state import pack_proposals, pack_trials, unpack_proposals, unpack_trials
 from gennas.search.strategy import Strategy
 from gennas.search.trial import Origin, Proposal, Trial
+from gennas.spaces.base import Space
 
-if TYPE_CHECKING:
-    from gennas.generators.diffusion import DiffusionGenerator
-
-__all__ = ["GeneratorRounds", "Rounds", "check_positive", "likelihood_ratio", "ranks"]
+__all__ = ["Rounds", "check_positive", "hits_of", "ranks"]
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 _HIT = 0.9  # quantile of the archive above which an outcome is a hit
 
@@ -43,8 +42,10 @@ class Rounds(Strategy):
         ConfigError: a size is not positive.
     """
 
-    def __init__(self, *args: Any, warm_start: int, round_size: int, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, space: Space, objectives: Objectives, seed: int = 0, *, warm_start: int = 8, round_size: int = 2
+    ) -> None:
+        super().__init__(space, objectives, seed)
         check_positive(warm_start=warm_start, round_size=round_size)
         self.warm_start, self.round_size = warm_start, round_size
         self._trials: list[Trial] = []
@@ -90,7 +91,7 @@ class Rounds(Strategy):
         return Population.of(self.space.schema, [t.arch for t in kept]), kept
 
     def _seed(self) -> int:
-        return int(self.rng.integers(2**31))
+        return draw_seed(self.rng)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything told, remaining proposals, the random state."""
@@ -108,120 +109,6 @@ class Rounds(Strategy):
         self._round, self._new, self._asked_warm = state["counters"]
 
 
-class GeneratorRounds(Rounds):
-    """A warm start of random architectures, then rounds of proposals made with a diffusion model.
-
-    A subclass says what its generator is (:meth:`_untrained`) and what a round proposes
-    (:meth:`_next_round`). The generator is pre-trained on ``unlabelled`` random architectures of the
-    space when it is first needed, which costs no label.
-
-    Args:
-        space: where to search.
-        objectives: what is better.
-        seed: seed of every random decision.
-        warm_start: random architectures evaluated before the first round.
-        round_size: proposals per round.
-        unlabelled: random architectures that the generator is pre-trained on.
-        pretrain_steps: optimiser steps of this pre-training.
-
-    Raises:
-        ConfigError: a size is not positive.
-    """
-
-    def __init__(
-        self,
-        *args: Any,
-        warm_start: int,
-        round_size: int,
-        unlabelled: int,
-        pretrain_steps: int,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, warm_start=warm_start, round_size=round_size, **kwargs)
-        check_positive(unlabelled=unlabelled)
-        self.unlabelled, self.pretrain_steps = unlabelled, pretrain_steps
-        self.generator: DiffusionGenerator | None = None
-        self._record: dict[str, float] = {}
-
-    @abstractmethod
-    def _untrained(self) -> DiffusionGenerator:
-        """A new generator with initial weights that depend on the seed alone."""
-
-    @abstractmethod
-    def _next_round(self, archs: Population, utility: FloatArray) -> list[Proposal]:
-        """Proposals that were never seen, given what was evaluated ``(b,)``; fewer than asked for if need be."""
-
-    def tell(self, trials: Sequence[Trial]) -> None:
-        """Keep the trials, and note which share of a round is better than nine tenths of what was there before."""
-        before = self.objectives.utilities(self._trials)
-        super().tell(trials)
-        good = [t for t in trials if t.ok]
-        if self._round and good and np.isfinite(before).any():
-            both = self.objectives.utilities([*self._trials[: len(before)], *good])
-            bar = np.quantile(both[: len(before)][np.isfinite(before)], _HIT)
-            self._record["hit_rate"] = float((both[len(before) :] > bar).mean())
-
-    def records(self) -> dict[str, float]:
-        """Figures of the last finished round: those of ``docs/generative.md`` that need no surrogate."""
-        return dict(self._record) if "hit_rate" in self._record else {}
-
-    # ------------------------------------------------------------------ parts of a round
-
-    def _begin_round(self) -> list[Proposal]:
-        archs, kept = self._evaluated()
-        utility = self.objectives.utilities(kept)
-        self._round, self._new = self._round + 1, 0
-        with one_thread():
-            proposals = self._next_round(archs, utility)
-        self._record["round"] = self._round
-        if not proposals:
-            proposals = [Proposal(arch, Origin("random", (), self._round)) for arch in self._random_unseen(1)]
-            self.seen.difference_update(p.arch.key for p in proposals)  # seen once it is asked for
-        return proposals
-
-    def _pretrained(self) -> DiffusionGenerator:
-        """The generator, made and pre-trained on unlabelled architectures when it is first needed."""
-        if self.generator is None:
-            self.generator = self._untrained()
-            unlabelled = self.space.sample(self.unlabelled, self.rng)
-            self.generator.fit(unlabelled, steps=self.pretrain_steps, seed=self._seed())
-        return self.generator
-
-    def _fresh(self, drawn: Population) -> NDArray[np.intp]:
-        """Where canonical ``drawn`` holds something for the first time that was never seen; notes the shares."""
-        keys = np.array(drawn.keys)
-        _, first = np.unique(keys, return_index=True)
-        first = np.sort(first)
-        fresh = first[[key not in self.seen for key in keys[first]]].astype(np.intp)
-        self._record |= {
-            "validity": float(self.space.is_valid(drawn).mean()) if len(drawn) else 1.0,
-            "uniqueness": len(first) / max(1, len(drawn)),
-            "novelty": len(fresh) / max(1, len(first)),
-        }
-        return fresh[self._keeps_cheap(drawn[fresh])]
-
-    def _note_refit(self) -> None:
-        self._record["refits"] = self._record.get("refits", 0) + 1
-
-    # ------------------------------------------------------------------ state
-
-    def state_dict(self) -> dict[str, Any]:
-        """What every strategy in rounds keeps, the figures, the generator's weights."""
-        state = super().state_dict() | {"record": dict(self._record)}
-        if self.generator is not None:
-            state["generator"] = pack_weights(self.generator)
-        return state
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore everything, so that the search goes on as if it had not stopped."""
-        super().load_state_dict(state)
-        self._record = dict(state["record"])
-        self.generator = None
-        if "generator" in state:
-            self.generator = self._untrained()
-            unpack_weights(self.generator, state["generator"])
-
-
 def check_positive(**sizes: float) -> None:
     """Raise ConfigError unless every size is positive."""
     wrong = {name: value for name, value in sizes.items() if value <= 0}
@@ -237,25 +124,15 @@ def ranks(values: FloatArray) -> FloatArray:
     return found
 
 
-def likelihood_ratio(
-    above: DiffusionGenerator,
-    below: DiffusionGenerator,
-    archs: Population,
-    seed: int,
-    conditions: FloatArray | None = None,
-    repeats: int = 4,
-    num_steps: int = 4,
-) -> FloatArray:
-    r"""Estimate of :math:`\log p_{above}(a \mid c) - \log p_{below}(a)` of each architecture, in nats, ``(b,)``.
+def hits_of(objectives: Objectives, before: Sequence[Trial], after: Sequence[Trial]) -> BoolArray | None:
+    """Which outcomes are better than nine tenths of what was there, ``(len(after),)``; None where nothing was.
 
-    Both are evidence lower bounds of ``num_steps`` steps at the same noise, averaged over ``repeats`` draws.
+    The tenth is taken over what did not fail: failed trials have no rank.
     """
-    import torch
-
-    many, bounds = Population.concat([archs] * repeats), []
-    for generator, c in ((above, conditions), (below, None)):
-        pipeline = generator.pipeline
-        source = torch.Generator(pipeline.denoiser.device).manual_seed(seed)
-        bounds.append(pipeline.elbo(many, c, num_steps=num_steps, generator=source))
-    ratio: FloatArray = (bounds[1] - bounds[0]).reshape(repeats, len(archs)).mean(0)
-    return ratio
+    both = objectives.utilities([*before, *after])
+    past, found = both[: len(before)], both[len(before) :]
+    past = past[np.isfinite(past)]
+    if not len(past) or not len(found):
+        return None
+    hits: BoolArray = found > np.quantile(past, _HIT)
+    return hits

@@ -41,13 +41,29 @@ def cora(root: str | Path | None = None, download: bool = False) -> Task:
 
 @TASKS.register("citeseer")
 def citeseer(root: str | Path | None = None, download: bool = False) -> Task:
-    """3,327 papers, 3,703 words, six classes; arguments and errors as in :func:`cora`."""
+    """3,327 papers, 3,703 words, six classes.
+
+    Args:
+        root: folder of the files, by default the variable GENNAS_DATASETS or ``~/.cache/gennas``.
+        download: fetch them now if they are not there.
+
+    Raises:
+        ConfigError: the data are not there, or cannot be fetched.
+    """
     return _task("citeseer", "CiteSeer", 3703, 6, root, download)
 
 
 @TASKS.register("pubmed")
 def pubmed(root: str | Path | None = None, download: bool = False) -> Task:
-    """19,717 papers, 500 words, three classes; arguments and errors as in :func:`cora`."""
+    """19,717 papers, 500 words, three classes.
+
+    Args:
+        root: folder of the files, by default the variable GENNAS_DATASETS or ``~/.cache/gennas``.
+        download: fetch them now if they are not there.
+
+    Raises:
+        ConfigError: the data are not there, or cannot be fetched.
+    """
     return _task("pubmed", "PubMed", 500, 3, root, download)
 
 

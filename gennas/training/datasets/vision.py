@@ -53,19 +53,43 @@ def mnist(root: str | Path | None = None, download: bool = False) -> Task:
 
 @TASKS.register("fashion-mnist")
 def fashion_mnist(root: str | Path | None = None, download: bool = False) -> Task:
-    """Articles of clothing, 28×28: 54,000 / 6,000 / 10,000; arguments and errors as in :func:`mnist`."""
+    """Articles of clothing, 28×28: 54,000 / 6,000 / 10,000.
+
+    Args:
+        root: folder of the files, by default the variable GENNAS_DATASETS or ``~/.cache/gennas``.
+        download: fetch them now if they are not there.
+
+    Raises:
+        ConfigError: the data are not there, or cannot be fetched.
+    """
     return _task("fashion-mnist", "FashionMNIST", (1, 28, 28), 10, MNIST_CONFIG, root, download)
 
 
 @TASKS.register("cifar10")
 def cifar10(root: str | Path | None = None, download: bool = False) -> Task:
-    """Small photographs, 32×32, ten classes: 45,000 / 5,000 / 10,000; arguments and errors as in :func:`mnist`."""
+    """Small photographs, 32×32, ten classes: 45,000 / 5,000 / 10,000.
+
+    Args:
+        root: folder of the files, by default the variable GENNAS_DATASETS or ``~/.cache/gennas``.
+        download: fetch them now if they are not there.
+
+    Raises:
+        ConfigError: the data are not there, or cannot be fetched.
+    """
     return _task("cifar10", "CIFAR10", (3, 32, 32), 10, CIFAR_CONFIG, root, download)
 
 
 @TASKS.register("cifar100")
 def cifar100(root: str | Path | None = None, download: bool = False) -> Task:
-    """Small photographs, 32×32, a hundred classes, 45,000 / 5,000 / 10,000; arguments as in :func:`mnist`."""
+    """Small photographs, 32×32, a hundred classes, 45,000 / 5,000 / 10,000.
+
+    Args:
+        root: folder of the files, by default the variable GENNAS_DATASETS or ``~/.cache/gennas``.
+        download: fetch them now if they are not there.
+
+    Raises:
+        ConfigError: the data are not there, or cannot be fetched.
+    """
     return _task("cifar100", "CIFAR100", (3, 32, 32), 100, CIFAR_CONFIG, root, download)
 
 

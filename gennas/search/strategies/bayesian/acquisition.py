@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,6 @@ Value = Callable[[FloatArray, FloatArray, NDArray[np.intp]], FloatArray]
 ACQUISITIONS: tuple[Acquisition, ...] = ("ei", "ucb", "thompson")
 
 _SHORTLIST = 200  # candidates whose joint covariance is worth computing
-
-
-@runtime_checkable
-class _Joint(Protocol):
-    """A surrogate that knows how its predictions vary together."""
-
-    noise: float
-
-    def covariance(self, archs: Population) -> FloatArray: ...
 
 
 def log_expected_improvement(mean: FloatArray, std: FloatArray, best: float | FloatArray) -> FloatArray:
@@ -103,11 +94,13 @@ def choose_batch(
         n: how many.
         value: of candidates, from means ``(m, k)``, deviations ``(m, k)`` and their rows in the pool ``(k,)``.
     """
+    from gennas.models.surrogate import JointSurrogate
+
     predicted = [surrogate.predict(pool) for surrogate in surrogates]
     mean = np.stack([m for m, _ in predicted])
     std = np.maximum(np.stack([s for _, s in predicted]), 1e-6)
     order = np.argsort(-value(mean, std, np.arange(len(pool))), kind="stable")
-    joint = [surrogate for surrogate in surrogates if isinstance(surrogate, _Joint)]
+    joint = [surrogate for surrogate in surrogates if isinstance(surrogate, JointSurrogate)]
     if n == 1 or len(joint) < len(surrogates):
         return order[:n], mean, std
     few = order[: max(_SHORTLIST, n)]

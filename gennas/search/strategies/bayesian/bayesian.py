@@ -1,22 +1,70 @@
-"""Bayesian optimisation over random pools: the generative strategy's surrogate and acquisition, nothing generated."""
+"""Bayesian optimisation over pools: surrogates, an acquisition function, and sources of candidates.
+
+Expected improvement as filter (Jones et al. 1998), see :mod:`gennas.search.strategies.bayesian.beliefs`; over random
+pools it is the baseline that tells what other sources add.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from gennas.search.strategies.generative.generative import GenerativeSearch
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.errors import ConfigError
+from gennas.graph import Architecture, Population
+from gennas.registry import configured
+from gennas.runtime.threads import one_thread
+from gennas.search.objectives import Objectives
+from gennas.search.strategies.bayesian.acquisition import ACQUISITIONS, Acquisition
+from gennas.search.strategies.bayesian.bandit import ShareBandit
+from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
+from gennas.search.strategies.bayesian.figures import RoundFigures
+from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
+from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.search.strategy import STRATEGIES
+from gennas.search.trial import Origin, Proposal, Trial
+from gennas.spaces.base import Space
 
-__all__ = ["BayesianSearch"]
+if TYPE_CHECKING:
+    from gennas.models.surrogate import Surrogate
+
+__all__ = ["BayesianSearch", "Design", "SurrogateName"]
+
+SurrogateName = Literal["gp", "forest", "stack", "none"]
+Design = Literal["random", "spread"]
 
 
 @STRATEGIES.register("bayesian")
-class BayesianSearch(GenerativeSearch):
-    """Ranks uniformly random pools by the expected improvement of Gaussian processes, evaluates the best.
+class BayesianSearch(Rounds):
+    """Ranks pools of candidates by the expected improvement of Gaussian processes, evaluates the best.
 
-    A :class:`GenerativeSearch` whose only source is the space itself: the baseline that tells what a
-    generator adds. Takes the same arguments.
+    A round: (1) fit a surrogate of every objective and constraint to the archive; (2) bring the sources up to date;
+    (3) join what they draw to a pool; (4) drop what is known; (5) rank by the acquisition function; (6) propose
+    ``round_size``, one after the other, each as if the ones before had come out as predicted. Before the first round
+    ``warm_start`` random architectures are evaluated. Every evaluation counts towards the budget.
+
+    Args:
+        space: where to search.
+        objectives: what is better.
+        seed: seed of every random decision.
+        warm_start: random architectures evaluated before the first round.
+        design: ``random``, or ``spread`` for a warm start of architectures far from one another.
+        round_size: proposals per round.
+        pool_size: candidates that are ranked in each round.
+        shares: parts of the pool by source: ``random`` (the space), ``mutation`` and ``crossover`` (of the best), or
+            your own as ``file.py:Class``; by default random alone. A source that is not named is off.
+        elites: how many of the best are mutated or crossed (a third of the mutants is mutated twice).
+        surrogate: ``gp`` (the mixture of two Gaussian processes, one on decisions, one on labelled
+            neighbourhoods, both with graph statistics), ``forest``, ``stack`` (all three), or ``none`` (the
+            order of the pool decides, which is then shuffled).
+        acquisition: ``ei``, ``ucb`` or ``thompson``.
+        bandit: shift the shares towards sources whose candidates turned out well.
+
+    Raises:
+        ConfigError: a size is not positive, the shares do not sum to 1, or a name is not known.
 
     Example:
         >>> from gennas.search import Objective, Objectives
@@ -26,5 +74,196 @@ class BayesianSearch(GenerativeSearch):
         8
     """
 
-    def __init__(self, *args: Any, shares: Mapping[str, float] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, shares=shares or {"random": 1.0}, **kwargs)
+    default_shares: Mapping[str, float] = {"random": 1.0}
+
+    def __init__(
+        self,
+        space: Space,
+        objectives: Objectives,
+        seed: int = 0,
+        *,
+        warm_start: int = 8,
+        design: Design = "random",
+        round_size: int = 2,
+        pool_size: int = 1000,
+        shares: Mapping[str, float] | None = None,
+        elites: int = 10,
+        surrogate: SurrogateName = "gp",
+        acquisition: Acquisition = "ei",
+        bandit: bool = False,
+    ) -> None:
+        super().__init__(space, objectives, seed, warm_start=warm_start, round_size=round_size)
+        check_positive(pool_size=pool_size, elites=elites)
+        self.shares = {name: float(share) for name, share in (shares or self.default_shares).items()}
+        if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
+            raise ConfigError(f"Expected shares that are not negative and sum to 1, got {dict(self.shares)}.")
+        _check(surrogate, acquisition, design)
+        self.design, self.pool_size, self.elites = design, pool_size, elites
+        self.surrogate_kind, self.acquisition = surrogate, acquisition
+        self.sources = {name: self._source(name) for name, share in self.shares.items() if share > 0}
+        self._bandit = ShareBandit(self.shares, adaptive=bandit)
+        self._figures = RoundFigures()
+
+    def _source(self, name: str) -> Source:
+        """The source called ``name``."""
+        return new_source(name, self.space)
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """Keep the trials, note how well they were predicted, and credit their sources."""
+        before = list(self._trials)
+        super().tell(trials)
+        known = [t for t in trials if t.ok and t.arch.key in self._figures.expected]
+        hits = hits_of(self.objectives, before, known)
+        if hits is None:
+            return
+        goal = self.objectives.primary
+        values = [[goal.signed(t.metrics[goal.metric]) for t in part if t.ok] for part in (self._trials, known)]
+        past = np.array(values[0][: -len(known)])
+        self._figures.note([t.arch.key for t in known], past, np.array(values[1]), hits)
+        self._bandit.note([t.proposal.origin.source for t in known], hits)
+
+    # ------------------------------------------------------------------ the algorithm
+
+    def _begin_round(self) -> list[Proposal]:
+        with one_thread():
+            return self._one_round()
+
+    def _one_round(self) -> list[Proposal]:
+        clock = [time.perf_counter()]
+        archs, outcomes = self._archive()
+        beliefs = self._fit_surrogates(archs, outcomes)  # 1. what is good?
+        clock.append(time.perf_counter())
+        evidence = Evidence(archs, outcomes, self.elites)
+        self._update_sources(evidence)  # 2. what do good ones look like?
+        clock.append(time.perf_counter())
+        pool, sources = self._draw_pool(evidence)  # 3. candidates
+        pool, sources = self._drop_known(pool, sources)  # 4. new ones
+        order = self._rank(beliefs, pool)  # 5. rank
+        self._round, self._new = self._round + 1, 0
+        clock.append(time.perf_counter())
+        seconds = dict(zip(("fit_s", "sample_s", "rank_s"), np.diff(clock).tolist(), strict=True))
+        self._figures.record |= {"round": self._round, **seconds}
+        return [Proposal(pool[int(i)], Origin(sources[int(i)], (), self._round)) for i in order]  # 6. propose
+
+    def _starts(self, n: int) -> list[Architecture]:
+        """Architectures to begin with, not seen before."""
+        if self.design == "random" or self._asked_warm:
+            return self._random_unseen(n)
+        candidates = Population.of(self.space.schema, self._random_unseen(50 * n))
+        self.seen.difference_update(candidates.keys)
+        chosen = [candidates[int(i)] for i in _far_apart(candidates, n)]
+        self.seen.update(arch.key for arch in chosen)
+        return chosen
+
+    def _archive(self) -> tuple[Population, Outcomes]:
+        archs, kept = self._evaluated()
+        return archs, Outcomes(self.objectives, kept)
+
+    def _fit_surrogates(self, archs: Population, outcomes: Outcomes) -> Beliefs | None:
+        return None if self.surrogate_kind == "none" else Beliefs(self._surrogate, archs, outcomes, self.screen)
+
+    def _surrogate(self) -> Surrogate:
+        from gennas.models.surrogate import SUBTREE_GROUPS, ForestSurrogate, GPSurrogate, StackSurrogate
+
+        match self.surrogate_kind:
+            case "forest":
+                return ForestSurrogate(seed=self._seed())
+            case "stack":
+                return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS), ForestSurrogate(seed=self._seed())])
+            case _:
+                return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS)])
+
+    def _update_sources(self, evidence: Evidence) -> None:
+        """What sources need before they draw; those of the space and the best need nothing."""
+
+    def _draw_pool(self, evidence: Evidence) -> tuple[Population, list[str]]:
+        count = {name: round(share * self.pool_size) for name, share in self._bandit.shares().items()}
+        parts = {
+            name: source.draw(count[name], evidence, self.rng)
+            for name, source in sorted(self.sources.items(), key=_place)
+            if count[name]
+        }
+        self._bandit.offer({name: len(part) for name, part in parts.items()})
+        return Population.concat(list(parts.values())), [name for name, part in parts.items() for _ in range(len(part))]
+
+    def _drop_known(self, pool: Population, sources: list[str]) -> tuple[Population, list[str]]:
+        _, first = np.unique(np.array(pool.keys), return_index=True)
+        fresh = [int(i) for i in np.sort(first) if pool.keys[i] not in self.seen]
+        if fresh and self.screen is not None:
+            fresh = [fresh[i] for i in self.screen.keep(pool[np.array(fresh)], self.objectives)]
+            self._figures.record["screened"] = self.screen.count
+        if not fresh:
+            rest = self._random_unseen(self.round_size)
+            self.seen.difference_update(a.key for a in rest)
+            return Population.of(self.space.schema, rest), ["random"] * len(rest)
+        return pool[np.array(fresh)], [sources[i] for i in fresh]
+
+    def _rank(self, beliefs: Beliefs | None, pool: Population) -> NDArray[np.intp]:
+        """Candidates to propose, in order, with what is expected of them kept for the figures."""
+        if beliefs is None or not len(pool):
+            self._figures.expect({})
+            return self.rng.permutation(len(pool))[: self.round_size]
+        order, mean, std = beliefs.choose(pool, self.round_size, self.acquisition, self.rng)
+        spread = np.sqrt(std**2 + beliefs.noise)
+        self._figures.expect({pool.keys[i]: (float(mean[i]), float(spread[i])) for i in order})
+        return order
+
+    # ------------------------------------------------------------------ figures, state
+
+    def records(self) -> dict[str, float]:
+        """Figures of the last finished round, see ``docs/generative.md``."""
+        return dict(self._figures.record) if "hit_rate" in self._figures.record else {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What every strategy in rounds keeps, what sources remember, credit and figures."""
+        return super().state_dict() | {
+            "sources": {name: source.state_dict() for name, source in self.sources.items()},
+            "credit": self._bandit.state_dict(),
+            "figures": self._figures.state_dict(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore everything, so that the search goes on as if it had not stopped."""
+        super().load_state_dict(state)
+        for name, source in self.sources.items():
+            if name in state["sources"]:
+                source.load_state_dict(state["sources"][name])
+        self._bandit.load_state_dict(state["credit"])
+        self._figures.load_state_dict(state["figures"])
+
+
+def new_source(name: str, space: Space) -> Source:
+    """The source called ``name``, or imported from ``file.py:Class``.
+
+    Raises:
+        UnknownNameError: no source has that name.
+        ConfigError: what was imported is no source, or needs more than the space.
+    """
+    source = configured(f"source {name!r}", SOURCES.get(name), {}, space=space)
+    if not isinstance(source, Source):
+        raise ConfigError(f"Expected {name!r} to be a Source, got {type(source).__name__}.")
+    return source
+
+
+def _place(entry: tuple[str, Source]) -> int:
+    """Where a source stands in a pool: generators first, then what starts from the best, then the space."""
+    return {"mutation": 1, "crossover": 2, "random": 3}.get(entry[0], 0)
+
+
+def _check(surrogate: str, acquisition: str, design: str) -> None:
+    if surrogate not in get_args(SurrogateName):
+        raise ConfigError(f"Expected surrogate gp, forest, stack or none, got {surrogate!r}.")
+    if acquisition not in ACQUISITIONS:
+        raise ConfigError(f"Expected acquisition {', '.join(ACQUISITIONS)}, got {acquisition!r}.")
+    if design not in get_args(Design):
+        raise ConfigError(f"Expected design random or spread, got {design!r}.")
+
+
+def _far_apart(candidates: Population, n: int) -> list[int]:
+    """The first candidate, then always the one farthest from those chosen, in edits (Gonzalez 1985)."""
+    D, chosen = candidates.decisions, [0]
+    distance = (D != D[0]).sum(1)
+    while len(chosen) < min(n, len(D)):
+        chosen.append(int(distance.argmax()))
+        distance = np.minimum(distance, (D != D[chosen[-1]]).sum(1))
+    return chosen

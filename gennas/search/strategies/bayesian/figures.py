@@ -1,4 +1,4 @@
-"""Where proposals come from, what each source earned, and how well outcomes were foreseen."""
+"""How well outcomes were foreseen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import kendalltau
 
-__all__ = ["RoundFigures", "SourceCredit"]
+__all__ = ["RoundFigures"]
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -18,68 +18,6 @@ BoolArray = NDArray[np.bool_]
 _RECENT_ROUNDS = 3
 _REMEMBERED = 30  # outcomes over which coverage is taken
 _Z90 = 1.6448536269514722
-
-
-class SourceCredit:
-    r"""Shares of the pool by source; adaptive ones follow the yield.
-
-    A source's yield is its hits per candidate offered, both decayed by ``decay`` per round:
-
-    .. math:: s_i = f + (1 - a f) \frac{y_i}{\sum_j y_j}, \quad
-              y_i = p_i \, \frac{1 + \mathrm{hits}_i}{1 + H \, \mathrm{offered}_i / \sum_j \mathrm{offered}_j}
-
-    with ``H`` all hits, ``p`` the shares at the start, ``a`` the number of sources that are on, and the
-    least share ``f``. A source that starts with share 0 stays off.
-
-    Args:
-        shares: at the start, by source.
-        adaptive: False keeps them.
-        decay: of the memory, per round.
-        least: least share of every source that is on.
-
-    Example:
-        >>> credit = SourceCredit({"diffusion": 0.5, "mutation": 0.5, "random": 0.0}, adaptive=True)
-        >>> credit.offer({"diffusion": 10, "mutation": 10})
-        >>> credit.note(["mutation"], np.array([True]))
-        >>> {source: round(share, 2) for source, share in credit.shares().items()}
-        {'diffusion': 0.37, 'mutation': 0.63, 'random': 0.0}
-    """
-
-    def __init__(
-        self, shares: Mapping[str, float], adaptive: bool = False, decay: float = 0.9, least: float = 0.1
-    ) -> None:
-        self.sources, self.start = tuple(shares), np.array(list(shares.values()), dtype=float)
-        self.adaptive, self.decay, self.least = adaptive, decay, least
-        self._hits, self._offered = np.zeros(len(shares)), np.zeros(len(shares))
-
-    def offer(self, counts: Mapping[str, int]) -> None:
-        """A round begins with that many candidates from each source."""
-        self._hits *= self.decay
-        self._offered = self._offered * self.decay + np.array([counts.get(s, 0) for s in self.sources], dtype=float)
-
-    def note(self, sources: Sequence[str], hits: BoolArray) -> None:
-        """Credit the sources of evaluated proposals with their hits."""
-        for source, hit in zip(sources, hits, strict=True):
-            if source in self.sources:
-                self._hits[self.sources.index(source)] += hit
-
-    def shares(self) -> dict[str, float]:
-        """Parts of the pool, which sum to 1."""
-        if not self.adaptive:
-            return dict(zip(self.sources, self.start.tolist(), strict=True))
-        offered = self._offered / max(self._offered.sum(), 1.0)
-        gain = self.start * (1 + self._hits) / (1 + self._hits.sum() * offered)
-        on = self.start > 0
-        shares = np.where(on, self.least + (1 - self.least * on.sum()) * gain / gain.sum(), 0.0)
-        return dict(zip(self.sources, shares.tolist(), strict=True))
-
-    def state_dict(self) -> dict[str, Any]:
-        """The memory."""
-        return {"hits": self._hits.copy(), "offered": self._offered.copy()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the memory."""
-        self._hits, self._offered = np.array(state["hits"]), np.array(state["offered"])
 
 
 class RoundFigures:

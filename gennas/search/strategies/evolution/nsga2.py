@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
-from gennas.search.strategies._trials import pack_trials, unpack_trials
+from gennas.search.objectives import Objectives
+from gennas.search.state import pack_trials, unpack_trials
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
+from gennas.spaces.base import Space
 
 __all__ = ["NSGA2"]
 
@@ -49,8 +51,16 @@ class NSGA2(Strategy):
         20
     """
 
-    def __init__(self, *args: Any, population_size: int = 20, crossover: float = 0.9, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        space: Space,
+        objectives: Objectives,
+        seed: int = 0,
+        *,
+        population_size: int = 20,
+        crossover: float = 0.9,
+    ) -> None:
+        super().__init__(space, objectives, seed)
         if population_size < 2 or not 0 <= crossover <= 1:
             raise ConfigError(
                 f"Expected at least two members and a probability of crossover, got {population_size} and {crossover}."

@@ -14,8 +14,10 @@ import numpy as np
 
 from gennas.errors import ConfigError
 from gennas.graph import Architecture, Population
+from gennas.search.objectives import Objectives
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
+from gennas.spaces.base import Space
 
 __all__ = ["RegularizedEvolution"]
 
@@ -39,8 +41,16 @@ class RegularizedEvolution(Strategy):
         ConfigError: a size is not positive.
     """
 
-    def __init__(self, *args: Any, population_size: int = 50, sample_size: int = 10, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self,
+        space: Space,
+        objectives: Objectives,
+        seed: int = 0,
+        *,
+        population_size: int = 50,
+        sample_size: int = 10,
+    ) -> None:
+        super().__init__(space, objectives, seed)
         if population_size < 1 or sample_size < 1:
             raise ConfigError(f"Expected positive sizes, got population {population_size}, sample {sample_size}.")
         self.population_size, self.sample_size = population_size, sample_size

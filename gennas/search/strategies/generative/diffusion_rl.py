@@ -15,17 +15,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from gennas.errors import ConfigError
+from gennas.generators.weights import pack_weights, unpack_weights
 from gennas.graph import Population
-from gennas.search.strategies.generative.sources import pack_weights, unpack_weights
-from gennas.search.strategies.rounds import (
-    FloatArray,
-    GeneratorRounds,
-    check_positive,
-    likelihood_ratio,
-    ranks,
-)
+from gennas.search.objectives import Objectives
+from gennas.search.strategies.generative.generator_rounds import FloatArray, GeneratorRounds, likelihood_ratio
+from gennas.search.strategies.rounds import check_positive, ranks
 from gennas.search.strategy import STRATEGIES
 from gennas.search.trial import Origin, Proposal
+from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +83,10 @@ class DiffusionRL(GeneratorRounds):
 
     def __init__(
         self,
-        *args: Any,
+        space: Space,
+        objectives: Objectives,
+        seed: int = 0,
+        *,
         replay: Literal["none", "archive"] = "none",
         ranker: Literal["implicit", "none"] = "implicit",
         epochs: int = 1,
@@ -101,10 +101,16 @@ class DiffusionRL(GeneratorRounds):
         round_size: int = 4,
         unlabelled: int = 2000,
         pretrain_steps: int = 100,
-        **kwargs: Any,
     ) -> None:
-        sizes = {"warm_start": warm_start, "round_size": round_size, "unlabelled": unlabelled}
-        super().__init__(*args, **sizes, pretrain_steps=pretrain_steps, **kwargs)
+        super().__init__(
+            space,
+            objectives,
+            seed,
+            warm_start=warm_start,
+            round_size=round_size,
+            unlabelled=unlabelled,
+            pretrain_steps=pretrain_steps,
+        )
         check_positive(epochs=epochs, updates=updates, lr=lr, clip=clip, num_steps=num_steps, samples=samples)
         if replay not in ("archive", "none") or ranker not in ("implicit", "none") or anchor < 0:
             raise ConfigError(

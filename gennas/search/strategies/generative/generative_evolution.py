@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
-from gennas.search.strategies.rounds import FloatArray, GeneratorRounds, check_positive, likelihood_ratio, ranks
+from gennas.search.objectives import Objectives
+from gennas.search.strategies.generative.generator_rounds import FloatArray, GeneratorRounds, likelihood_ratio
+from gennas.search.strategies.rounds import check_positive, ranks
 from gennas.search.strategy import STRATEGIES
 from gennas.search.trial import Origin, Proposal
+from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
     from gennas.generators.diffusion import DiffusionGenerator
@@ -68,7 +71,10 @@ class GenerativeEvolution(GeneratorRounds):
 
     def __init__(
         self,
-        *args: Any,
+        space: Space,
+        objectives: Objectives,
+        seed: int = 0,
+        *,
         population_size: int = 20,
         sample_size: int = 5,
         survival: Literal["elitist", "ageing"] = "elitist",
@@ -84,10 +90,16 @@ class GenerativeEvolution(GeneratorRounds):
         round_size: int = 4,
         unlabelled: int = 2000,
         pretrain_steps: int = 100,
-        **kwargs: Any,
     ) -> None:
-        sizes = {"warm_start": warm_start, "round_size": round_size, "unlabelled": unlabelled}
-        super().__init__(*args, **sizes, pretrain_steps=pretrain_steps, **kwargs)
+        super().__init__(
+            space,
+            objectives,
+            seed,
+            warm_start=warm_start,
+            round_size=round_size,
+            unlabelled=unlabelled,
+            pretrain_steps=pretrain_steps,
+        )
         check_positive(population_size=population_size, sample_size=sample_size, children=children)
         check_positive(refit_every=refit_every, refit_steps=refit_steps)
         if survival not in ("elitist", "ageing") or ranker not in ("odds", "none"):

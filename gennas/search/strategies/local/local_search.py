@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from gennas.graph import Architecture
+from gennas.search.objectives import Objectives
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
+from gennas.spaces.base import Space
 
 __all__ = ["LocalSearch"]
 
@@ -26,8 +28,8 @@ class LocalSearch(Strategy):
     it gives the next neighbours in line and moves to the first that improves.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, space: Space, objectives: Objectives, seed: int = 0) -> None:
+        super().__init__(space, objectives, seed)
         self._current: Trial | None = None
         self._queue: list[Architecture] = []
 

@@ -1,31 +1,11 @@
-"""Credit of sources, and figures of rounds, by hand."""
+"""Figures of rounds, by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from gennas.search.strategies.bayesian.figures import RoundFigures, SourceCredit
-
-
-def test_fixed_shares_stay() -> None:
-    credit = SourceCredit({"diffusion": 0.2, "mutation": 0.5, "random": 0.3})
-    credit.offer({"diffusion": 1, "mutation": 1, "random": 1})
-    credit.note(["diffusion"], np.array([True]))
-    assert credit.shares() == {"diffusion": 0.2, "mutation": 0.5, "random": 0.3}
-
-
-def test_yield_moves_shares_and_is_forgotten() -> None:
-    credit = SourceCredit({"diffusion": 0.4, "mutation": 0.3, "random": 0.3}, adaptive=True, decay=0.5)
-    assert list(credit.shares().values()) == pytest.approx([0.1 + 0.7 * 0.4, 0.1 + 0.7 * 0.3, 0.1 + 0.7 * 0.3])
-    for _ in range(5):
-        credit.offer({"diffusion": 40, "mutation": 30, "random": 30})
-        credit.note(["mutation", "mutation", "random"], np.array([True, True, False]))
-    good = credit.shares()
-    assert sum(good.values()) == pytest.approx(1) and good["mutation"] > 0.5 and min(good.values()) >= 0.1
-    for _ in range(20):
-        credit.offer({"diffusion": 40, "mutation": 30, "random": 30})
-    assert credit.shares()["mutation"] == pytest.approx(0.31, abs=1e-3)
+from gennas.search.strategies.bayesian.figures import RoundFigures
 
 
 def test_figures_by_hand() -> None:

@@ -8,9 +8,9 @@ import pytest
 from gennas.errors import ConfigError
 from gennas.eval.base import FULL_FIDELITY
 from gennas.execution import SerialExecutor
+from gennas.generators.weights import pack_weights
 from gennas.search import Archive, Objective, Objectives, Search, Strategy, Trial
 from gennas.search.strategies import DiffusionRL
-from gennas.search.strategies.rounds import pack_weights
 from gennas.spaces import NASBench201, Space
 from gennas.testing import StrategyContract, SyntheticEvaluator
 

@@ -10,6 +10,7 @@ from gennas.eval.tables import open_table
 from gennas.generators.diffusion import DiffusionGenerator
 from gennas.search import Constraint, Objective, Objectives, Trial
 from gennas.search.strategies import GenerativeSearch
+from gennas.search.strategies.sources import Evidence
 from gennas.search.trial import Origin, Proposal
 from gennas.spaces import NASBenchGraph
 from gennas.workbench.config import SearchConfig
@@ -61,7 +62,7 @@ def test_one_model_keeps_any_bound_that_it_is_asked_for() -> None:
         ]
     )
     seen, outcomes = strategy._archive()
-    strategy._refresh_samples(seen, outcomes)
+    strategy._update_sources(Evidence(seen, outcomes, strategy.elites))
     generator, shares = strategy.generator, []
     for least in (0.5, 0.8):
         asked = np.column_stack([np.full(300, 0.5), least + (1 - least) * np.random.default_rng(2).random(300)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,37 +11,24 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
 from gennas.eval.base import Direction
+from gennas.generators.registry import new_generator
+from gennas.generators.weights import pack_weights, unpack_weights
 from gennas.graph import Population
-from gennas.registry import Registry
+from gennas.runtime.seeds import draw_seed
 from gennas.search.objectives import Objectives
+from gennas.search.strategies.sources import Evidence, Source
 from gennas.search.trial import Trial
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from gennas.generators.conditions import ConditionScale
     from gennas.models.base import Generator
 
-__all__ = ["GENERATORS", "GeneratorSource", "condition_scales", "make_generator", "pack_weights", "unpack_weights"]
+__all__ = ["GeneratorSource", "condition_scales", "make_generator"]
 
 FloatArray = NDArray[np.float64]
 
 _ELBO_STEPS = 8
-
-GENERATORS: Registry[Callable[[Space, int, int, float], Generator]] = Registry("generator")
-"""Makers of generators: ``make(space, num_conditions, seed, guidance_scale)``; the names are sources."""
-
-
-def _own(kind: str, space: Space, num_conditions: int, seed: int, guidance_scale: float) -> Generator:
-    from gennas.generators.trained import generator_class
-
-    made = generator_class(kind)
-    return made(space.schema, space.legal, num_conditions, made.settings_type(guidance_scale=guidance_scale), seed)
-
-
-for _kind in ("diffusion", "autoregressive", "latent"):
-    GENERATORS.register(_kind)(partial(_own, _kind))
 
 
 def make_generator(
@@ -56,7 +42,7 @@ def make_generator(
     """
     if pretrained is None:
         number = len(objectives.objectives) + len(objectives.constraints)
-        return GENERATORS.get(name)(space, number, seed, guidance_scale)
+        return new_generator(name, space, number, seed, guidance_scale)
     from gennas.generators.trained import TrainedGenerator
 
     found = TrainedGenerator.from_pretrained(pretrained, space)
@@ -76,11 +62,11 @@ def condition_scales(objectives: Objectives, trials: Sequence[Trial] = ()) -> li
     return [ConditionScale.of(metric, direction, values[metric]) for metric, direction in wanted]
 
 
-class GeneratorSource:
-    """A generator with what it drew last.
+class GeneratorSource(Source):
+    """A generator with what it drew last: it draws anew when it was refitted, and serves that until the next time.
 
     Args:
-        name: in :data:`GENERATORS`.
+        name: in :data:`gennas.generators.registry.GENERATORS`, or an import path.
         space: of the architectures.
         make: a new generator, not trained.
         first_steps: optimiser steps of the label-free pre-training.
@@ -106,7 +92,7 @@ class GeneratorSource:
             return
         self.generator = self.make()
         if self.first_steps:
-            self.generator.fit(unlabelled(), steps=self.first_steps, seed=_seed(rng))
+            self.generator.fit(unlabelled(), steps=self.first_steps, seed=draw_seed(rng))
 
     def refit(
         self, archs: Population, conditions: FloatArray | None, weights: FloatArray, rng: np.random.Generator
@@ -114,14 +100,18 @@ class GeneratorSource:
         """Train further on what was evaluated, from the weights there are."""
         assert self.generator is not None
         if self.steps:
-            self.generator.fit(archs, conditions, weights, self.steps, _seed(rng))
+            self.generator.fit(archs, conditions, weights, self.steps, draw_seed(rng))
 
-    def draw(self, n: int, conditions: FloatArray | None, rng: np.random.Generator) -> Population:
+    def renew(self, n: int, conditions: FloatArray | None, rng: np.random.Generator) -> Population:
         """Draw ``n`` samples under ``conditions``, keep their canonical forms, and return them as they came."""
         assert self.generator is not None
-        raw = self.generator.sample(n, conditions, seed=_seed(rng))
+        raw = self.generator.sample(n, conditions, seed=draw_seed(rng))
         self.drawn = self.space.canonical(raw[self.space.is_valid(raw)]) if len(raw) else raw
         return raw
+
+    def draw(self, n: int, evidence: Evidence, rng: np.random.Generator) -> Population:
+        """What was drawn last, whatever ``n``."""
+        return self.drawn
 
     def elbo_gap(self, good: Population, other: Population) -> float | None:
         """By how many nats the likelihood bound favours ``good`` ones on average; None where there is no bound."""
@@ -143,35 +133,3 @@ class GeneratorSource:
         if "weights" in state:
             self.generator = self.make()
             unpack_weights(self.generator, state["weights"])
-
-
-def pack_weights(generator: Generator) -> dict[str, NDArray[Any]]:
-    """The weights of all networks of a generator, by name."""
-    return {
-        f"{i}.{name}": tensor.cpu().numpy().copy()
-        for i, module in enumerate(_modules(generator))
-        for name, tensor in module.state_dict().items()
-    }
-
-
-def unpack_weights(generator: Generator, weights: Mapping[str, NDArray[Any]]) -> None:
-    """Load what :func:`pack_weights` returned."""
-    import torch
-
-    for i, module in enumerate(_modules(generator)):
-        own = {name.removeprefix(f"{i}."): array for name, array in weights.items() if name.startswith(f"{i}.")}
-        module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in own.items()})
-
-
-def _modules(generator: Generator) -> list[nn.Module]:
-    """The networks that a generator, or a pipeline in it, holds."""
-    from torch import nn
-
-    parts = list(vars(generator).values())
-    for part in vars(generator).values():
-        parts.extend(getattr(part, "components", {}).values())
-    return [part for part in parts if isinstance(part, nn.Module)]
-
-
-def _seed(rng: np.random.Generator) -> int:
-    return int(rng.integers(2**31))
