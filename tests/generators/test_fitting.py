@@ -190,12 +190,12 @@ def test_training_tensors_are_checked() -> None:
     D, c, w = training_tensors(np.zeros((2, 3), dtype=np.int16), 1, None, None)
     assert (D.dtype, c.isnan().all().item(), w.tolist()) == (torch.int64, True, [1.0, 1.0])
     with pytest.raises(ConfigError, match="at least one architecture"):
-        training_tensors(np.zeros((0, 3)), 1, None, None)
+        training_tensors(np.zeros((0, 3), dtype=np.int16), 1, None, None)
     with pytest.raises(ConfigError, match=r"Expected conditions \(2, 1\).*got \(2, 2\)"):
-        training_tensors(np.zeros((2, 3)), 1, np.zeros((2, 2)), None)
+        training_tensors(np.zeros((2, 3), dtype=np.int16), 1, np.zeros((2, 2)), None)
     for weights in ([1.0, -1.0], [0.0, 0.0], [np.nan, 1.0]):
         with pytest.raises(ConfigError, match="finite, not negative"):
-            training_tensors(np.zeros((2, 3)), 1, None, np.array(weights))
+            training_tensors(np.zeros((2, 3), dtype=np.int16), 1, None, np.array(weights))
 
 
 @dataclass(frozen=True)
