@@ -18,6 +18,7 @@ from gennas.models.base import FloatArray
 from gennas.models.encoder import GraphEncoder
 from gennas.models.schema import check_schema
 from gennas.models.surrogate import normal_scores
+from gennas.models.tensors import graph_tensors
 from gennas.spaces.base import Space, TaskSpec
 
 __all__ = ["free_properties", "pretrain_encoder"]
@@ -77,8 +78,7 @@ def pretrain_encoder(
         raise ConfigError("Expected at least one architecture to pre-train the encoder on, got none.")
     targets = _targets(encoder, properties, len(archs)).to(encoder.device)
     generator = torch.Generator().manual_seed(seed)
-    X = torch.from_numpy(archs.X.astype(np.int64)).to(encoder.device)
-    E = torch.from_numpy(archs.E.astype(np.int64)).to(encoder.device)
+    X, E = graph_tensors(archs, encoder.device)
 
     def loss(rows: Tensor) -> Tensor:
         rows = rows.to(X.device)

@@ -23,6 +23,7 @@ from gennas.models.latent import (
 )
 from gennas.models.latent.pipeline import SchedulerName
 from gennas.models.schema import check_schema
+from gennas.models.tensors import decision_tensor, graph_tensors
 from gennas.models.weights import copy_weights
 from gennas.runtime.threads import one_thread
 
@@ -57,11 +58,8 @@ def fit_autoencoder(
     random = _random_decisions(autoencoder.schema, legal, min(half * steps, 20_000), rng)
 
     def loss(batch: Population) -> Tensor:
-        X, E, D = (
-            torch.from_numpy(a.astype(np.int64)).to(autoencoder.device) for a in (batch.X, batch.E, batch.decisions)
-        )
-        logits = autoencoder(X, E, generator)
-        return nn.functional.cross_entropy(logits.flatten(0, 1), D.flatten())
+        logits = autoencoder(*graph_tensors(batch, autoencoder.device), generator)
+        return nn.functional.cross_entropy(logits.flatten(0, 1), decision_tensor(batch, autoencoder.device).flatten())
 
     batches = (
         Population.concat([known[half * i : half * (i + 1)], random[rng.integers(len(random), size=half)]])
