@@ -17,7 +17,7 @@ from scipy.stats import kendalltau, rankdata, spearmanr
 from gennas.errors import ConfigError
 
 __all__ = [
-    "MEASURES",
+    "RANK_MEASURES",
     "Interval",
     "correlate",
     "kendall",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-Measure = Callable[[FloatArray, FloatArray], float]
+RankMeasure = Callable[[FloatArray, FloatArray], float]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def precision_at_top(scores: ArrayLike, labels: ArrayLike, share: float = 0.05) 
     return float(_share_of_places(s, places) @ _share_of_places(y, places) / places.sum())
 
 
-def within_top(scores: ArrayLike, labels: ArrayLike, share: float = 0.1, measure: Measure = spearman) -> float:
+def within_top(scores: ArrayLike, labels: ArrayLike, share: float = 0.1, measure: RankMeasure = spearman) -> float:
     """``measure`` among the truly best ``share`` only (with all that tie with the last of them).
 
     A search ends there; proxies with a high correlation over all architectures often have none here.
@@ -127,7 +127,7 @@ def within_top(scores: ArrayLike, labels: ArrayLike, share: float = 0.1, measure
     return measure(s[best], y[best]) if best.sum() > 1 else float("nan")
 
 
-MEASURES: Mapping[str, Measure] = {
+RANK_MEASURES: Mapping[str, RankMeasure] = {
     "kendall": kendall,
     "spearman": spearman,
     "ndcg": ndcg,
@@ -141,7 +141,7 @@ def correlate(
     scores: ArrayLike,
     labels: ArrayLike,
     *,
-    measures: Mapping[str, Measure] = MEASURES,
+    measures: Mapping[str, RankMeasure] = RANK_MEASURES,
     resamples: int = 200,
     level: float = 0.95,
     seed: int = 0,
@@ -181,7 +181,7 @@ def correlate(
 
 
 def _interval(
-    measure: Measure, s: FloatArray, y: FloatArray, samples: list[tuple[FloatArray, FloatArray]], level: float
+    measure: RankMeasure, s: FloatArray, y: FloatArray, samples: list[tuple[FloatArray, FloatArray]], level: float
 ) -> Interval:
     found = np.array([measure(a, b) for a, b in samples])
     found = found[np.isfinite(found)]

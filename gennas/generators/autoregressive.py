@@ -7,16 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gennas.generators.base import NetworkGenerator
-from gennas.generators.fitting import (
-    chunks,
-    drop_conditions,
-    steps_on_one_thread,
-    training_tensors,
-    warm_cosine,
-)
+from gennas.generators.fitting import chunks, descend, drop_conditions, training_tensors, weighted_rows
 from gennas.graph import Population
 from gennas.models.autoregressive import DecisionLM, DecisionVocabulary
 from gennas.models.base import FloatArray
@@ -52,23 +46,13 @@ def fit_autoregressive(
     """
     D, c, w = training_tensors(archs.decisions, model.vocabulary.num_conditions, conditions, weights)
     generator = torch.Generator().manual_seed(seed)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: warm_cosine(i, steps))
-    losses = np.empty(steps)
-    model.train()
-    for i in steps_on_one_thread(steps):
-        rows = torch.multinomial(w, batch_size, replacement=True, generator=generator)
+
+    def loss(rows: Tensor) -> Tensor:
         x = D[rows].to(model.device)
         logits = model(x, drop_conditions(c[rows], cond_dropout, generator))
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), x.flatten())
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        losses[i] = loss.item()
-    model.eval()
-    return losses
+        return nn.functional.cross_entropy(logits.flatten(0, 1), x.flatten())
+
+    return descend(model, weighted_rows(w, batch_size, generator), loss, steps, lr)
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from gennas.errors import ConfigError
 from gennas.generators.base import NetworkGenerator
 from gennas.generators.encoder import pretrain_encoder
-from gennas.generators.fitting import drop_conditions, steps_on_one_thread, training_tensors, warm_cosine
-from gennas.generators.flat_adamw import FlatAdamW
+from gennas.generators.fitting import descend, drop_conditions, training_tensors
 from gennas.graph import Population
 from gennas.models.base import FloatArray
 from gennas.models.diffusion import ArchitectureDiffusionPipeline, CategoricalScheduler, GraphDenoiser
@@ -51,22 +50,16 @@ def fit_diffusion(
         ConfigError: no architectures, or shapes that do not fit.
     """
     x0, c, w = _training_tensors(denoiser, decisions, conditions, weights)
-    optimiser = FlatAdamW(denoiser.parameters(), lr)
     pi = scheduler.stationary(denoiser.mask)
-    batches = _batches(x0, c, w, scheduler, pi.cpu(), steps, batch_size, cond_dropout, seed)
-    losses = []
-    denoiser.train()
-    for i in steps_on_one_thread(steps):
-        clean, x_t, t, known = (part.to(pi.device) for part in next(batches))
+
+    def loss(batch: tuple[Tensor, ...]) -> Tensor:
+        clean, x_t, t, known = (part.to(pi.device) for part in batch)
         with torch.autocast(pi.device.type, torch.bfloat16, enabled=pi.device.type == "cuda"):
             logits = denoiser(x_t, t / scheduler.num_steps, known)
-        loss = _denoising_loss(scheduler.evident(logits.float(), x_t, t, pi), clean, x_t)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step(warm_cosine(i, steps))
-        losses.append(loss.detach())
-    denoiser.eval()
-    optimiser.release()
-    return torch.stack(losses).double().cpu().numpy() if losses else np.empty(0)
+        return _denoising_loss(scheduler.evident(logits.float(), x_t, t, pi), clean, x_t)
+
+    batches = _batches(x0, c, w, scheduler, pi.cpu(), steps, batch_size, cond_dropout, seed)
+    return descend(denoiser, batches, loss, steps, lr)
 
 
 def _batches(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gennas.errors import ConfigError
 from gennas.eval.complexity import count_flops
-from gennas.generators.fitting import steps_on_one_thread, warm_cosine
+from gennas.generators.fitting import descend, uniform_rows
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.graph.features import graph_features
 from gennas.graph.graf import graf_features
@@ -18,6 +18,7 @@ from gennas.models.base import FloatArray
 from gennas.models.encoder import GraphEncoder
 from gennas.models.schema import check_schema
 from gennas.models.surrogate import normal_scores
+from gennas.models.tensors import graph_tensors
 from gennas.spaces.base import Space, TaskSpec
 
 __all__ = ["free_properties", "pretrain_encoder"]
@@ -77,25 +78,18 @@ def pretrain_encoder(
         raise ConfigError("Expected at least one architecture to pre-train the encoder on, got none.")
     targets = _targets(encoder, properties, len(archs)).to(encoder.device)
     generator = torch.Generator().manual_seed(seed)
-    X = torch.from_numpy(archs.X.astype(np.int64)).to(encoder.device)
-    E = torch.from_numpy(archs.E.astype(np.int64)).to(encoder.device)
-    optimiser = torch.optim.AdamW(encoder.parameters(), lr=lr, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: warm_cosine(i, steps))
-    losses = np.empty(steps)
-    encoder.train()
-    for i in steps_on_one_thread(steps):
-        rows = torch.randint(len(X), (batch_size,), generator=generator).to(X.device)
+    X, E = graph_tensors(archs, encoder.device)
+
+    def loss(rows: Tensor) -> Tensor:
+        rows = rows.to(X.device)
         hidden = _hidden_slots(archs.schema, batch_size, mask_ratio, generator)
-        loss = _reconstruction_loss(encoder, X[rows], E[rows], *(h.to(X.device) for h in hidden))
+        value = _reconstruction_loss(encoder, X[rows], E[rows], *(h.to(X.device) for h in hidden))
         if targets.shape[1]:
-            loss = loss + property_weight * _property_loss(encoder, X[rows], E[rows], targets[rows])
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        losses[i] = loss.item()
-    encoder.eval()
-    return losses
+            value = value + property_weight * _property_loss(encoder, X[rows], E[rows], targets[rows])
+        return value
+
+    rows = uniform_rows(len(X), batch_size, generator)
+    return descend(encoder, rows, loss, steps, lr, betas=(0.9, 0.999), max_norm=None)
 
 
 def free_properties(

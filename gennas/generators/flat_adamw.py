@@ -11,7 +11,7 @@ __all__ = ["FlatAdamW"]
 
 
 class FlatAdamW:
-    """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) with gradients clipped to a norm of 1.
+    """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) with clipped gradients.
 
     While it works, the parameters are views of one vector; :meth:`release` makes them independent
     again. For small networks on a CPU, where the cost per tensor dominates.
@@ -21,6 +21,7 @@ class FlatAdamW:
         lr: learning rate.
         weight_decay: decoupled decay.
         betas: decay of the running mean and square of the gradient.
+        max_norm: longest gradient, all parameters together; None: as long as it is.
     """
 
     def __init__(
@@ -29,8 +30,10 @@ class FlatAdamW:
         lr: float,
         weight_decay: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.99),
+        max_norm: float | None = 1.0,
     ) -> None:
-        self.parameters, self.lr, self.weight_decay, self.betas = list(parameters), lr, weight_decay, betas
+        self.parameters, self.lr, self.weight_decay = list(parameters), lr, weight_decay
+        self.betas, self.max_norm = betas, max_norm
         self.values = torch.cat([p.detach().flatten() for p in self.parameters])
         self.mean, self.square = torch.zeros_like(self.values), torch.zeros_like(self.values)
         self.steps = 0
@@ -43,7 +46,8 @@ class FlatAdamW:
         self.steps += 1
         beta1, beta2 = self.betas
         gradient = torch.cat([_gradient(p) for p in self.parameters])
-        gradient *= (1 / (gradient.norm() + 1e-6)).clamp(max=1)
+        if self.max_norm is not None:
+            gradient *= (self.max_norm / (gradient.norm() + 1e-6)).clamp(max=1)
         self.mean.lerp_(gradient, 1 - beta1)
         self.square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         scale = (self.square / (1 - beta2**self.steps)).sqrt_().add_(1e-8)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gennas.errors import ConfigError
 from gennas.generators.base import NetworkGenerator
-from gennas.generators.fitting import drop_conditions, steps_on_one_thread, training_tensors, warm_cosine
+from gennas.generators.fitting import descend, drop_conditions, training_tensors, weighted_rows
 from gennas.graph import GraphSchema, Population
 from gennas.models.base import FloatArray, Legality
 from gennas.models.latent import (
@@ -23,6 +23,7 @@ from gennas.models.latent import (
 )
 from gennas.models.latent.pipeline import SchedulerName
 from gennas.models.schema import check_schema
+from gennas.models.tensors import decision_tensor, graph_tensors
 from gennas.models.weights import copy_weights
 from gennas.runtime.threads import one_thread
 
@@ -55,23 +56,16 @@ def fit_autoencoder(
     half = batch_size // 2
     known = archs[rng.integers(len(archs), size=half * steps)]
     random = _random_decisions(autoencoder.schema, legal, min(half * steps, 20_000), rng)
-    optimiser = torch.optim.AdamW(autoencoder.parameters(), lr=lr, weight_decay=1e-4, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: warm_cosine(i, steps))
-    losses = np.empty(steps)
-    autoencoder.train()
-    for i in steps_on_one_thread(steps):
-        rows = rng.integers(len(random), size=half)
-        batch = Population.concat([known[half * i : half * (i + 1)], random[rows]])
-        X, E, D = (
-            torch.from_numpy(a.astype(np.int64)).to(autoencoder.device) for a in (batch.X, batch.E, batch.decisions)
-        )
-        logits = autoencoder(X, E, generator)
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), D.flatten())
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-        losses[i] = loss.item()
+
+    def loss(batch: Population) -> Tensor:
+        logits = autoencoder(*graph_tensors(batch, autoencoder.device), generator)
+        return nn.functional.cross_entropy(logits.flatten(0, 1), decision_tensor(batch, autoencoder.device).flatten())
+
+    batches = (
+        Population.concat([known[half * i : half * (i + 1)], random[rng.integers(len(random), size=half)]])
+        for i in range(steps)
+    )
+    losses = descend(autoencoder, batches, loss, steps, lr, weight_decay=1e-4, max_norm=None)
     autoencoder.trained.fill_(True)
     autoencoder.eval()
     return losses
@@ -110,25 +104,17 @@ def fit_latent_diffusion(
     denoiser, predictor = pipeline.denoiser, pipeline.predictor
     _, c, w = training_tensors(archs.decisions, denoiser.num_conditions, conditions, weights)
     generator = torch.Generator().manual_seed(seed)
-    parameters = [*denoiser.parameters(), *predictor.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=lr, weight_decay=0.01, betas=(0.9, 0.99), fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda i: warm_cosine(i, steps))
-    losses = np.empty(steps)
     with one_thread():
         z0 = pipeline.autoencoder.embed(archs)
-    for i in steps_on_one_thread(steps):
-        rows = torch.multinomial(w, batch_size, replacement=True, generator=generator)
+
+    def loss(rows: Tensor) -> Tensor:
         known = c[rows].to(z0.device)
         z, time, target = _noisy(z0[rows], pipeline.scheduler, generator)
         velocity = denoiser(z, time, drop_conditions(known, cond_dropout, generator))
-        loss = nn.functional.mse_loss(velocity, target) + _prediction_loss(predictor(z, time), known)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        schedule.step()
-        losses[i] = loss.item()
-    return losses
+        return nn.functional.mse_loss(velocity, target) + _prediction_loss(predictor(z, time), known)
+
+    both = nn.ModuleList([denoiser, predictor])
+    return descend(both, weighted_rows(w, batch_size, generator), loss, steps, lr)
 
 
 def _noisy(z0: Tensor, scheduler: object, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from gennas.errors import ConfigError
-from gennas.generators.fitting import steps_on_one_thread, warm_cosine
-from gennas.generators.flat_adamw import FlatAdamW
+from gennas.generators.fitting import descend, uniform_rows
 from gennas.models.base import FloatArray
 from gennas.models.diffusion import CategoricalScheduler, GraphDenoiser
 from gennas.models.diffusion.policy import Transitions, step_divergence, step_log_probs
@@ -75,16 +74,13 @@ def fit_policy(
     with torch.no_grad():
         old = step_log_probs(denoiser, scheduler, steps)[0]
         known = step_log_probs(reference, scheduler, steps)[1]
-    optimiser = FlatAdamW(denoiser.parameters(), lr, weight_decay=0.0)
     generator = torch.Generator().manual_seed(seed)
-    values = []
-    for i in steps_on_one_thread(num_updates):
-        rows = torch.randint(len(steps), (batch_size,), generator=generator).to(A.device)
+
+    def loss(rows: Tensor) -> Tensor:
+        rows = rows.to(A.device)
         log_p, every = step_log_probs(denoiser, scheduler, steps[rows])
         gain = clipped_objective(log_p - old[rows], A[rows], clip)
-        value = (gain - anchor * step_divergence(known[rows], every)).mean()
-        (-value).backward()  # type: ignore[no-untyped-call]
-        optimiser.step(warm_cosine(i, num_updates))
-        values.append(value.detach())
-    optimiser.release()
-    return torch.stack(values).cpu().numpy()
+        return -(gain - anchor * step_divergence(known[rows], every)).mean()
+
+    rows = uniform_rows(len(steps), batch_size, generator)
+    return -descend(denoiser, rows, loss, num_updates, lr, weight_decay=0.0)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.graph.architecture import Population
-from gennas.graph.paths import free_labels
+from gennas.graph.paths import free_labels, longest_from, paths_by_length, reverse
 
 __all__ = ["decision_one_hot", "graph_features", "path_bag", "subtree_bag"]
 
@@ -155,7 +155,7 @@ def _ordinals(population: Population) -> Columns:
 def _paths(population: Population) -> Columns:
     schema, A = population.schema, population.E > 0
     nodes, edges = free_labels(schema)
-    columns = {f"paths:length={m}": p for m, p in enumerate(_paths_by_length(A).T, start=1)}
+    columns = {f"paths:length={m}": p for m, p in enumerate(paths_by_length(A).T, start=1)}
     inner = np.ones(A.shape[1], dtype=bool)
     inner[[0, -1]] = False
     for o in nodes:
@@ -169,35 +169,14 @@ def _paths(population: Population) -> Columns:
 
 def _paths_of(label: str, pure: BoolArray, A: BoolArray, weight: BoolArray) -> Columns:
     """Path features of one label: ``pure`` are the edges of paths with this label only."""
-    by_length = _paths_by_length(pure)
+    by_length = paths_by_length(pure)
     shortest = np.where(by_length.any(axis=1), (by_length > 0).argmax(axis=1) + 1, 0)
     gain = weight if weight.ndim == 3 else np.broadcast_to(weight[:, None], A.shape)
     return {
         f"paths:{label}": by_length.sum(axis=1),
         f"shortest:{label}": shortest.astype(float),
-        f"most:{label}": np.maximum(_longest(A, gain)[:, -1], 0.0),
+        f"most:{label}": np.maximum(longest_from(_first(A), A, gain)[:, -1], 0.0),
     }
-
-
-def _paths_by_length(A: BoolArray) -> FloatArray:
-    """Number of paths from slot 0 to the last slot with 1 … n-1 edges, ``(b, n-1)``: rows of powers of ``A``."""
-    b, n = A.shape[:2]
-    reach, counts = np.zeros((b, n)), np.zeros((b, n - 1))
-    reach[:, 0] = 1.0
-    for m in range(n - 1):
-        reach = np.einsum("bu,buv->bv", reach, A)
-        counts[:, m] = reach[:, -1]
-    return counts
-
-
-def _longest(A: BoolArray, gain: BoolArray) -> FloatArray:
-    """Largest sum of ``gain`` over paths from slot 0 to every slot, ``(b, n)``; -inf where none leads there."""
-    b, n = A.shape[:2]
-    best = np.full((b, n), -np.inf)
-    best[:, 0] = 0.0
-    for v in range(1, n):  # slots are in topological order
-        best[:, v] = np.where(A[:, :v, v], best[:, :v] + gain[:, :v, v], -np.inf).max(axis=1)
-    return best
 
 
 def _node_degrees(population: Population) -> Columns:
@@ -225,9 +204,8 @@ def _edge_degrees(population: Population) -> Columns:
 
 def _shape(population: Population) -> Columns:
     A = population.E > 0
-    n = A.shape[1]
-    reverse = A[:, ::-1, ::-1].swapaxes(1, 2)
-    level, to_output = _longest(A, A), _longest(reverse, reverse)[:, ::-1]
+    n, first, turned = A.shape[1], _first(A), reverse(A)
+    level, to_output = longest_from(first, A, A), longest_from(first, turned, turned)[:, ::-1]
     between = np.isfinite(level) & np.isfinite(to_output)
     at_level = between[..., None] & (level[..., None] == np.arange(n))
     return {
@@ -235,3 +213,9 @@ def _shape(population: Population) -> Columns:
         "depth": np.maximum(level[:, -1], 0.0),
         "width": at_level.sum(axis=1).max(axis=1).astype(float),
     }
+
+
+def _first(A: BoolArray) -> BoolArray:
+    """Slot 0, the input, among the slots of graphs ``(b, n, n)``."""
+    first: BoolArray = np.eye(1, A.shape[-1], dtype=bool)[0]
+    return first

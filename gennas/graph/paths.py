@@ -33,6 +33,17 @@ def paths_from(starts: BoolArray, A: NDArray[np.generic]) -> FloatArray:
     return count
 
 
+def paths_by_length(A: BoolArray) -> FloatArray:
+    """Number of paths from the first node to the last with 1 … n-1 edges, ``(..., n-1)``: rows of powers of ``A``."""
+    n = A.shape[-1]
+    reach, counts = np.zeros(A.shape[:-1]), np.zeros((*A.shape[:-2], n - 1))
+    reach[..., 0] = 1.0
+    for m in range(n - 1):
+        reach = np.einsum("...u,...uv->...v", reach, A)
+        counts[..., m] = reach[..., -1]
+    return counts
+
+
 def paths_through(schema: GraphSchema, A: BoolArray) -> tuple[FloatArray, FloatArray]:
     """How many source-to-sink paths use each node ``(..., n)`` and each edge ``(..., n, n)``."""
     sources, sinks = ends(schema)

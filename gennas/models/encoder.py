@@ -15,6 +15,7 @@ from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models.base import FloatArray
 from gennas.models.schema import check_schema, schema_from_config, schema_to_config
+from gennas.models.tensors import graph_tensors
 
 __all__ = ["GraphEncoder"]
 
@@ -137,8 +138,7 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
             CheckpointError: the population has another schema.
         """
         check_schema(self.schema, archs.schema)
-        X = torch.from_numpy(archs.X.astype(np.int64)).to(self.device)
-        E = torch.from_numpy(archs.E.astype(np.int64)).to(self.device)
+        X, E = graph_tensors(archs, self.device)
         parts = [self(X[i : i + batch_size], E[i : i + batch_size]) for i in range(0, len(X), batch_size)]
         return cast(FloatArray, torch.cat(parts).cpu().numpy().astype(np.float64))
 

@@ -15,7 +15,7 @@ import numpy as np
 from gennas.errors import ArchiveError
 from gennas.eval.base import Fidelity
 from gennas.graph import Population
-from gennas.search.state import pack_state, unpack_state
+from gennas.search.packing import pack_state, unpack_state
 from gennas.search.trial import Origin, Proposal, Status, Trial
 from gennas.spaces.base import Space
 

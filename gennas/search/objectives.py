@@ -160,15 +160,18 @@ class Objectives:
 
 
 def _fronts(values: FloatArray) -> NDArray[np.int64]:
-    """Index of the non-dominated front of each row (more is better), ``(b,)``."""
-    dominates: NDArray[np.bool_] = np.all(values[:, None] >= values[None], axis=-1)
-    dominates &= np.any(values[:, None] > values[None], axis=-1)
-    front = np.full(len(values), -1)
-    for index in range(len(values)):
-        left = front < 0
-        if not left.any():
-            break
-        front[left & ~dominates[left].any(0)] = index
+    """Index of the non-dominated front of each row (more is better), ``(b,)``; ranked by pymoo.
+
+    Equal rows share a front. A row with NaN dominates nothing and nothing dominates it: front 0.
+    """
+    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+    front = np.zeros(len(values), dtype=np.int64)
+    known = np.flatnonzero(~np.isnan(values).any(axis=1))
+    # Only the order counts; places in it are finite, and moocore under pymoo crashes on -inf in three columns.
+    places = np.stack([np.unique(-column, return_inverse=True)[1] for column in values[known].T], axis=1)
+    for index, members in enumerate(NonDominatedSorting().do(places)):
+        front[known[members]] = index
     return front
 
 

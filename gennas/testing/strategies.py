@@ -11,7 +11,7 @@ import numpy as np
 from gennas.eval.base import Evaluator, Fidelity
 from gennas.execution import SerialExecutor
 from gennas.search import Archive, Objective, Objectives, Origin, Proposal, Search, Strategy, Trial
-from gennas.search.state import pack_state, unpack_state
+from gennas.search.packing import pack_state, unpack_state
 from gennas.spaces import MacroChain, NASBench201, Space
 from gennas.testing.evaluators import FailingEvaluator, SyntheticEvaluator
 from gennas.testing.executors import FlakyExecutor

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,11 @@ from gennas.errors import CheckpointError, ConfigError
 from gennas.eval.base import Fidelity
 from gennas.runtime.files import draft, write_atomically
 
-__all__ = ["StateStore", "TrainingState", "load_state", "save_state"]
+__all__ = ["Progress", "StateStore", "TrainingState", "load_state", "save_state"]
 
 STATE_FILE = "state.safetensors"
 _RECORD = "gennas"  # key of the JSON text in the file's header
+_CURVES = ("train_loss", "val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,11 @@ class TrainingState:
 
     tensors: Mapping[str, Tensor]
     record: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, parts: Mapping[str, Mapping[str, Tensor]], record: Mapping[str, Any]) -> TrainingState:
+        """The state of named parts, which :meth:`part` gives back."""
+        return cls({f"{part}.{name}": t for part, tensors in parts.items() for name, t in tensors.items()}, record)
 
     def part(self, name: str) -> dict[str, Tensor]:
         """The tensors under ``name.``, by the rest of their names."""
@@ -59,6 +65,51 @@ class TrainingState:
                 f"{where} holds the state of another training ({changes}). "
                 "Continue with the settings it was begun with, or start anew in another directory."
             )
+
+
+@dataclass
+class Progress:
+    """How far a training has come.
+
+    Args:
+        train_loss: mean loss of every epoch.
+        val_loss: loss on the validation part after every epoch.
+        val_accuracy: accuracy there.
+        selected_epoch: the epoch whose weights count, from 1 on.
+        kept: these weights, where they are not just the last ones.
+        resumed_epoch: epochs that were run by an earlier training.
+        earlier_s: its wall time.
+    """
+
+    train_loss: list[float] = field(default_factory=list)
+    val_loss: list[float] = field(default_factory=list)
+    val_accuracy: list[float] = field(default_factory=list)
+    selected_epoch: int = 0
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
+    resumed_epoch: int = 0
+    earlier_s: float = 0.0
+
+    @classmethod
+    def of(cls, state: TrainingState, device: torch.device) -> Progress:
+        """That of a training which goes on from a state, its kept weights on ``device``."""
+        record, kept = state.record, {name: t.to(device) for name, t in state.part("kept").items()}
+        loss, val_loss, val_accuracy = (list(record[name]) for name in _CURVES)
+        return cls(loss, val_loss, val_accuracy, record["selected_epoch"], kept, len(loss), record["seconds"])
+
+    @property
+    def epochs(self) -> int:
+        """Epochs so far."""
+        return len(self.train_loss)
+
+    @property
+    def improved(self) -> bool:
+        """Whether the last epoch is the best so far: by validation accuracy, ties by validation loss."""
+        scores = [(a, -loss) for a, loss in zip(self.val_accuracy, self.val_loss, strict=True)]
+        return len(scores) == 1 or scores[-1] > max(scores[:-1])
+
+    def record(self) -> dict[str, Any]:
+        """The plain values."""
+        return {"selected_epoch": self.selected_epoch, **{name: getattr(self, name) for name in _CURVES}}
 
 
 def save_state(state: TrainingState, directory: str | Path) -> None:
@@ -104,6 +155,22 @@ def fill_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
         number, _, name = key.partition(".")
         state.setdefault(int(number), {})[name] = tensor
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def random_tensors(generator: torch.Generator, device: torch.device) -> dict[str, Tensor]:
+    """The random states that a training draws from: its own ``generator``'s and PyTorch's."""
+    states = {"cpu": torch.get_rng_state(), "batches": generator.get_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def fill_random(tensors: Mapping[str, Tensor], generator: torch.Generator, device: torch.device) -> None:
+    """Put the generators into the states that :func:`random_tensors` took."""
+    torch.set_rng_state(tensors["cpu"])
+    generator.set_state(tensors["batches"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["cuda"], device)
 
 
 class StateStore:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,12 +26,19 @@ from gennas.training.data import Batch, ImageData, Part, TaskData
 from gennas.training.fidelity import apply_fidelity
 from gennas.training.recipe import TrainConfig
 from gennas.training.result import TrainResult
-from gennas.training.state import TrainingState, fill_optimizer, load_state, optimizer_tensors, save_state
+from gennas.training.state import (
+    Progress,
+    TrainingState,
+    fill_optimizer,
+    fill_random,
+    load_state,
+    optimizer_tensors,
+    random_tensors,
+    save_state,
+)
 from gennas.training.task import Task
 
 __all__ = ["Trainer"]
-
-_CURVES = ("train_loss", "val_loss", "val_accuracy")
 
 
 class Trainer:
@@ -100,15 +107,14 @@ class Trainer:
                 test_accuracy, _ = run.evaluate("test")
         finally:
             module.to(home).to(memory_format=torch.contiguous_format if is_image else torch.preserve_format)
-        curves = tuple(run.train_loss), tuple(run.val_loss), tuple(run.val_accuracy)
-        return TrainResult(
-            *curves, run.selected_epoch, test_accuracy, run.seconds, stopped, device.type, run.resumed_epoch
-        )
+        p = run.progress
+        curves = tuple(p.train_loss), tuple(p.val_loss), tuple(p.val_accuracy)
+        return TrainResult(*curves, p.selected_epoch, test_accuracy, run.seconds, stopped, device.type, p.resumed_epoch)
 
 
 @dataclass
 class _Run:
-    """The state of one training."""
+    """One training: what it trains on, by which rule, and its progress."""
 
     module: nn.Module
     data: TaskData
@@ -118,13 +124,7 @@ class _Run:
     device: torch.device
     seed: int
     start: float
-    train_loss: list[float] = field(default_factory=list)
-    val_loss: list[float] = field(default_factory=list)
-    val_accuracy: list[float] = field(default_factory=list)
-    selected_epoch: int = 0
-    kept: dict[str, Tensor] = field(default_factory=dict)
-    resumed_epoch: int = 0
-    earlier_s: float = 0.0
+    progress: Progress = field(default_factory=Progress)
 
     def __post_init__(self) -> None:
         config, data = self.config, self.data
@@ -149,36 +149,37 @@ class _Run:
 
     def train(self, save_to: str | Path | None = None) -> Literal["finished", "patience"]:
         """Run the epochs and leave the selected weights in the module."""
-        while len(self.train_loss) < self.epochs and not self._out_of_patience():
+        while self.progress.epochs < self.epochs and not self._out_of_patience():
             self._advance()
             if save_to is not None:
                 save_state(self.state(), save_to)
-        if self.kept:
-            self.module.load_state_dict(self.kept)
+        if self.progress.kept:
+            self.module.load_state_dict(self.progress.kept)
         return "patience" if self._out_of_patience() else "finished"
 
     def _advance(self) -> None:
         """Train one epoch, measure, and keep the weights if they are the ones to keep."""
-        epoch = len(self.train_loss) + 1
-        self.train_loss.append(self._epoch(epoch))
+        progress = self.progress
+        epoch = progress.epochs + 1
+        progress.train_loss.append(self._epoch(epoch))
         accuracy, loss = self.evaluate("validation")
-        self.val_accuracy.append(accuracy)
-        self.val_loss.append(loss)
-        if self.config.select == "last" or self._improved():
-            self.selected_epoch = epoch
+        progress.val_accuracy.append(accuracy)
+        progress.val_loss.append(loss)
+        if self.config.select == "last" or progress.improved:
+            progress.selected_epoch = epoch
             if self.config.select == "best":
-                self.kept = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
+                progress.kept = {name: tensor.clone() for name, tensor in self.module.state_dict().items()}
 
     def _out_of_patience(self) -> bool:
         patience = self.config.patience
-        return patience is not None and len(self.train_loss) - self.selected_epoch >= patience
+        return patience is not None and self.progress.epochs - self.progress.selected_epoch >= patience
 
     # ------------------------------------------------------------------ states
 
     @property
     def seconds(self) -> float:
         """Wall time, with that of the trainings this one continues."""
-        return self.earlier_s + time.perf_counter() - self.start
+        return self.progress.earlier_s + time.perf_counter() - self.start
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -193,48 +194,30 @@ class _Run:
 
     def state(self) -> TrainingState:
         """Everything that the next epoch depends on."""
-        rng = {"cpu": torch.get_rng_state(), "batches": self.generator.get_state()}
-        if self.device.type == "cuda":
-            rng["cuda"] = torch.cuda.get_rng_state(self.device)
-        parts: dict[str, Mapping[str, Tensor]] = {
+        parts = {
             "network": self.module.state_dict(),
-            "kept": self.kept,
+            "kept": self.progress.kept,
             "optimizer": optimizer_tensors(self.optimizer),
-            "rng": rng,
+            "rng": random_tensors(self.generator, self.device),
         }
-        record = {
-            "identity": self.identity,
-            "steps": self.schedule.last_epoch,
-            "selected_epoch": self.selected_epoch,
-            "seconds": self.seconds,
-            **{name: getattr(self, name) for name in _CURVES},
-        }
-        return TrainingState({f"{part}.{name}": t for part, ts in parts.items() for name, t in ts.items()}, record)
+        own = {"identity": self.identity, "steps": self.schedule.last_epoch, "seconds": self.seconds}
+        return TrainingState.of(parts, own | self.progress.record())
 
     def resume(self, directory: Path) -> None:
         """Put the training into a saved state."""
         state = load_state(directory)
         state.require(self.identity, directory)
-        record = state.record
-        for name in _CURVES:
-            setattr(self, name, list(record[name]))
-        self.resumed_epoch = len(self.train_loss)
-        if self.resumed_epoch > self.epochs:
+        self.progress = Progress.of(state, self.device)
+        if self.progress.epochs > self.epochs:
             raise CheckpointError(
-                f"{directory} holds {self.resumed_epoch} epochs, more than the {self.epochs} asked for; ask for more."
+                f"{directory} holds {self.progress.epochs} epochs, more than the {self.epochs} asked for; ask for more."
             )
         fill_module(self.module, state.part("network"), directory)
         fill_optimizer(self.optimizer, state.part("optimizer"))
-        self.kept = {name: t.to(self.device) for name, t in state.part("kept").items()}
-        self.selected_epoch, self.earlier_s = record["selected_epoch"], record["seconds"]
-        self.schedule.last_epoch = record["steps"]
+        self.schedule.last_epoch = state.record["steps"]
         for group, peak in zip(self.optimizer.param_groups, self.schedule.base_lrs, strict=True):
-            group["lr"] = peak * self.rate(record["steps"])
-        rng = state.part("rng")
-        torch.set_rng_state(rng["cpu"])
-        self.generator.set_state(rng["batches"])
-        if self.device.type == "cuda":
-            torch.cuda.set_rng_state(rng["cuda"], self.device)
+            group["lr"] = peak * self.rate(self.schedule.last_epoch)
+        fill_random(state.part("rng"), self.generator, self.device)
 
     # ------------------------------------------------------------------ steps
 
@@ -289,11 +272,6 @@ class _Run:
                 f"Task {self.task.name!r}: the loss became {loss} in epoch {epoch} of {self.epochs}; "
                 f"try a smaller learning rate than {self.config.lr:g}."
             )
-
-    def _improved(self) -> bool:
-        """Whether the last epoch is the best so far: by validation accuracy, ties by validation loss."""
-        scores = [(a, -loss) for a, loss in zip(self.val_accuracy, self.val_loss, strict=True)]
-        return len(scores) == 1 or scores[-1] > max(scores[:-1])
 
 
 def _schedule_epochs(config: TrainConfig, epochs: int) -> int:

@@ -244,7 +244,7 @@ def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int
 
 
 def _write(config: CompareConfig, problem: Problem, curves: pd.DataFrame, summary: pd.DataFrame) -> None:
-    from gennas.report.curves import plot_comparison
+    from gennas.report.search_curves import plot_comparison
 
     curves.to_csv(config.out / "curves.csv", index=False)
     summary.to_csv(config.out / "summary.csv", index=False)

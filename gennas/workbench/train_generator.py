@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 import gennas
 from gennas.errors import ConfigError
 from gennas.eval.base import Direction, Fidelity
+from gennas.generators.registry import GENERATORS
 from gennas.graph import Population
 from gennas.registry import reconfigured
 from gennas.search import Objective
 from gennas.spaces import Space
-from gennas.workbench.problem import task_name
+from gennas.workbench.problem import space_from, task_name
 from gennas.workbench.run import open_run
 from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, Part, Paths, Seed, SpaceSettings, Steps
 
 if TYPE_CHECKING:
+    from gennas.generators.base import NetworkGenerator
     from gennas.generators.conditions import ConditionScale
     from gennas.generators.trained import SpaceSource, TrainedGenerator
     from gennas.workbench.run import Run
@@ -165,13 +167,12 @@ class _Labelled:
 
 def _starting_point(config: TrainGeneratorConfig, labelled: _Labelled | None) -> TrainedGenerator:
     """An untrained generator, or the one of ``--init``, for the conditions of the archives."""
-    from gennas.generators.trained import SpaceSource, TrainedGenerator, generator_class
+    from gennas.generators.trained import SpaceSource, TrainedGenerator
 
-    source = labelled.source if labelled is not None else None
+    source, space = (None, None) if labelled is None else (labelled.source, labelled.space)
     if config.space is not None:
-        values = config.to_dict()
+        values, space = config.to_dict(), space_from(config, config.task)
         source = SpaceSource(values["space"], values["space_option"], config.task)
-    space = source.make() if source is not None else None
     if labelled is not None and space is not None and space.schema.fingerprint != labelled.space.schema.fingerprint:
         raise ConfigError(f"The archives are of {labelled.space.schema.name!r}, not of {space.schema.name!r}.")
     if config.init is None:
@@ -179,7 +180,7 @@ def _starting_point(config: TrainGeneratorConfig, labelled: _Labelled | None) ->
             raise ConfigError("Expected --space NAME or --archive RUN.")
         kind = config.kind or "diffusion"
         scales = labelled.scales if labelled is not None else ()
-        made = generator_class(kind)
+        made = _trainable(kind)
         settings = reconfigured(f"generator {kind!r}", made.settings_type(), config.generator_option)
         generator = made(space.schema, space.legal, len(scales), settings, config.seed)
         return TrainedGenerator(generator, space, source, scales)
@@ -189,6 +190,19 @@ def _starting_point(config: TrainGeneratorConfig, labelled: _Labelled | None) ->
     settings = reconfigured(f"generator {found.kind!r}", found.generator.settings, config.generator_option)
     scales = labelled.scales if labelled is not None else found.scales
     return dataclasses.replace(found.for_conditions(scales, settings, config.seed), source=source or found.source)
+
+
+def _trainable(kind: str) -> type[NetworkGenerator[Any, Any]]:
+    """The class of a generator that has settings and weights."""
+    from gennas.generators.base import NetworkGenerator
+
+    made = GENERATORS.get(kind)
+    if not (isinstance(made, type) and issubclass(made, NetworkGenerator)):
+        raise ConfigError(
+            f"Expected {kind!r} to be a subclass of gennas.generators.base.NetworkGenerator, got {made!r}: others have "
+            "no weights to keep; name them in the shares of a search."
+        )
+    return made
 
 
 def _record(

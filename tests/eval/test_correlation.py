@@ -12,7 +12,7 @@ from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import ndcg_score
 
 from gennas.errors import ConfigError
-from gennas.eval.correlation import MEASURES, correlate, kendall, ndcg, precision_at_top, spearman, within_top
+from gennas.eval.correlation import RANK_MEASURES, correlate, kendall, ndcg, precision_at_top, spearman, within_top
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_intervals_cover_and_narrow(rng: np.random.Generator) -> None:
 def test_equal_seeds_give_equal_intervals_and_negative_labels_have_no_gain() -> None:
     s, y = np.arange(30.0), np.arange(30.0)[::-1] - 40
     first, again = (correlate(s, y, resamples=20, seed=3) for _ in range(2))
-    assert list(first) == list(MEASURES) and np.isnan(first["ndcg"].value)
+    assert list(first) == list(RANK_MEASURES) and np.isnan(first["ndcg"].value)
     assert {k: str(v) for k, v in first.items()} == {k: str(v) for k, v in again.items()}
     assert first["kendall"].value == -1 and str(first["kendall"]) == "-1.000 [-1.000, -1.000]"
     with pytest.raises(ConfigError, match="no less than 0"):

@@ -9,7 +9,7 @@ import torch
 from gennas.errors import CheckpointError
 from gennas.generators.autoregressive import AutoregressiveGenerator, AutoregressiveSettings
 from gennas.generators.diffusion import DiffusionGenerator, DiffusionSettings
-from gennas.generators.fitting import chunks, watch_steps
+from gennas.generators.fitting import watch_steps
 from gennas.generators.latent import LatentDiffusionGenerator, LatentSettings
 from gennas.graph import Population
 from gennas.testing.generators import edge_share, toy_schema
@@ -96,11 +96,3 @@ def test_steps_can_be_watched(archs: Population) -> None:
         MAKERS["latent"](0).fit(archs, steps=3)  # the autoencoder first, with its two
     MAKERS["absorbing"](0).fit(archs, steps=1)
     assert heard == [(1, 2), (2, 2), (1, 3), (2, 3), (3, 3)]
-
-
-def test_chunks_cut_what_is_per_row() -> None:
-    per_row, one, nothing = np.arange(10).reshape(5, 2), np.ones(2), None
-    parts = list(chunks(5, 2, per_row, one, nothing))
-    assert [size for size, _ in parts] == [2, 2, 1]
-    assert (np.concatenate([rows[0] for _, rows in parts]) == per_row).all()
-    assert all(rows[1] is one and rows[2] is None for _, rows in parts)

@@ -14,7 +14,7 @@ from torch import nn
 from gennas.errors import CheckpointError, ConfigError
 from gennas.eval.base import Fidelity
 from gennas.training import StateStore, TrainConfig, Trainer, make_task
-from gennas.training.state import STATE_FILE
+from gennas.training.state import STATE_FILE, Progress, TrainingState, fill_random, random_tensors
 
 DIGITS = make_task("digits")
 RECIPES = {
@@ -133,3 +133,34 @@ def test_a_store_serves_one_protocol(tmp_path: Path) -> None:
         StateStore(tmp_path, "lr=2")
     with pytest.raises(ConfigError, match="limit of 0"):
         StateStore(tmp_path, "lr=1", limit=0)
+
+
+def test_the_best_epoch_is_that_of_accuracy_then_of_loss() -> None:
+    progress = Progress()
+    improved = []
+    for accuracy, loss in [(0.5, 1.0), (0.5, 1.0), (0.5, 0.9), (0.4, 0.1), (0.6, 2.0)]:
+        progress.val_accuracy.append(accuracy)
+        progress.val_loss.append(loss)
+        improved.append(progress.improved)
+    assert improved == [True, False, True, False, True]
+
+
+def test_progress_goes_on_from_a_state() -> None:
+    kept = {"w": torch.ones(2)}
+    ran = Progress([3.0, 2.0], [3.5, 2.5], [0.1, 0.2], 2, kept)
+    state = TrainingState.of({"kept": kept, "rng": {"cpu": torch.zeros(1)}}, {**ran.record(), "seconds": 7.0})
+    found = Progress.of(state, torch.device("cpu"))
+    assert found == replace(ran, kept=found.kept, resumed_epoch=2, earlier_s=7.0) and found.epochs == 2
+    assert list(found.kept) == ["w"] and torch.equal(found.kept["w"], kept["w"])
+    found.train_loss.append(1.0)
+    assert ran.train_loss == [3.0, 2.0], "the curves of the state are its own"
+
+
+def test_random_states_come_back() -> None:
+    generator, cpu = torch.Generator().manual_seed(3), torch.device("cpu")
+    with torch.random.fork_rng(devices=[]):
+        taken = random_tensors(generator, cpu)
+        first = torch.rand(3), torch.rand(3, generator=generator)
+        fill_random(taken, generator, cpu)
+        again = torch.rand(3), torch.rand(3, generator=generator)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))

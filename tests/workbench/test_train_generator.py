@@ -206,6 +206,8 @@ def test_what_cannot_be_learned_is_explained_and_writes_nothing(runs: Path, tmp_
         ({"archive": (a,), "generator_option": ("width=3",)}, ConfigError, "guidance_scale"),
         ({"archive": (a,), "steps": -1}, ConfigError, "at least 0"),
         ({"init": g, "kind": "latent"}, ConfigError, "kind diffusion"),
+        ({"space": "nasbench201", "kind": "difusion"}, UnknownNameError, "Did you mean diffusion"),
+        ({"space": "nasbench201", "kind": "collections:OrderedDict"}, ConfigError, "NetworkGenerator"),
         ({"init": g, "space": "nasbench201"}, CheckpointError, "nasbench201"),
         ({"init": g, "generator_option": ("dim=128",)}, CheckpointError, "shape"),
         ({"init": a}, CheckpointError, "none there"),
@@ -222,3 +224,19 @@ def test_record_is_plain_json(trained: TrainedGenerator, runs: Path) -> None:
     record = json.loads((runs / "g" / "gennas.json").read_text())
     assert record["space"] == {"name": "nasbench-graph", "options": {}, "task": "cora"}
     assert record["schema"] == trained.space.schema.fingerprint
+
+
+def test_an_own_kind_of_generator_and_a_space_as_object(tmp_path: Path) -> None:
+    (tmp_path / "own_kind.py").write_text(
+        "from gennas.generators.autoregressive import AutoregressiveGenerator\n\n\n"
+        'class Mine(AutoregressiveGenerator):\n    """A kind of one\'s own."""\n'
+    )
+    config = TrainGeneratorConfig(
+        NASBench201(num_cells=1),
+        kind=f"{tmp_path}/own_kind.py:Mine",
+        unlabelled=10,
+        pretrain_steps=1,
+        out=tmp_path / "g",
+    )
+    trained = train_generator(config)
+    assert type(trained.generator).__name__ == "Mine" and trained.source.options == {"num_cells": 1}

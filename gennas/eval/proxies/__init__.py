@@ -1,6 +1,6 @@
 """Zero-cost proxies: scores of untrained networks, one file per proxy, with shared passes."""
 
-from gennas.eval.proxies.base import PROXIES, NotApplicableError, PopulationProxy, Proxy, Score, UndefinedError
+from gennas.eval.proxies.base import PROXIES, PopulationProxy, Proxy
 from gennas.eval.proxies.batch import ProxyBatch, noise_batch
 from gennas.eval.proxies.evaluator import ProxyEvaluator
 from gennas.eval.proxies.formulas.az_complexity import AZComplexity
@@ -32,6 +32,7 @@ from gennas.eval.proxies.formulas.trainable_layers import TrainableLayers
 from gennas.eval.proxies.formulas.vkdnw import VKDNW
 from gennas.eval.proxies.formulas.zen import Zen
 from gennas.eval.proxies.formulas.zico import Zico
+from gennas.eval.proxies.outcome import NotApplicableError, Score, UndefinedError
 from gennas.eval.proxies.protocol import Protocol, require_same
 from gennas.eval.proxies.runner import make_proxies, score_network
 

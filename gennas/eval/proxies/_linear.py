@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gennas.eval.proxies.base import UndefinedError
+from gennas.eval.proxies.outcome import UndefinedError
 
 
 def correlation(rows: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gennas.eval.proxies._weights import BATCH_NORMS, weights_of
-from gennas.eval.proxies.base import NotApplicableError, UndefinedError
+from gennas.eval.proxies.outcome import NotApplicableError, UndefinedError
 
 _RELU = frozenset(["relu", "relu_", "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "threshold", "threshold_"])
 _SMOOTH = frozenset(["gelu", "gelu_", "silu", "silu_", "hardswish", "hardswish_", "elu", "elu_", "mish", "mish_"])

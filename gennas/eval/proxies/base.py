@@ -4,58 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gennas.errors import EvaluationError
 from gennas.eval.base import Direction
+from gennas.eval.proxies.outcome import WORST, NotApplicableError
 from gennas.registry import Registry
 
 if TYPE_CHECKING:
-    from gennas.eval.proxies.passes import Passes
+    from gennas.eval.proxies.passes import Pass, Passes
 
-__all__ = ["PROXIES", "WORST", "NotApplicableError", "Pass", "PopulationProxy", "Proxy", "Score", "UndefinedError"]
+__all__ = ["PROXIES", "PopulationProxy", "Proxy"]
 
 Need = Literal["data", "labels", "batch_norm", "activations", "gradients"]
-Pass = Literal[
-    "weights",  # no pass: the module itself
-    "flops",  # one forward pass of one example, counted
-    "synflow",  # ones through absolute weights, float64, normalisation removed
-    "synflow_bn",  # the same with normalisation in evaluation mode
-    "gradient",  # loss of the batch, gradient of the weights
-    "curvature",  # Hessian-vector product at that gradient
-    "second_gradient",  # gradient on a second batch
-    "units",  # outputs of weighted layers and their gradients
-    "jacobian",  # gradient of the summed logits with respect to the inputs
-    "relu",  # signs before ReLUs
-    "gelu",  # signs before ReLUs, GELUs and SiLUs
-    "blocks",  # outputs of the network's blocks
-    "block_gradients",  # random sign vectors sent back through each block
-    "examples",  # gradients of single examples
-    "maps",  # feature maps of one noise image
-    "perturbation",  # standard normal weights, inputs with and without a small perturbation
-    "fisher_matrix",  # Fisher information of a few weights
-]
-WORST = 1e8
-
-
-class NotApplicableError(EvaluationError):
-    """The proxy has no meaning for this kind of network or batch; the message says why."""
-
-
-class UndefinedError(EvaluationError):
-    """The formula has no value for this network; it scores the worst value, with this reason."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """A proxy's value; ``reason`` says why it is the worst one, where it is."""
-
-    value: float
-    reason: str = ""
 
 
 class Proxy(ABC):

@@ -13,9 +13,10 @@ from torch import nn
 from gennas.errors import ConfigError
 from gennas.eval.base import FULL_FIDELITY, Fidelity, Metric
 from gennas.eval.hardware import resolve_device
-from gennas.eval.proxies.base import PopulationProxy, Score
+from gennas.eval.proxies.base import PopulationProxy
 from gennas.eval.proxies.batch import ProxyBatch, noise_batch
 from gennas.eval.proxies.initialise import initialise
+from gennas.eval.proxies.outcome import Score
 from gennas.eval.proxies.protocol import Protocol
 from gennas.eval.proxies.runner import make_proxies, score_network
 from gennas.graph import Architecture, Population

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +18,33 @@ from gennas.eval.complexity import count_flops
 from gennas.eval.proxies._calls import gradients_of, logits_of, loss_of, running
 from gennas.eval.proxies._record import SignRecorder, blocks_of, input_variances, last_map, outputs_of, spectral_entropy
 from gennas.eval.proxies._weights import is_normalisation, named_weights, weighted_layers, weights_of
-from gennas.eval.proxies.base import NotApplicableError, Pass, UndefinedError
 from gennas.eval.proxies.batch import ProxyBatch
 from gennas.eval.proxies.initialise import initialise
+from gennas.eval.proxies.outcome import NotApplicableError, UndefinedError
 from gennas.runtime.copies import convert_in_place, copy_network
 from gennas.runtime.seeds import seeded
 
-__all__ = ["Flow", "Forward", "Passes"]
+__all__ = ["Flow", "Forward", "Pass", "Passes"]
 
+Pass = Literal[
+    "weights",  # no pass: the module itself
+    "flops",  # one forward pass of one example, counted
+    "synflow",  # ones through absolute weights, float64, normalisation removed
+    "synflow_bn",  # the same with normalisation in evaluation mode
+    "gradient",  # loss of the batch, gradient of the weights
+    "curvature",  # Hessian-vector product at that gradient
+    "second_gradient",  # gradient on a second batch
+    "units",  # outputs of weighted layers and their gradients
+    "jacobian",  # gradient of the summed logits with respect to the inputs
+    "relu",  # signs before ReLUs
+    "gelu",  # signs before ReLUs, GELUs and SiLUs
+    "blocks",  # outputs of the network's blocks
+    "block_gradients",  # random sign vectors sent back through each block
+    "examples",  # gradients of single examples
+    "maps",  # feature maps of one noise image
+    "perturbation",  # standard normal weights, inputs with and without a small perturbation
+    "fisher_matrix",  # Fisher information of a few weights
+]
 PERTURBATION = 0.01
 GRAPH_ROWS = 128  # nodes of a graph that stand for a batch where examples are compared
 

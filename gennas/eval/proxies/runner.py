@@ -9,9 +9,10 @@ import torch
 from torch import nn
 
 from gennas.errors import ConfigError, EvaluationError
-from gennas.eval.proxies.base import PROXIES, NotApplicableError, Pass, Proxy, Score, UndefinedError
+from gennas.eval.proxies.base import PROXIES, Proxy
 from gennas.eval.proxies.batch import ProxyBatch
-from gennas.eval.proxies.passes import Passes
+from gennas.eval.proxies.outcome import NotApplicableError, Score, UndefinedError
+from gennas.eval.proxies.passes import Pass, Passes
 
 __all__ = ["make_proxies", "score_network"]
 

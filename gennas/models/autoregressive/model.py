@@ -15,11 +15,14 @@ from torch import Tensor, nn
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
 
-from gennas.errors import CheckpointError, ConfigError
+from gennas.errors import CheckpointError
 from gennas.graph import GraphSchema, Population
 from gennas.models.autoregressive.vocabulary import DecisionVocabulary
 from gennas.models.base import FloatArray, Legality
+from gennas.models.checkpoints import checkpoint_errors
+from gennas.models.guidance import guided
 from gennas.models.schema import check_schema, schema_from_config, schema_to_config
+from gennas.models.tensors import condition_tensor
 from gennas.models.weights import blocks, copy_weights
 
 __all__ = ["DecisionLM"]
@@ -167,7 +170,7 @@ class DecisionLM(nn.Module):
         c = self._conditions(len(D), conditions)
         logits = self(x, c)
         if _guided(conditions, guidance_scale):
-            logits = _combine(logits, self(x, torch.full_like(c, torch.nan)), guidance_scale)
+            logits = guided(logits, self(x, torch.full_like(c, torch.nan)), guidance_scale)
         allowed = self._legal_along(D, legal)
         log_p = logits.double().masked_fill(~allowed, -torch.inf).log_softmax(-1)
         return cast(FloatArray, log_p.gather(-1, x[..., None]).sum((1, 2)).cpu().numpy())
@@ -183,10 +186,7 @@ class DecisionLM(nn.Module):
 
     def _conditions(self, n: int, conditions: FloatArray | None) -> Tensor:
         c = self.vocabulary.num_conditions
-        values = np.atleast_2d(np.full(c, np.nan) if conditions is None else np.asarray(conditions, dtype=np.float32))
-        if values.shape not in {(1, c), (n, c)}:
-            raise ConfigError(f"Expected conditions ({c},) or ({n}, {c}), got {values.shape}.")
-        return torch.from_numpy(np.broadcast_to(values, (n, c)).astype(np.float32)).to(self.device)
+        return condition_tensor(np.full(c, np.nan) if conditions is None else conditions, n, c, self.device)
 
     # ------------------------------------------------------------------ sampling
 
@@ -249,7 +249,7 @@ class DecisionLM(nn.Module):
             CheckpointError: no such directory, unreadable files, or another schema.
         """
         folder = Path(directory)
-        try:
+        with checkpoint_errors(folder, _VOCABULARY_FILE):
             vocabulary = _read_vocabulary(folder, schema)
             # Read by hand: without a file transformers would build its default network of 7 billion weights.
             config = LlamaConfig.from_dict(json.loads((folder / "config.json").read_text()))
@@ -260,12 +260,6 @@ class DecisionLM(nn.Module):
             network = LlamaForCausalLM.from_pretrained(
                 folder, config=config, local_files_only=True, use_safetensors=True
             )
-        except CheckpointError:
-            raise
-        except Exception as error:  # transformers, safetensors and json raise many kinds
-            raise CheckpointError(
-                f"Expected a saved generator in {folder} ({type(error).__name__}: {error}); train or copy it again."
-            ) from error
         model = cls.__new__(cls)
         nn.Module.__init__(model)
         model._assemble(vocabulary, network.eval())
@@ -284,11 +278,6 @@ def _distinct(conditions: Tensor) -> tuple[Tensor, NDArray[np.integer]]:
     padded = nn.functional.pad(conditions.nan_to_num(-torch.inf), (0, 1))  # a column more, as there may be none
     rows, at = torch.unique(padded, dim=0, return_inverse=True)
     return rows[:, :-1].where(~rows[:, :-1].isneginf(), torch.nan), at.cpu().numpy()
-
-
-def _combine(conditional: Tensor, free: Tensor, w: float) -> Tensor:
-    # Forbidden labels are minus infinity on both sides; keep them so instead of making NaN.
-    return torch.where(conditional.isneginf(), -torch.inf, free + w * (conditional - free))
 
 
 def _guided(conditions: FloatArray | None, guidance_scale: float) -> bool:
@@ -326,5 +315,5 @@ class _Stem:
         logits = logits.masked_fill(~self.model.mask[t], -torch.inf)
         if self.guided:
             conditional, free = logits.chunk(2)
-            return _combine(conditional, free, self.w)
+            return guided(conditional, free, self.w)
         return cast(Tensor, logits)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,17 +12,20 @@ from diffusers import DiffusionPipeline
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gennas.errors import CheckpointError, ConfigError
+from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models.base import FloatArray, Legality
+from gennas.models.checkpoints import checkpoint_errors
 from gennas.models.diffusion.denoiser import GraphDenoiser
 from gennas.models.diffusion.scheduler import CategoricalScheduler
+from gennas.models.guidance import guided
 from gennas.models.schema import check_schema
+from gennas.models.tensors import condition_tensor, decision_tensor
 
 __all__ = ["ArchitectureDiffusionPipeline"]
 
 _TOKENS = 4096
-_EXACT_ROUNDS, _FLAT_ROUNDS, _COPIES = 16, 16, 64
+_EXACT_ROUNDS, _FLAT_ROUNDS, _REPEATS = 16, 16, 64
 REPAIR = 1e-6  # weight of labels that a slot's own state rules out, for when legality rules out the others
 LEAST = 1e-12  # added to every label, so that a legal one always has a chance
 _SURE = 30.0
@@ -175,7 +177,7 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         n, d = archs.decisions.shape
         if keep is not None and np.shape(keep) not in {(d,), (n, d)}:
             raise ConfigError(f"Expected decisions to keep ({d},) or ({n}, {d}), got {np.shape(keep)}.")
-        x0 = torch.from_numpy(archs.decisions.astype(np.int64)).to(self.denoiser.device)
+        x0 = decision_tensor(archs, self.denoiser.device)
         t = self._times(n, strength, num_steps).to(x0.device)
         x = self.scheduler.add_noise(x0, t, self.scheduler.stationary(self.denoiser.mask), generator)
         fixed = None if keep is None else np.where(keep, archs.decisions, -1)
@@ -228,9 +230,7 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
             return self._network(x, t, conditions)
         both = self._network(x.repeat(2, 1), t, torch.cat([conditions, torch.full_like(conditions, torch.nan)]))
         with_c, without = both.chunk(2)
-        # Forbidden labels are minus infinity on both sides; keep them so instead of making NaN.
-        guided = without + w.reshape(-1, 1, 1) * (with_c - without)
-        return torch.where(self.denoiser.mask, guided, -torch.inf)
+        return guided(with_c, without, w.reshape(-1, 1, 1))
 
     def _network(self, x: Tensor, t: int, conditions: Tensor | None) -> Tensor:
         """The denoiser's logits; equal rows are computed once, on a CPU a few at a time to stay in its cache."""
@@ -261,8 +261,8 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> NDArray[np.int16]:
         """Draw decisions in slot order from ``p (n, d, L)``, each restricted to the legal labels.
 
-        Rows where a fixed decision turned out illegal are rejected and drawn again, ever more copies
-        of ever fewer rows at a time. For the first rounds this is exact: what comes out is distributed
+        Rows where a fixed decision turned out illegal are rejected and drawn again, ever fewer rows,
+        each ever more often at a time. For the first rounds this is exact: what comes out is distributed
         as decoding without the fixed decisions, given that it agrees with them. After that the
         rows that are left are drawn ever closer to uniformly.
         """
@@ -270,8 +270,8 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         todo = np.arange(len(p))
         for i in range(_EXACT_ROUNDS + _FLAT_ROUNDS):
             flat = max(0, i - _EXACT_ROUNDS + 1) / _FLAT_ROUNDS
-            copies = 1 if i == 0 else max(1, min(_COPIES, 4096 // len(todo)))
-            rows = np.tile(todo, copies)
+            repeats = 1 if i == 0 else max(1, min(_REPEATS, 4096 // len(todo)))
+            rows = np.tile(todo, repeats)
             size = (len(rows), p.shape[1])
             u = torch.rand(size, generator=generator, device=self.denoiser.device, dtype=torch.float64).cpu().numpy()
             drawn = _decode_once((1 - flat) * p[rows] + flat, u, known[rows], self.schema, legal)
@@ -295,11 +295,7 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
     def _conditions(self, n: int, conditions: FloatArray | None) -> Tensor | None:
         if conditions is None:
             return None
-        values = np.atleast_2d(np.asarray(conditions, dtype=np.float32))
-        c = self.denoiser.num_conditions
-        if values.shape not in {(1, c), (n, c)}:
-            raise ConfigError(f"Expected conditions ({c},) or ({n}, {c}), got {values.shape}.")
-        return torch.from_numpy(np.broadcast_to(values, (n, c)).copy()).to(self.denoiser.device)
+        return condition_tensor(conditions, n, self.denoiser.num_conditions, self.denoiser.device)
 
     def _fixed(self, n: int, fixed: NDArray[np.integer] | None) -> Tensor:
         d = self.schema.num_decisions
@@ -328,7 +324,7 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         guidance and before legality narrows the last step; one draw of ``x_t`` for every step.
         """
         check_schema(self.schema, archs.schema)
-        x0 = torch.from_numpy(archs.decisions.astype(np.int64)).to(self.denoiser.device)
+        x0 = decision_tensor(archs, self.denoiser.device)
         c = self._conditions(len(x0), conditions)
         pi = self.scheduler.stationary(self.denoiser.mask).double()
         bound = torch.zeros(len(x0), dtype=torch.float64, device=x0.device)
@@ -354,7 +350,7 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
             CheckpointError: no such directory, unreadable files, or another schema.
         """
         folder = Path(pretrained_model_name_or_path)
-        with _checkpoint_errors(folder):
+        with checkpoint_errors(folder, "model_index.json"):
             config = GraphDenoiser.load_config(folder / "denoiser", local_files_only=True)
             denoiser = GraphDenoiser.from_config(config)
             if schema is not None:
@@ -364,20 +360,6 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
             )
             scheduler = CategoricalScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
         return cls(denoiser, scheduler)
-
-
-@contextmanager
-def _checkpoint_errors(folder: Path) -> Iterator[None]:
-    if not (folder / "model_index.json").is_file():
-        raise CheckpointError(f"Expected a saved generator in {folder}, found no model_index.json there.")
-    try:
-        yield
-    except CheckpointError:
-        raise
-    except Exception as error:  # diffusers, safetensors and json raise many kinds
-        raise CheckpointError(
-            f"The generator in {folder} cannot be read ({type(error).__name__}: {error}); train or copy it again."
-        ) from error
 
 
 def _decode_once(

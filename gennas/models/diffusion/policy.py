@@ -21,6 +21,7 @@ from gennas.models.diffusion.denoiser import GraphDenoiser
 from gennas.models.diffusion.pipeline import LEAST, REPAIR, ArchitectureDiffusionPipeline
 from gennas.models.diffusion.scheduler import CategoricalScheduler
 from gennas.models.schema import check_schema
+from gennas.models.tensors import decision_tensor
 
 __all__ = [
     "Transitions",
@@ -111,7 +112,7 @@ def renoised_transitions(
     check_schema(pipeline.schema, archs.schema)
     scheduler, times = pipeline.scheduler, pipeline.scheduler.timesteps_for(num_steps)
     pi = scheduler.stationary(pipeline.denoiser.mask)
-    x = torch.from_numpy(archs.decisions.astype(np.int64)).to(pipeline.denoiser.device)
+    x = decision_tensor(archs, pipeline.denoiser.device)
     chain = [x]
     for t, s in reversed(times):
         stays = float(scheduler.alpha_bar[t] / scheduler.alpha_bar[s])

@@ -16,6 +16,7 @@ from gennas.graph import GraphSchema, Population
 from gennas.models.base import Legality
 from gennas.models.encoder import GraphEncoder
 from gennas.models.schema import check_schema, schema_from_config, schema_to_config
+from gennas.models.tensors import graph_tensors
 
 __all__ = ["GraphAutoencoder"]
 
@@ -108,8 +109,7 @@ class GraphAutoencoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
             CheckpointError: the population has another schema.
         """
         check_schema(self.schema, archs.schema)
-        X = torch.from_numpy(archs.X.astype(np.int64)).to(self.device)
-        E = torch.from_numpy(archs.E.astype(np.int64)).to(self.device)
+        X, E = graph_tensors(archs, self.device)
         parts = [self.encode(X[i : i + batch_size], E[i : i + batch_size]) for i in range(0, len(X), batch_size)]
         return torch.cat(parts)
 

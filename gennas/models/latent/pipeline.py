@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from gennas.errors import CheckpointError, ConfigError
+from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models.base import FloatArray, Legality
+from gennas.models.checkpoints import checkpoint_errors
+from gennas.models.guidance import guided
 from gennas.models.latent.autoencoder import GraphAutoencoder
 from gennas.models.latent.denoiser import LatentDenoiser, LatentPredictor
 from gennas.models.schema import check_schema
+from gennas.models.tensors import condition_tensor
 
 __all__ = ["LatentDiffusionPipeline", "make_scheduler"]
 
@@ -143,16 +143,12 @@ class LatentDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         with_c = self.denoiser(z, time, conditions)
         if w == 1:
             return cast(Tensor, with_c)
-        free = self.denoiser(z, time)
-        return cast(Tensor, free + w * (with_c - free))
+        return guided(with_c, self.denoiser(z, time), w)
 
     def _conditions(self, n: int, conditions: FloatArray | None) -> Tensor | None:
         if conditions is None:
             return None
-        values, c = np.atleast_2d(np.asarray(conditions, dtype=np.float32)), self.denoiser.num_conditions
-        if values.shape not in {(1, c), (n, c)}:
-            raise ConfigError(f"Expected conditions ({c},) or ({n}, {c}), got {values.shape}.")
-        return torch.from_numpy(np.broadcast_to(values, (n, c)).copy()).to(self.denoiser.device)
+        return condition_tensor(conditions, n, self.denoiser.num_conditions, self.denoiser.device)
 
     # ------------------------------------------------------------------ files
 
@@ -170,7 +166,7 @@ class LatentDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
             CheckpointError: no such directory, unreadable files, or another schema.
         """
         folder = Path(pretrained_model_name_or_path)
-        with _checkpoint_errors(folder):
+        with checkpoint_errors(folder, "model_index.json"):
             config = GraphAutoencoder.load_config(folder / "autoencoder", local_files_only=True)
             found = GraphAutoencoder.from_config(config).schema
             check_schema(found, schema or found)
@@ -191,17 +187,3 @@ _NETWORKS: dict[str, Any] = {
     "denoiser": LatentDenoiser,
     "predictor": LatentPredictor,
 }
-
-
-@contextmanager
-def _checkpoint_errors(folder: Path) -> Iterator[None]:
-    if not (folder / "model_index.json").is_file():
-        raise CheckpointError(f"Expected a saved generator in {folder}, found no model_index.json there.")
-    try:
-        yield
-    except CheckpointError:
-        raise
-    except Exception as error:  # diffusers, safetensors and json raise many kinds
-        raise CheckpointError(
-            f"The generator in {folder} cannot be read ({type(error).__name__}: {error}); train or copy it again."
-        ) from error

@@ -17,7 +17,7 @@ from gennas.models.surrogate.base import (
     path_statistics,
 )
 from gennas.models.surrogate.boosting import BoostingSurrogate
-from gennas.models.surrogate.calibration import LEVELS, HeldOut, cross_validate, held_out, normal_scores_among
+from gennas.models.surrogate.cross_validation import LEVELS, HeldOut, cross_validate, held_out, normal_scores_among
 from gennas.models.surrogate.forest import ForestSurrogate
 from gennas.models.surrogate.gp import SUBTREE_GROUPS, GPSurrogate, Group
 from gennas.models.surrogate.stack import StackSurrogate

@@ -15,6 +15,7 @@ from gennas.models.encoder import GraphEncoder
 from gennas.models.schema import check_schema
 from gennas.models.surrogate._bagging import BaggedSurrogate
 from gennas.models.surrogate.base import Features
+from gennas.models.tensors import graph_tensors
 from gennas.runtime.seeds import seeded
 from gennas.runtime.threads import cpu_threads
 
@@ -127,8 +128,7 @@ class _Network(nn.Module):
 
 
 def _tensors(archs: Population, columns: FloatArray) -> tuple[Tensor, Tensor, Tensor]:
-    X, E = (torch.from_numpy(labels.astype(np.int64)) for labels in (archs.X, archs.E))
-    return X, E, torch.from_numpy(columns).float()
+    return *graph_tensors(archs), torch.from_numpy(columns).float()
 
 
 def _train(network: _Network, X: Tensor, E: Tensor, extra: Tensor, z: Tensor, settings: GNNSurrogate) -> None:

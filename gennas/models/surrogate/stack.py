@@ -12,7 +12,7 @@ from gennas.errors import ConfigError
 from gennas.graph import Population
 from gennas.models.base import FloatArray
 from gennas.models.surrogate.base import JointSurrogate
-from gennas.models.surrogate.calibration import HeldOut, cross_validate
+from gennas.models.surrogate.cross_validation import HeldOut, cross_validate
 
 __all__ = ["StackSurrogate"]
 

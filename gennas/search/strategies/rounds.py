@@ -13,7 +13,7 @@ from gennas.errors import ConfigError
 from gennas.graph import Architecture, Population
 from gennas.runtime.seeds import draw_seed
 from gennas.search.objectives import Objectives
-from gennas.search.state import pack_proposals, pack_trials, unpack_proposals, unpack_trials
+from gennas.search.packing import pack_proposals, pack_trials, unpack_proposals, unpack_trials
 from gennas.search.strategy import Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space

@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from gennas.eval.proxies._record import channels_last
-from gennas.eval.proxies.base import PROXIES, NotApplicableError, Proxy, UndefinedError
+from gennas.eval.proxies.base import PROXIES, Proxy
+from gennas.eval.proxies.outcome import NotApplicableError, UndefinedError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["AZTrainability"]

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from gennas.eval.proxies._weights import named_weights
-from gennas.eval.proxies.base import PROXIES, NotApplicableError, Proxy
+from gennas.eval.proxies.base import PROXIES, Proxy
+from gennas.eval.proxies.outcome import NotApplicableError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["DSS"]

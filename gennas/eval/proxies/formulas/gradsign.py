@@ -12,8 +12,9 @@ from __future__ import annotations
 import torch
 
 from gennas.eval.proxies._calls import gradients_of, logits_of, loss_of
-from gennas.eval.proxies.base import PROXIES, NotApplicableError, Proxy
+from gennas.eval.proxies.base import PROXIES, Proxy
 from gennas.eval.proxies.batch import ProxyBatch
+from gennas.eval.proxies.outcome import NotApplicableError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["GradSign"]

@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gennas.eval.proxies.base import PROXIES, NotApplicableError, Proxy
+from gennas.eval.proxies.base import PROXIES, Proxy
+from gennas.eval.proxies.outcome import NotApplicableError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["LinearRegions"]

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import math
 
-from gennas.eval.proxies.base import PROXIES, Proxy, UndefinedError
+from gennas.eval.proxies.base import PROXIES, Proxy
+from gennas.eval.proxies.outcome import UndefinedError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["LogSynFlow"]

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from gennas.eval.proxies._calls import logits_of
 from gennas.eval.proxies._record import channels_last, feature_layers, outputs_of
-from gennas.eval.proxies.base import PROXIES, NotApplicableError, Proxy
+from gennas.eval.proxies.base import PROXIES, Proxy
+from gennas.eval.proxies.outcome import NotApplicableError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["MeCo"]

@@ -12,7 +12,8 @@ from __future__ import annotations
 import torch
 
 from gennas.eval.proxies._calls import gradients_of, logits_of
-from gennas.eval.proxies.base import PROXIES, NotApplicableError, Proxy, UndefinedError
+from gennas.eval.proxies.base import PROXIES, Proxy
+from gennas.eval.proxies.outcome import NotApplicableError, UndefinedError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["NTK"]

@@ -12,7 +12,8 @@ from __future__ import annotations
 import torch
 
 from gennas.eval.proxies._linear import sign_kernel
-from gennas.eval.proxies.base import PROXIES, NotApplicableError, Proxy
+from gennas.eval.proxies.base import PROXIES, Proxy
+from gennas.eval.proxies.outcome import NotApplicableError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["Nwot"]

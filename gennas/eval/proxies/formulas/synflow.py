@@ -16,7 +16,8 @@ import math
 
 import torch
 
-from gennas.eval.proxies.base import PROXIES, Proxy, UndefinedError
+from gennas.eval.proxies.base import PROXIES, Proxy
+from gennas.eval.proxies.outcome import UndefinedError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["SynFlow"]

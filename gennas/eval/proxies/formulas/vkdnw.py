@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from gennas.eval.proxies._calls import gradients_of, logits_of
 from gennas.eval.proxies._weights import weighted_layers
-from gennas.eval.proxies.base import PROXIES, Proxy, UndefinedError
+from gennas.eval.proxies.base import PROXIES, Proxy
 from gennas.eval.proxies.batch import ProxyBatch
+from gennas.eval.proxies.outcome import UndefinedError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["VKDNW"]

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 
-from gennas.eval.proxies.base import PROXIES, NotApplicableError, Proxy, UndefinedError
+from gennas.eval.proxies.base import PROXIES, Proxy
+from gennas.eval.proxies.outcome import NotApplicableError, UndefinedError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["Zen"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError
 from gennas.graph import Population
 from gennas.search.objectives import Objectives
-from gennas.search.state import pack_trials, unpack_trials
+from gennas.search.packing import pack_trials, unpack_trials
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.image import imread
 
 from gennas.errors import ConfigError
-from gennas.report.curves import mean_curve, plot_comparison
+from gennas.report.search_curves import mean_curve, plot_comparison
 from gennas.search.objectives import Objective
 
 CURVES = pd.DataFrame(

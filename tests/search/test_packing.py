@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gennas.errors import ArchiveError
-from gennas.search.state import pack_state, unpack_state
+from gennas.search.packing import pack_state, unpack_state
 
 
 def test_round_trip() -> None:

@@ -1,0 +1,27 @@
+"""What comes of scoring a network: a value, the worst one with a reason, or a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gennas.errors import EvaluationError
+
+__all__ = ["WORST", "NotApplicableError", "Score", "UndefinedError"]
+
+WORST = 1e8
+
+
+class NotApplicableError(EvaluationError):
+    """The proxy has no meaning for this kind of network or batch; the message says why."""
+
+
+class UndefinedError(EvaluationError):
+    """The formula has no value for this network; it scores the worst value, with this reason."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A proxy's value; ``reason`` says why it is the worst one, where it is."""
+
+    value: float
+    reason: str = ""
