@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gennas.report.data import RunData, SourceCredit
+from gennas.report.data import RunData, SourceSummary
 from gennas.search.objectives import Constraint, Objective, Objectives
 
 MakeRun = Callable[..., RunData]
@@ -46,9 +46,9 @@ def test_best_trials_are_distinct_and_sorted(make_run: MakeRun) -> None:
 
 def test_credits_count_improvements(make_run: MakeRun) -> None:
     assert make_run().credits() == [
-        SourceCredit("diffusion", 2, 1, 0.9, 1, pytest.approx(1 / 3)),
-        SourceCredit("mutation", 2, 2, 0.7, 1, pytest.approx(1 / 3)),
-        SourceCredit("random", 2, 1, 0.5, 1, pytest.approx(1 / 3)),
+        SourceSummary("diffusion", 2, 1, 0.9, 1, pytest.approx(1 / 3)),
+        SourceSummary("mutation", 2, 2, 0.7, 1, pytest.approx(1 / 3)),
+        SourceSummary("random", 2, 1, 0.5, 1, pytest.approx(1 / 3)),
     ]
 
 
