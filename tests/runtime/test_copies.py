@@ -110,7 +110,7 @@ def test_modules_that_know_how_to_copy_themselves_do() -> None:
 def test_what_cannot_be_copied_is_said() -> None:
     net = nn.Linear(2, 2)
     net.lines = (line for line in ("a", "b"))
-    with pytest.raises(EvaluationError, match="Linear cannot be copied .*generator.*, which scoring needs"):
+    with pytest.raises(EvaluationError, match=r"Linear cannot be copied .*generator.*, which scoring needs"):
         copy_network(net, torch.clone)
 
 
