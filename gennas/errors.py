@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "ArchiveError",
@@ -59,6 +60,10 @@ class UnknownNameError(GennasError, KeyError):
         hint = f"Did you mean {' or '.join(near)}? " if near else ""
         self.message = f"Unknown {kind} {name!r}. {hint}Known: {', '.join(names) or 'none'}."
         super().__init__(self.message)
+        self._made_of = (kind, name, names)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._made_of
 
     def __str__(self) -> str:
         return self.message

@@ -109,8 +109,9 @@ def space_and_best(run: Path, task: str) -> tuple[Space, str]:
     config = read_config(run)
     try:
         best = json.loads((run / "summary.json").read_text())["best"]
-    except (OSError, ValueError, KeyError) as error:
+        text = None if best is None else str(best["text"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{run}: expected the --out of a finished search, with a summary.json ({error}).") from error
-    if best is None:
+    if text is None:
         raise ConfigError(f"{run}: no trial was feasible, so there is no best architecture; give one as ARCH.")
-    return space_from(config, task), str(best["text"])
+    return space_from(config, task), text

@@ -228,8 +228,9 @@ def load_architecture(text: str, space: Space) -> Architecture:
     try:
         content = path.read_text()
         best = json.loads(content).get("best")
-    except (OSError, ValueError, AttributeError) as error:
+        text = "" if best is None else str(best["text"])
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise InvalidArchitectureError(
             f"{path}: expected a run's summary.json or an architecture's JSON ({error})."
         ) from error
-    return Architecture.from_json(content, space.schema) if best is None else space.from_text(best["text"])
+    return Architecture.from_json(content, space.schema) if best is None else space.from_text(text)

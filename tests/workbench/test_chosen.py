@@ -1,0 +1,139 @@
+"""Which architecture, space and task a verb is about."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
+from gennas.spaces import MacroChain
+from gennas.training import Task
+from gennas.workbench.chosen import ArchitectureSettings, choose, space_and_best
+from gennas.workbench.run import Run
+from gennas.workbench.settings import SpaceSettings, TaskSettings
+
+Maker = Callable[..., Run]
+CHAIN = "conv3x3-w16-s1/conv3x3-w16-s2"
+
+
+@dataclass(frozen=True)
+class Chosen(TaskSettings, SpaceSettings, ArchitectureSettings):
+    """All that says what a verb is about."""
+
+
+def test_named_one_by_one() -> None:
+    chosen = choose(Chosen(space="macro-chain", arch=CHAIN))
+    assert chosen.space.to_text(chosen.arch) == CHAIN and chosen.task.name == "digits"
+    assert chosen.described == f"{CHAIN} · macro-chain · task digits"
+
+
+def test_a_run_brings_its_space_and_its_best(make_run: Maker, tmp_path: Path) -> None:
+    run = make_run()
+    chosen = choose(Chosen(source=tmp_path / "run"))
+    assert chosen.arch == run.best.arch and chosen.task.name == "digits"  # a table has no task
+    assert chosen.space.schema.fingerprint == run.problem.space.schema.fingerprint
+    assert chosen.described.endswith(f"macro-chain · task digits (from {tmp_path / 'run'})")
+
+
+def test_another_architecture_of_a_runs_space(make_run: Maker, tmp_path: Path) -> None:
+    make_run()
+    text = "separable3x3-w4-s2"
+    assert choose(Chosen(source=tmp_path / "run", arch=text)).described.startswith(f"{text} · ")
+    with pytest.raises(InvalidArchitectureError, match="width 16; expected one of"):
+        choose(Chosen(source=tmp_path / "run", arch=CHAIN))
+
+
+def test_a_summary_is_an_architecture(make_run: Maker, tmp_path: Path) -> None:
+    run = make_run()
+    space = {"space": "macro-chain", "space_option": run.config.space_option}
+    assert choose(Chosen(**space, arch=str(tmp_path / "run" / "summary.json"))).arch == run.best.arch
+    (tmp_path / "arch.json").write_text(run.best.arch.to_json())
+    assert choose(Chosen(**space, arch=str(tmp_path / "arch.json"))).arch == run.best.arch
+    for content in ("[1, 2]", '{"best": {}}', '{"best": "good"}', "no JSON"):
+        (tmp_path / "wrong.json").write_text(content)
+        with pytest.raises(InvalidArchitectureError, match=r"wrong\.json: expected a run's summary\.json or an arch"):
+            choose(Chosen(**space, arch=str(tmp_path / "wrong.json")))
+
+
+FILE = """
+import torch
+from gennas.training import Task
+
+def stripes(classes=2, shift=0):
+    x, y = torch.rand(40, 1, 8, 8), torch.arange(40) % classes
+    return Task.from_tensors(f"stripes{classes}-{shift}", train=(x, y), validation=(x, y), test=(x, y))
+"""
+
+
+@pytest.fixture
+def trained(make_run: Maker, tmp_path: Path) -> Path:
+    """A run that trains on a task with an option."""
+    (tmp_path / "mine.py").write_text(FILE)
+    task = {"task": f"{tmp_path / 'mine.py'}:stripes", "task_option": {"classes": 3}}
+    make_run(**task, table=None, train_option={"epochs": 1}, budget=1)
+    return tmp_path / "run"
+
+
+def test_a_run_brings_its_task_with_its_options(trained: Path) -> None:
+    assert choose(Chosen(source=trained)).task.name == "stripes3-0"
+    assert choose(Chosen(source=trained, task_option={"shift": 2})).task.name == "stripes3-2"
+    assert choose(Chosen(source=trained, task_option={"classes": 4})).task.name == "stripes4-0"
+
+
+def test_another_task_leaves_the_options_of_the_first_alone(trained: Path, blobs: Task) -> None:
+    assert choose(Chosen(source=trained, task="digits")).task.name == "digits"
+    assert choose(Chosen(source=trained, task=blobs)).task is blobs
+
+
+@pytest.mark.parametrize("changes", [{"space": "macro-chain"}, {"space_option": {"max_depth": 3}}])
+def test_a_run_and_another_space_contradict(changes: dict[str, Any], make_run: Maker, tmp_path: Path) -> None:
+    make_run(budget=1)
+    with pytest.raises(ConfigError, match="Expected --from alone, which brings the run's space, got --space"):
+        choose(Chosen(source=tmp_path / "run", **changes))
+
+
+@pytest.mark.parametrize(("width", "depth"), [(2.0, 1.0), (1.0, 2.0), (0.5, 0.5)])
+def test_networks_are_scaled_and_architectures_are_not(width: float, depth: float) -> None:
+    plain = choose(Chosen(space="macro-chain", arch=CHAIN))
+    scaled = choose(Chosen(space="macro-chain", arch=CHAIN), (width, depth))
+    assert scaled.arch == plain.arch and scaled.described == plain.described
+    net = scaled.space.build(scaled.arch, scaled.task.spec)
+    assert len(net.layers) == 2 * max(1.0, depth)  # a stage keeps one layer at least
+    assert net.classifier.in_features == 16 * width
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "complaint"),
+    [
+        ({"arch": "|none~0|"}, InvalidArchitectureError, "nasbench201"),
+        ({"arch": CHAIN, "space": "macro-chains"}, UnknownNameError, "Did you mean macro-chain"),
+        ({"arch": CHAIN, "space": "macro-chain", "task": "digitss"}, UnknownNameError, "Did you mean digits"),
+        ({"arch": "missing.json"}, InvalidArchitectureError, "missing.json: expected a run's summary.json"),
+        ({"source": Path("nowhere")}, ConfigError, "config.yaml"),
+    ],
+)
+def test_what_cannot_be_chosen(settings: dict[str, Any], error: type[Exception], complaint: str) -> None:
+    with pytest.raises(error) as caught:
+        choose(Chosen(**settings))
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"best": {}}', '{"best": 3}', "not json"])
+def test_a_summary_that_cannot_be_read(content: str, make_run: Maker, tmp_path: Path) -> None:
+    make_run(budget=1)
+    (tmp_path / "run" / "summary.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"expected the --out of a finished search, with a summary\.json"):
+        space_and_best(tmp_path / "run", "digits")
+
+
+def test_a_run_without_a_best_needs_an_architecture(make_run: Maker, tmp_path: Path, chains: MacroChain) -> None:
+    make_run(budget=1)
+    summary = tmp_path / "run" / "summary.json"
+    summary.write_text(json.dumps({**json.loads(summary.read_text()), "best": None}))
+    with pytest.raises(ConfigError, match="no trial was feasible, so there is no best architecture; give one as ARCH"):
+        space_and_best(tmp_path / "run", "digits")
