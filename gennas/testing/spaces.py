@@ -94,9 +94,11 @@ class SpaceContract:
 
     def test_sampling_nothing_gives_nothing(self) -> None:
         """An empty population is a population."""
-        empty = self.space.sample(0, np.random.default_rng(0))
-        assert len(empty) == 0
+        rng = np.random.default_rng(0)
+        empty = self.space.sample(0, rng)
         assert self.space.is_valid(empty).shape == (0,)
+        found = [empty, self.space.mutate(empty, rng), self.space.crossover(empty, empty, rng)]
+        assert [len(population) for population in (*found, self.space.canonical(empty))] == [0, 0, 0, 0]
 
     def test_keys_are_equal_only_for_equal_canonical_forms(self) -> None:
         """Two sampled architectures share a key if and only if their decisions agree."""

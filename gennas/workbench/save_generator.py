@@ -35,8 +35,10 @@ class GeneratorSaver:
     def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
         """Save what was refitted."""
         generator = getattr(self.strategy, "generator", None)
-        if generator is None or "refits" not in record or record["refits"] != self.strategy.records().get("refits"):
-            return  # no generator, or a restored round whose weights are gone
+        if generator is None or not hasattr(generator, "save_pretrained"):
+            return
+        if "refits" not in record or record["refits"] != self.strategy.records().get("refits"):
+            return  # nothing was refitted, or a restored round whose weights are gone
         folder = self.config.out / "generator" / f"round-{int(record['refits']):03d}"
         if not folder.exists():
             self._save(generator, folder, n_evals)

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from gennas.errors import ArchiveError
-from gennas.search.packing import pack_state, unpack_state
+from gennas.search import Origin, Proposal, Trial
+from gennas.search.packing import (
+    pack_proposals,
+    pack_state,
+    pack_trials,
+    unpack_proposals,
+    unpack_state,
+    unpack_trials,
+)
+from gennas.spaces import NASBench201
 
 
 def test_round_trip() -> None:
@@ -29,3 +38,14 @@ def test_round_trip() -> None:
 def test_damaged_bytes() -> None:
     with pytest.raises(ArchiveError, match="cannot be read"):
         unpack_state(pack_state({"a": 1})[:-20])
+
+
+def test_trials_and_proposals_as_plain_values() -> None:
+    space = NASBench201()
+    archs = space.sample(2, np.random.default_rng(0))
+    proposals = [Proposal(archs[0], Origin("mutation", ("ab",), 3)), Proposal(archs[1], Origin("random"))]
+    assert unpack_proposals(space, unpack_state(pack_state({"p": pack_proposals(proposals)}))["p"]) == proposals
+    trials = [Trial(proposals[0], "ok", {"score": 0.5}), Trial(proposals[1], "failed")]
+    found = unpack_trials(space, unpack_state(pack_state({"t": pack_trials(trials)}))["t"])
+    assert [(t.arch, t.status, t.metrics) for t in found] == [(t.arch, t.status, t.metrics) for t in trials]
+    assert {t.proposal.origin.source for t in found} == {"restored"}

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from gennas.search.packing import pack_state, unpack_state
 
 from gennas.graph import Architecture
 from gennas.search import Constraint, Objective, Objectives, Origin, Proposal, Trial
+from gennas.search.packing import pack_state, unpack_state
 from gennas.search.screen import Screen
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.spaces import MacroChain, NASBench201, Space

@@ -230,7 +230,7 @@ class MacroChain(Space):
 
     def _edit(self, D: IntArray, rng: np.random.Generator) -> IntArray:
         """One of the moves of :meth:`neighbours`, drawn uniformly for each row."""
-        moves = self._moves(D).reshape(len(D), -1)
+        moves = self._moves(D).reshape(len(D), D.shape[1] * self.schema.num_symbols)
         draw = np.argmax(np.where(moves, rng.random(moves.shape), -1.0), axis=1)
         t, symbol = np.divmod(draw, self.schema.num_symbols)
         return self._apply(D.copy(), t, symbol)
