@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,3 +27,29 @@ def chains_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["search", *SPACE, "--table", str(folder / "chains.csv"), "--strategy", "random", "--budget", "10"]
     assert main([*words, "--out", str(folder / "run")]) == 0
     return folder / "run"
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that cuts nothing off."""
+    monkeypatch.setenv("COLUMNS", "250")
+
+
+@pytest.fixture
+def run() -> Callable[..., int]:
+    """A command, by its words; returns its exit code."""
+    return lambda *words: main([str(word) for word in words])
+
+
+@pytest.fixture
+def error_of(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """The one line that a wrong command prints."""
+
+    def error(*words: object) -> str:
+        capsys.readouterr()
+        assert run(*words) == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1 and lines[0].startswith("gennas: "), lines
+        return lines[0]
+
+    return error

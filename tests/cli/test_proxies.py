@@ -1,0 +1,35 @@
+"""``gennas proxies``: what the person sees, exit codes, files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gennas.eval.proxies import PROXIES
+from gennas.spaces import NASBench201
+
+
+def test_proxies_are_listed_with_what_they_need(capsys, run: Callable[..., int]) -> None:
+    assert run("proxies", "list") == 0
+    shown = capsys.readouterr().out
+    lines = [line.split()[0] for line in shown.splitlines()[1:] if line.strip()]
+    assert lines == list(PROXIES) and shown.splitlines()[0].split()[:3] == ["proxy", "better", "scale"]
+
+
+def test_scores_on_the_screen_and_in_a_file(tmp_path: Path, capsys, run: Callable[..., int]) -> None:
+    small = ["--space-option", "num_cells=1", "--space-option", "width=4"]
+    options = [*small, "--proxies", "params,synflow", "--n", 3, "--seed", 1, "--out", tmp_path / "s.csv"]
+    assert run("proxies", "score", *options) == 0
+    shown, frame, space = capsys.readouterr().out, pd.read_csv(tmp_path / "s.csv"), NASBench201(num_cells=1, width=4)
+    archs = space.sample(3, np.random.default_rng(1))
+    assert frame["arch"].tolist() == [space.to_text(arch) for arch in archs]
+    assert all(text in shown for text in frame["arch"]) and {"params", "synflow", "protocol"} <= set(frame)
+    assert frame["protocol"].nunique() == 1 and "from the cache" in shown
+
+
+def test_proxies_complain(tmp_path: Path, capsys, error_of: Callable[..., str]) -> None:
+    assert "synflow" in error_of("proxies", "score", "--proxies", "synflwo")
+    assert "batch=noise" in error_of("proxies", "score", "--proxies", "synflow", "--protocol", "batch=digits")
