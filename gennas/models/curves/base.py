@@ -70,14 +70,14 @@ def check_curves(curves: Sequence[FloatArray], at_least: int) -> list[FloatArray
     if len(found) < at_least:
         raise ConfigError(f"Expected at least {at_least} earlier curves, got {len(found)}.")
     for curve in found:
-        _check_values(curve, "earlier curve")
+        _check_values(curve, "an earlier curve")
     return found
 
 
 def check_prefix(prefix: FloatArray, horizon: int) -> FloatArray:
     """The prefix as an array, after checks."""
     y = np.asarray(prefix, dtype=np.float64)
-    _check_values(y, "prefix")
+    _check_values(y, "a prefix")
     if horizon <= len(y):
         raise ConfigError(f"Expected a horizon after the {len(y)} epochs that are known, got {horizon}.")
     return y
@@ -86,5 +86,5 @@ def check_prefix(prefix: FloatArray, horizon: int) -> FloatArray:
 def _check_values(y: FloatArray, what: str) -> None:
     if y.ndim != 1 or not len(y) or not bool(((y >= 0) & (y <= 1)).all()):
         raise ConfigError(
-            f"Expected a {what} of one or more accuracies in [0, 1], one per epoch, got shape {y.shape}: {y[:5]}."
+            f"Expected {what} of one or more accuracies in [0, 1], one per epoch, got shape {y.shape}: {y[:5]}."
         )
