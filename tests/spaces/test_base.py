@@ -123,7 +123,7 @@ def test_registry_and_factory(tmp_path: Path) -> None:
     assert make_space("gennas.spaces.nasbench201.space:NASBench201").name == "nasbench201"
     with pytest.raises(UnknownNameError, match="Did you mean nasbench201"):
         make_space("nasbench-201")
-    with pytest.raises(ConfigError, match="has no option widht; it takes num_cells, width"):
+    with pytest.raises(ConfigError, match="Unknown option 'widht' of space 'nasbench201'"):
         make_space("nasbench201", widht=8)
     with pytest.raises(ConfigError, match=r"subclass of gennas\.spaces\.Space"):
         make_space("collections:OrderedDict")

@@ -139,9 +139,9 @@ def test_bad_input_is_refused_before_any_training() -> None:
     for options, reason in [
         ({"epsilon": -1}, "epsilon"),
         ({"steps": 0}, "steps"),
-        ({"epsilom": 1}, "Settings"),
+        ({"epsilom": 1}, "Did you mean epsilon"),
         ({"epsilon": "x"}, "8/255"),
-        ({"severities": 3}, "Settings"),
+        ({"severities": 3}, "Did you mean epsilon"),
         ({"severities": [6]}, "severities"),
         ({"corruptions": ["fog"]}, "fog"),
         ({"examples": 0}, "examples"),
