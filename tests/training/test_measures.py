@@ -141,7 +141,7 @@ def test_bad_input_is_refused_before_any_training() -> None:
         ({"steps": 0}, "steps"),
         ({"epsilom": 1}, "Did you mean epsilon"),
         ({"epsilon": "x"}, "8/255"),
-        ({"severities": 3}, "Did you mean epsilon"),
+        ({"severities": 3}, "valid tuple"),
         ({"severities": [6]}, "severities"),
         ({"corruptions": ["fog"]}, "fog"),
         ({"examples": 0}, "examples"),
