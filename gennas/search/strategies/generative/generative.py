@@ -126,10 +126,10 @@ class GenerativeSearch(BayesianSearch):
         )
 
     def _source(self, name: str) -> Source:
-        if name in SOURCES or not (name in GENERATORS or ":" in name):
-            if name not in SOURCES:
-                raise UnknownNameError("source", name, [*GENERATORS, *SOURCES])
+        if name in SOURCES:
             return super()._source(name)
+        if name not in GENERATORS and ":" not in name:
+            raise UnknownNameError("source", name, [*GENERATORS, *SOURCES])
         if name not in GENERATORS and not is_generator(import_object(name)):
             return super()._source(name)
         first_steps = 0 if self.pretrained else self.pretrain_steps
