@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,9 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")
 os.environ.setdefault("MPLBACKEND", "Agg")
+# The key by which a user's own runs are recognised; never the one of who runs the tests.
+_OWN = tempfile.TemporaryDirectory()
+os.environ["GENNAS_CONFIG_DIR"] = _OWN.name
 
 
 @pytest.fixture

@@ -17,4 +17,4 @@ def run(config: SearchConfig) -> int:
     with SearchDisplay(config) as display:
         run = run_search(config, [display], on_problem=display.begin)
     display.summarize(run)
-    return 0
+    return 0 if any(t.ok for t in run.result.trials) else 1
