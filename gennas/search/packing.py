@@ -83,7 +83,11 @@ def unpack_trials(space: Space, records: Sequence[Mapping[str, Any]]) -> list[Tr
 def pack_proposals(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
     """Architecture and origin of each."""
     return [
-        {"arch": p.arch.decisions.tolist(), "origin": [p.origin.source, list(p.origin.parents), p.origin.round]}
+        {
+            "arch": p.arch.decisions.tolist(),
+            "origin": [p.origin.source, list(p.origin.parents), p.origin.round],
+            **({"details": dict(p.origin.details)} if p.origin.details else {}),
+        }
         for p in proposals
     ]
 
@@ -93,5 +97,6 @@ def unpack_proposals(space: Space, records: Sequence[Mapping[str, Any]]) -> list
     found = []
     for record in records:
         source, parents, number = record["origin"]
-        found.append(Proposal(space.architecture(np.array(record["arch"])), Origin(source, tuple(parents), number)))
+        origin = Origin(source, tuple(parents), number, record.get("details", {}))
+        found.append(Proposal(space.architecture(np.array(record["arch"])), origin))
     return found
