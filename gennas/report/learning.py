@@ -35,7 +35,7 @@ def _chart(run: RunData, name: str, curves: dict[int, list[float]]) -> Figure:
     utilities = run.objectives.utilities(run.trials)
     ranked = sorted(curves, key=lambda n: (-utilities[n - 1], n))
     named, rest = ranked[:NUM_NAMED], ranked[NUM_NAMED:]
-    places = np.unique(np.linspace(0, len(rest) - 1, MAX_LINES - NUM_NAMED).astype(int)) if rest else []
+    places = np.unique(np.linspace(0, len(rest) - 1, min(len(rest), MAX_LINES - NUM_NAMED)).astype(int))
     lines = [_line(n, curves[n], "soft", False) for n in sorted(rest[i] for i in places)]
     lines += [_line(n, curves[n], color, True) for n, color in zip(named, PALETTE, strict=False)]
     axis = {"title": {"text": "epoch"}, "rangemode": "tozero"}
