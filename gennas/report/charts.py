@@ -153,7 +153,7 @@ def _dots(run: RunData, points: Sequence[Point]) -> list[Figure]:
             "x": [n for n, _ in group],
             "y": [run.value(t) for _, t in group],
             "customdata": [n for n, _ in group],
-            "hovertemplate": "%{text}<br>evaluation %{x}: %{y:.5g}<extra>%{fullData.name}</extra>",
+            "hovertemplate": "%{text}<br>evaluation %{x}: %{y:.5~g}<extra>%{fullData.name}</extra>",
             "marker": {
                 "color": PALETTE[i % len(PALETTE)],
                 "size": 6,
@@ -174,7 +174,7 @@ def _steps(run: RunData) -> Figure:
         "x": [n for n, _ in found],
         "y": [run.value(t) for _, t in found],
         "customdata": [n for n, _ in [*run.incumbents, *run.incumbents[-1:]]],
-        "hovertemplate": "%{text}<br>best after %{x}: %{y:.5g}<extra>incumbent</extra>",
+        "hovertemplate": "%{text}<br>best after %{x}: %{y:.5~g}<extra>incumbent</extra>",
         "line": {"shape": "hv", "width": 2.5, "color": "ink"},
     }
 
@@ -231,7 +231,7 @@ def _cloud(run: RunData, points: Sequence[Point], x_metric: str, name: str, mark
         "x": [t.metrics[x_metric] for _, t in points],
         "y": [run.value(t) for _, t in points],
         "customdata": [n for n, _ in points],
-        "hovertemplate": "%{text}<br>evaluation %{customdata}: (%{x:.5g}, %{y:.5g})<extra>" + name + "</extra>",
+        "hovertemplate": "%{text}<br>evaluation %{customdata}: (%{x:.5~g}, %{y:.5~g})<extra>" + name + "</extra>",
         "marker": marker,
     }
 

@@ -27,7 +27,7 @@ MAX_AXES = 7
 _FOLDS = 5
 _REPEATS = 3
 _TREES = 48
-_FIFTHS = ("#5B3A8E", "#3B6FB6", "#2A9D8F", "#B8A900", "#E07A1F")  # from the worst to the best, on white and black
+_FIFTHS = ("#8E6BBF", "#3B6FB6", "#2A9D8F", "#B8A900", "#E07A1F")  # from the worst to the best, on white and black
 
 
 @dataclass(frozen=True)
@@ -178,8 +178,6 @@ def parallel_chart(run: RunData, axes: Sequence[int]) -> Figure | None:
         "hoverinfo": "count+probability",
         "bundlecolors": True,
         "arrangement": "freeform",
-        "labelfont": {"size": 12},
-        "tickfont": {"size": 11},
     }
     return {"data": [paths], "layout": {"height": 460, "margin": {"l": 70, "r": 120, "t": 36, "b": 16}}}
 

@@ -51,6 +51,6 @@ def _line(number: int, values: list[float], color: str, is_named: bool) -> Figur
         "x": list(range(1, len(values) + 1)),
         "y": [finite(v) for v in values],
         "opacity": 1.0 if is_named else 0.35,
-        "hovertemplate": f"evaluation {number}, epoch %{{x}}: %{{y:.5g}}<extra></extra>",
+        "hovertemplate": f"evaluation {number}, epoch %{{x}}: %{{y:.5~g}}<extra></extra>",
         "line": {"color": color, "width": 2 if is_named else 1},
     }

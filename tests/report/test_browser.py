@@ -126,7 +126,7 @@ def test_everything_is_drawn(show: Open, report: Path) -> None:
 def test_charts_keep_their_height_when_the_window_is_resized(show: Open, report: Path) -> None:
     page = show(report)
     before = sizes(page)
-    assert min(before.values()) > 200
+    assert (before["search"], before["rounds"], before["parallel"]) == (420, 360, 460)
     for width in (700, 420, 1280):
         page.set_viewport_size({"width": width, "height": 700})
         page.wait_for_timeout(400)
@@ -184,6 +184,12 @@ def test_charts_follow_the_theme(show: Open, report: Path) -> None:
     page.emulate_media(color_scheme="light")
     page.wait_for_timeout(300)
     assert {color_of(label) for label in labels} == {"rgb(27, 31, 36)"}
+
+
+def test_no_button_sends_data_away(show: Open, report: Path) -> None:
+    titles = show(report).locator(".modebar-btn").evaluate_all("all => all.map((e) => e.dataset.title)")
+    assert "Download plot as a PNG" in titles and "Zoom" in titles
+    assert not [title for title in titles if "hare" in title or "loud" in title]
 
 
 @pytest.mark.parametrize("width", [320, 420, 1280])

@@ -3,7 +3,13 @@
 const root = document.documentElement;
 const PRINT_WIDTH = 650; // pixels between the margins of an A4 page
 const PAGE_ROWS = 25;
+// Plotly can send a chart to its maker's servers: the report never does.
+const CONFIG = {
+  responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "",
+  modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
+};
 const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });
+const rough = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 function make(tag, properties = {}, ...children) {
@@ -12,12 +18,12 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** Five digits, as in the other tables; a dash for what is missing. */
-function shown(value) {
+/** Five digits, as in the other tables, or three; a dash for what is missing. */
+function shown(value, format = number) {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-4 || size >= 1e15)) return value.toExponential(2);
-  return size >= 1e5 || Number.isInteger(value) ? whole.format(value) : number.format(value);
+  return size >= 1e5 || Number.isInteger(value) ? whole.format(value) : format.format(value);
 }
 
 async function unpacked(id) {
@@ -47,7 +53,7 @@ function themed(figure) {
   const axis = { gridcolor: color("--line"), zerolinecolor: color("--line"), linecolor: color("--line"), automargin: true };
   const { height, ...rest } = figure.layout; // the height is the element's own
   const layout = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 64, r: 20, t: 20, b: 52 }, autosize: true,
+    paper_bgcolor: color("--paper"), plot_bgcolor: color("--paper"), margin: { l: 64, r: 20, t: 20, b: 52 }, autosize: true,
     font: { color: color("--ink"), family: getComputedStyle(document.body).fontFamily, size: 13 },
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, hovermode: "closest",
     hoverlabel: { align: "left", bgcolor: color("--panel"), bordercolor: color("--soft"), font: { color: color("--ink") } },
@@ -65,8 +71,9 @@ function traces(figure, trials) {
     const copy = colored(trace);
     if (trace.customdata) copy.text = trace.customdata.map((n) => wrapped(trials.texts[n - 1]));
     if (trace.type === "parcats") {
-      copy.labelfont = { ...trace.labelfont, color: color("--ink") };
-      copy.tickfont = { ...trace.tickfont, color: color("--ink") };
+      const size = root.classList.contains("printing") ? 8 : 12;
+      copy.labelfont = { size, color: color("--ink") };
+      copy.tickfont = { size: size - 1, color: color("--ink") };
     }
     return copy;
   });
@@ -75,8 +82,7 @@ function traces(figure, trials) {
 function drawAll(report) {
   for (const element of document.querySelectorAll("[data-chart]")) {
     const figure = report.figures[element.dataset.chart];
-    const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
-    Plotly.react(element, traces(figure, report.trials), themed(figure), config);
+    Plotly.react(element, traces(figure, report.trials), themed(figure), CONFIG);
   }
 }
 
@@ -182,8 +188,8 @@ function showTable(report) {
       });
       return make("td", { className: "n" }, button);
     }
-    if (column.kind === "number") return make("td", { className: "n", textContent: shown(value) });
-    if (column.kind === "code") return make("td", { className: "wide" }, make("code", { textContent: value }));
+    if (column.kind === "number") return make("td", { className: "n", textContent: shown(value, column.name === "seconds" ? rough : number) });
+    if (column.kind === "code") return make("td", { className: "wide", title: value }, make("code", { textContent: value }));
     return make("td", { className: column.kind === "error" ? "error" : "", textContent: value ?? "" });
   }
 
