@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.graph import GraphSchema, Population
-from gennas.models.surrogate import normal_scores
 from gennas.report.charts import PALETTE, Figure
 from gennas.report.data import RunData
 
@@ -64,6 +63,8 @@ class Importance:
 
 def importance_of(run: RunData) -> Importance | None:
     """Importance of every decision; None with fewer than thirty trials, or where the forest explains nothing."""
+    from gennas.models.surrogate import normal_scores
+
     D, y = _successful(run)
     if len(D) < MIN_TRIALS or np.ptp(y) == 0:
         return None

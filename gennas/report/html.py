@@ -51,8 +51,8 @@ def write_report(run: RunData, path: str | Path) -> None:
     )  # fmt: skip
     environment.filters.update(number=_number, duration=_duration, percent=_percent)
     texts = [run.texts(t.arch) for t in run.trials]
-    importance, predictions = importance_of(run), predictions_of(run)
-    charts = _charts(run, importance, predictions)
+    importance, predictions, learning = importance_of(run), predictions_of(run), learning_charts(run)
+    charts = _charts(run, importance, predictions) | {f"learning{i}": figure for i, (_, figure) in enumerate(learning)}
     members, best = front(run), run.best_trials(NUM_DRAWN)
     changed, usual = replace(run, config=redacted(run.config)).changed_settings()
     html = environment.get_template("report.html.j2").render(
@@ -66,7 +66,7 @@ def write_report(run: RunData, path: str | Path) -> None:
         num_front=len(members),
         importance=importance,
         predictions=predictions,
-        learning=[name for name, _ in learning_charts(run)],
+        learning=[name for name, _ in learning],
         failures=run.failures()[:MAX_FAILURES],
         num_failures=len(run.failures()),
         round_names=list(dict.fromkeys(name for record in run.rounds for name in record)),
@@ -97,7 +97,6 @@ def _charts(run: RunData, importance: Importance | None, predictions: Prediction
         "predicted": None if predictions is None else predicted_chart(predictions),
         "coverage": None if predictions is None else coverage_chart(predictions),
         "rounds": rounds_chart(run.rounds),
-        **{f"learning{i}": figure for i, (_, figure) in enumerate(learning_charts(run))},
     }
     return {name: figure for name, figure in found.items() if figure is not None}
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.models.surrogate import HeldOut, normal_scores_among
 from gennas.report.charts import PALETTE, Figure
 from gennas.report.data import RunData
+
+if TYPE_CHECKING:
+    from gennas.models.surrogate import HeldOut
 
 __all__ = ["Predictions", "coverage_chart", "predicted_chart", "predictions_of"]
 
@@ -47,6 +50,8 @@ class Predictions:
 
 def predictions_of(run: RunData) -> Predictions | None:
     """What was predicted of the trials that succeeded; None for fewer than five."""
+    from gennas.models.surrogate import HeldOut, normal_scores_among
+
     sign = run.objectives.primary.signed
     numbers: list[int] = []
     rows: list[tuple[float, float, float]] = []

@@ -34,3 +34,17 @@ def test_what_was_expected_of_a_proposal_is_archived() -> None:
     assert found["none"] == [{}] * 12 and found["gp"][:8] == [{}] * 8
     assert [set(details) for details in found["gp"][8:]] == [{"predicted", "predicted_sd"}] * 4
     assert all(details["predicted_sd"] > 0 for details in found["gp"][8:])
+
+
+def test_what_was_expected_survives_a_stop_within_a_round() -> None:
+    space, goals = NASBench201(), Objectives((Objective("score"),))
+    found = []
+    for budgets in ((20,), (10, 20)):
+        archive = Archive(":memory:", space)
+        for budget in budgets:
+            strategy = BayesianSearch(space, goals, 0, **SMALL)
+            executor = SerialExecutor(SyntheticEvaluator(space.schema, 0))
+            Search(strategy, executor, archive, goals, budget, 0).run()
+        found.append([(t.arch.key, t.proposal.origin) for t in archive.trials()])
+    assert found[0] == found[1]
+    assert all(origin.details for _, origin in found[0][8:])
