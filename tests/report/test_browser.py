@@ -262,7 +262,7 @@ def test_ten_thousand_trials_open_within_three_seconds(
 ) -> None:
     write_report(make_run(trials=many_trials(10_000), objectives=TWO), tmp_path / "report.html")
     waits = []
-    for _ in range(3):  # the machine may be busy with something else
+    for _ in range(5):  # the machine may be busy with something else
         start = time.perf_counter()
         page = show(tmp_path / "report.html")
         waits.append(time.perf_counter() - start)
