@@ -408,6 +408,7 @@ def run_data(run: Run, archive: Archive) -> RunData:
         texts=run.problem.space.to_text,
         wall_s=run.result.wall_s,
         version=gennas.__version__,
+        defaults=SearchConfig().to_dict(),
     )
 
 

@@ -358,6 +358,8 @@ def test_what_a_report_shows_of_a_run(make_run: Maker, tmp_path: Path) -> None:
     assert data.best == run.best and data.texts(run.best.arch) == run.problem.space.to_text(run.best.arch)
     assert data.wall_s == run.result.wall_s > 0
     assert data.regret(run.best) == pytest.approx(0.91 - run.best.metrics["val_accuracy"])
+    changed, usual = ({name for name, _ in settings} for settings in data.changed_settings())
+    assert {"table", "budget", "strategy"} <= changed and {"seed", "workers"} <= usual
 
 
 def test_a_space_as_an_object_is_found_by_its_class(make_run: Maker, chains: MacroChain, tmp_path: Path) -> None:
