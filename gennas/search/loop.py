@@ -409,6 +409,7 @@ class Search:
         rounds = {int(r["n_evals"]): {k: v for k, v in r.items() if k != "n_evals"} for r in self.archive.rounds()}
         self._known_rounds = set(rounds)
         for count, trial in enumerate(arrivals, 1):
+            self._failing = [] if trial.ok else [*self._failing, trial.proposal.id]
             if trial.proposal.id not in self._progress:  # those evaluated again were noted as they arrived
                 self._progress.note(trial)
             if count in rounds:

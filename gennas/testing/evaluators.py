@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -64,17 +65,21 @@ class FailingEvaluator:
         failure: ``raise`` an error, return ``nan``, leave a metric ``missing``, run out of
             ``memory``, let the process ``die``, or ``hang`` for an hour.
         every: one in this many architectures fails, chosen by key; 1 means all.
+        while_there: nothing fails any more when this file is gone.
     """
 
     cost_class: Literal["cheap", "expensive"] = "expensive"
 
-    def __init__(self, inner: Evaluator, failure: Failure = "raise", every: int = 3) -> None:
-        self.inner, self.failure, self.every = inner, failure, every
+    def __init__(
+        self, inner: Evaluator, failure: Failure = "raise", every: int = 3, while_there: Path | None = None
+    ) -> None:
+        self.inner, self.failure, self.every, self.while_there = inner, failure, every, while_there
         self.metrics, self.protocol = inner.metrics, inner.protocol
 
     def fails(self, arch: Architecture) -> bool:
         """Whether this architecture is one that fails."""
-        return int(arch.key, 16) % self.every == 0
+        is_mended = self.while_there is not None and not self.while_there.exists()
+        return not is_mended and int(arch.key, 16) % self.every == 0
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
         """Fail, or evaluate with ``inner``."""
