@@ -30,9 +30,9 @@ def run(settings: ReportSettings) -> int:
     """Run the verb."""
     from gennas.cli.terminal import print_run
     from gennas.report import write_report
-    from gennas.workbench.run import open_run, replay_run, run_data
+    from gennas.workbench.run import read_run, replay_run, run_data
 
-    run, archive = open_run(settings.run)
+    run, archive = read_run(settings.run)
     try:
         write_report(run_data(run, archive), settings.run / "report.html")
         if settings.export is not None:

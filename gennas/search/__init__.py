@@ -1,6 +1,7 @@
 """Search: strategies, the loop, the archive."""
 
 from gennas.search.archive import Archive
+from gennas.search.frame import trials_frame
 from gennas.search.loop import Listener, Result, Search
 from gennas.search.objectives import Constraint, Objective, Objectives
 from gennas.search.strategies import STRATEGIES, Strategy
@@ -20,4 +21,5 @@ __all__ = [
     "Status",
     "Strategy",
     "Trial",
+    "trials_frame",
 ]
