@@ -11,14 +11,15 @@ from gennas.version import __version__
 
 if TYPE_CHECKING:
     from gennas.workbench.config import CompareConfig, SearchConfig
-    from gennas.workbench.run import Run, run_search
+    from gennas.workbench.run import Run, open_run, run_search
 
-__all__ = ["CompareConfig", "Run", "SearchConfig", "__version__", "run_search"]
+__all__ = ["CompareConfig", "Run", "SearchConfig", "__version__", "open_run", "run_search"]
 
 _HOMES = {
     "CompareConfig": "gennas.workbench.config",
     "Run": "gennas.workbench.run",
     "SearchConfig": "gennas.workbench.config",
+    "open_run": "gennas.workbench.run",
     "run_search": "gennas.workbench.run",
 }
 

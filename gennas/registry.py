@@ -200,8 +200,9 @@ def _argument_docs(factory: Any) -> dict[str, str]:
 
 
 def summary_of(item: Any) -> str:
-    """First line of a docstring."""
-    return inspect.cleandoc(_function(item).__doc__ or "").partition("\n")[0]
+    """First line of a docstring; a partial may have its own."""
+    own = vars(item).get("__doc__") if isinstance(item, partial) else None
+    return inspect.cleandoc(own or _function(item).__doc__ or "").partition("\n")[0]
 
 
 def configured(what: str, factory: Callable[..., Any], options: Mapping[str, Any], /, *args: Any, **given: Any) -> Any:

@@ -42,10 +42,10 @@ def run(settings: ReportSettings) -> int:
     """Run the verb."""
     from gennas.cli.terminal import print_run
     from gennas.report import write_report
-    from gennas.workbench.run import open_run, replay_run, run_data
+    from gennas.workbench.run import read_run, replay_run, run_data
 
     own = {} if settings.space is None else {"space": settings.space, "space_option": settings.space_option}
-    run, archive = open_run(settings.run, settings.trust, task=settings.task, **own)
+    run, archive = read_run(settings.run, settings.trust, task=settings.task, **own)
     try:
         write_report(run_data(run, archive), settings.run / "report.html")
         if settings.export is not None:

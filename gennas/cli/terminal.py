@@ -38,6 +38,8 @@ __all__ = [
     "print_scales",
 ]
 
+_BEST, _FRONT = 5, 10  # architectures that are shown
+
 
 def format_value(value: float) -> str:
     """A number with as many digits as a person wants to read."""
@@ -165,24 +167,27 @@ class SearchDisplay:
 
 
 def print_run(run: Run, console: Console | None = None) -> None:
-    """The best few architectures of a run, and where its report is."""
+    """The best few architectures of a run, or its Pareto front, and where its report is."""
     console = console or Console()
     goals, report = run.problem.objectives, run.problem.report
-    feasible = [t for t in run.result.trials if goals.is_feasible(t)]
     goal = goals.primary
-    best = sorted(feasible, key=lambda t: -goal.signed(t.metrics[goal.metric]))[:5]
+    several = len(goals.objectives) > 1
+    best = run.leaders(_FRONT if several else _BEST)
     names = list(dict.fromkeys([*goals.metric_names, *([report] if report else [])]))
-    table = RichTable(title="Best architectures", title_justify="left")
+    some = f": {len(best)} of {len(run.result.pareto)}, evenly along it" if len(best) < len(run.result.pareto) else ""
+    table = RichTable(title=f"Pareto front{some}" if several else "Best architectures", title_justify="left")
     table.add_column("evaluation", justify="right")
     for name in names:
-        table.add_column(name + (" (reported only)" if name == report else ""), justify="right")
-    table.add_column("source")
-    table.add_column("architecture", overflow="fold")
+        table.add_column(name + (" (reported only)" if name == report else ""), justify="right", overflow="fold")
+    table.add_column("source", overflow="fold")
     for trial in best:
         values = [format_value(trial.metrics[name]) for name in names]
-        text = run.problem.space.to_text(trial.arch)
-        table.add_row(str(trial.proposal.id + 1), *values, trial.proposal.origin.source, text)
-    console.print(table)
+        table.add_row(str(trial.proposal.id + 1), *values, trial.proposal.origin.source)
+    if best:
+        console.print(table)
+    for trial in best:  # whole lines, to be copied from the terminal
+        line = f"{trial.proposal.id + 1:>5}  {run.problem.space.to_text(trial.arch)}"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     if not best:
         console.print(run.why_none, style="yellow", markup=False, highlight=False)
     failed = sum(not t.ok for t in run.result.trials)

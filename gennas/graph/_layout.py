@@ -109,14 +109,14 @@ def make_boxes(arch: Architecture) -> tuple[list[Box], dict[int, int]]:
     """Boxes in slot order and the box of every drawn node.
 
     Slots named ``prefix.part`` share the box of their prefix, except those that are ``off``. Free
-    slots that no edge touches are left out: nothing passes through them.
+    slots that no edge touches are left out: nothing passes through them. In a graph without edges all are shown.
     """
     schema = arch.schema
     members: dict[str, list[int]] = {}
     present = np.any(arch.edges + arch.edges.T, axis=0)
     for v, symbol in enumerate(arch.nodes):
         prefix, dot, _ = (schema.node_names[v] if schema.node_names else "").rpartition(".")
-        shown = bool(present[v]) or schema.node_mask[v].sum() == 1
+        shown = bool(present[v]) or not present.any() or schema.node_mask[v].sum() == 1
         if shown and schema.node_labels[symbol] != HIDDEN:
             members.setdefault(prefix if dot else f"#{v}", []).append(v)
     boxes = [_box(arch, group, nodes) for group, nodes in members.items()]

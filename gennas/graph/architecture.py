@@ -17,6 +17,8 @@ from gennas.graph.schema import GraphSchema, IntArray
 
 __all__ = ["Architecture", "Population"]
 
+_MANY = 16
+
 
 @dataclass(frozen=True, eq=False)
 class Architecture:
@@ -67,9 +69,23 @@ class Architecture:
     def __hash__(self) -> int:
         return hash(self.key)
 
+    @property
+    def labels(self) -> str:
+        """Names of the decisions' labels in their order; the middle is left out where there are many."""
+        names = [self.schema.label(t, int(s)) for t, s in enumerate(self.decisions)]
+        if len(names) > _MANY:
+            names = [*names[: _MANY - 3], f"… {len(names) - _MANY + 1} more …", *names[-2:]]
+        return " ".join(names)
+
     def __repr__(self) -> str:
-        labels = [self.schema.label(t, int(s)) for t, s in enumerate(self.decisions)]
-        return f"Architecture({self.schema.name}: {' '.join(labels)})"
+        key = f" {self.key}" if len(self.decisions) > _MANY else ""  # what is left out may be what differs
+        return f"Architecture({self.schema.name}{key}: {self.labels})"
+
+    def _repr_svg_(self) -> str:
+        """The drawing, for notebooks."""
+        from gennas.graph.draw import draw_svg
+
+        return draw_svg(self, f"{self.schema.name} · {self.key}")
 
     def to_json(self) -> str:
         """JSON text with the schema's fingerprint and the decisions."""
@@ -167,6 +183,21 @@ class Population(Sequence[Architecture]):
     def keys(self) -> list[str]:
         """The key of every architecture."""
         return _keys(self.schema, self.decisions)
+
+    @property
+    def summary(self) -> str:
+        """How many architectures of which space, with how many decisions."""
+        plural = "" if len(self) == 1 else "s"
+        return f"{len(self):,} architecture{plural} of {self.schema.name}, {self.schema.num_decisions} decisions each"
+
+    def __repr__(self) -> str:
+        return f"Population({self.summary})"
+
+    def _repr_html_(self) -> str:
+        """The first few as a table, and drawings, for notebooks."""
+        from gennas.graph.notebook import population_html
+
+        return population_html(self)
 
     def unique(self) -> Population:
         """The population without repetitions, first occurrences in order."""

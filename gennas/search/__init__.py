@@ -1,6 +1,7 @@
 """Search: strategies, the loop, the archive."""
 
 from gennas.search.archive import Archive, Attempt, read_meta
+from gennas.search.frame import trials_frame
 from gennas.search.loop import Listener, Result, Search
 from gennas.search.objectives import Constraint, Objective, Objectives
 from gennas.search.progress import commonest_error
@@ -24,4 +25,5 @@ __all__ = [
     "Trial",
     "commonest_error",
     "read_meta",
+    "trials_frame",
 ]

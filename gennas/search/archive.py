@@ -17,6 +17,7 @@ from gennas.errors import ArchiveError
 from gennas.eval.base import Fidelity
 from gennas.graph import Population
 from gennas.runtime.files import shares_memory
+from gennas.search.frame import trials_frame
 from gennas.search.packing import pack_state, unpack_state
 from gennas.search.trial import Origin, Proposal, Status, Trial
 from gennas.spaces.base import Space
@@ -332,22 +333,7 @@ class Archive:
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per trial, with metrics, cost and origin as columns."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "id": t.proposal.id,
-                "arch": self.space.to_text(t.arch),
-                "key": t.arch.key,
-                "status": t.status,
-                "source": t.proposal.origin.source,
-                "round": t.proposal.origin.round,
-                **t.metrics,
-                **{f"cost_{name}": value for name, value in t.cost.items()},
-                "error": t.error,
-            }
-            for t in self.trials()
-        )
+        return trials_frame(self.trials(), self.space)
 
     def export(self, path: Path) -> None:
         """Write the trials as ``.csv``, ``.jsonl`` or ``.parquet``, by the path's ending.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -185,6 +186,17 @@ class Space(ABC):
         """Number of distinct architectures, or None where it is not counted."""
         counts = self.completions(np.zeros((1, self.schema.num_decisions), dtype=np.int16), 0)
         return None if counts is None else int(counts.sum())
+
+    def __repr__(self) -> str:
+        options = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in self.options.items())
+        size = "size not counted" if self.size is None else f"{self.size:,} architectures"
+        return f"<{type(self).__name__}({options}): {self.name}, {size}, {self.schema.num_decisions} decisions>"
+
+    def _repr_html_(self) -> str:
+        """Size, options and decisions, for notebooks."""
+        from gennas.spaces.notebook import space_html
+
+        return space_html(self)
 
     @property
     def samples_uniformly(self) -> bool:

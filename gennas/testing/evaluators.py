@@ -1,19 +1,23 @@
-"""Evaluators for tests: a synthetic benchmark on any space, and one that fails on purpose."""
+"""Evaluators for tests: a synthetic benchmark on any space, one that fails on purpose, and the contract of all."""
 
 from __future__ import annotations
 
+import math
 import os
+import pickle
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from gennas.eval.base import Evaluator, Fidelity, Metric
+from gennas.eval.base import CheapEvaluator, Evaluator, Fidelity, Metric
 from gennas.graph import Architecture, GraphSchema
+from gennas.spaces import NASBench201, Space
 
-__all__ = ["FailingEvaluator", "SyntheticEvaluator"]
+__all__ = ["EvaluatorContract", "FailingEvaluator", "SyntheticEvaluator"]
 
 Failure = Literal["raise", "nan", "missing", "memory", "die", "hang"]
 
@@ -100,3 +104,66 @@ class FailingEvaluator:
             case "hang":
                 time.sleep(3600)
         return values
+
+
+class EvaluatorContract(ABC):
+    """What every evaluator does; subclass it in a test module and give :meth:`make`.
+
+    Example:
+        >>> class TestMyEvaluator(EvaluatorContract):
+        ...     def make(self, space):
+        ...         return MyEvaluator(space)
+
+    Attributes:
+        tolerance: by how much two calls with one seed may differ, relatively; a latency is not exact.
+        fidelity: of the evaluations.
+    """
+
+    tolerance = 0.0
+    fidelity = Fidelity()
+
+    @abstractmethod
+    def make(self, space: Space) -> Evaluator:
+        """Return the evaluator, the same at every call."""
+
+    def make_space(self) -> Space:
+        """The space whose architectures it scores."""
+        return NASBench201(num_cells=1, width=4)
+
+    def test_is_an_evaluator(self) -> None:
+        """The object has what the protocol says, and two of a kind measure the same."""
+        evaluator = self.make(self.make_space())
+        assert isinstance(evaluator, Evaluator) and evaluator.cost_class in ("cheap", "expensive")
+        assert evaluator.metrics and all(name == metric.name for name, metric in evaluator.metrics.items())
+        assert evaluator.protocol and evaluator.protocol == self.make(self.make_space()).protocol
+
+    def test_every_metric_is_a_finite_number_within_its_bounds(self) -> None:
+        """On a few random architectures."""
+        space = self.make_space()
+        evaluator = self.make(space)
+        for arch in space.sample(3, np.random.default_rng(0)):
+            values = evaluator.evaluate(arch, self.fidelity, seed=0)
+            assert set(values) == set(evaluator.metrics)
+            for name, value in values.items():
+                low, high = evaluator.metrics[name].bounds
+                assert math.isfinite(value) and low <= value <= high
+
+    def test_a_copy_in_another_process_would_say_the_same(self) -> None:
+        """It pickles, and one seed gives one value."""
+        space = self.make_space()
+        evaluator = self.make(space)
+        arch = space.sample(1, np.random.default_rng(1))[0]
+        values = evaluator.evaluate(arch, self.fidelity, seed=3)
+        again = pickle.loads(pickle.dumps(evaluator)).evaluate(arch, self.fidelity, seed=3)
+        assert all(math.isclose(again[name], value, rel_tol=self.tolerance) for name, value in values.items())
+
+    def test_cheap_metrics_are_those_of_an_evaluation(self) -> None:
+        """Where it has any."""
+        space = self.make_space()
+        evaluator = self.make(space)
+        if not isinstance(evaluator, CheapEvaluator):
+            return
+        arch = space.sample(1, np.random.default_rng(2))[0]
+        cheap, values = evaluator.cheap(arch, self.fidelity), evaluator.evaluate(arch, self.fidelity, seed=0)
+        assert set(evaluator.cheap_metrics) <= set(cheap)
+        assert all(math.isclose(cheap[n], values[n], rel_tol=self.tolerance) for n in evaluator.cheap_metrics)

@@ -19,7 +19,7 @@ from gennas.eval.base import CheckedEvaluator, Evaluator, Metric
 from gennas.eval.tables import read_rows
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor, describe
 from gennas.runtime.files import write_atomically
-from gennas.search import Archive, Listener, Result, Search, Status, Trial, commonest_error, read_meta
+from gennas.search import Archive, Listener, Result, Search, Status, Trial, commonest_error, read_meta, trials_frame
 from gennas.spaces import Space, TaskSpec
 from gennas.tracking import NullTracker, RunInfo, SafeTracker, Tracker
 from gennas.workbench.config import SearchConfig, load_yaml
@@ -28,11 +28,22 @@ from gennas.workbench.save_generator import GeneratorSaver
 from gennas.workbench.trust import refuse_foreign_code, seal_settings
 
 if TYPE_CHECKING:
+    import pandas as pd
     from torch import nn
 
     from gennas.report import RunData
 
-__all__ = ["Run", "kept_settings", "open_run", "read_config", "replay_run", "run_data", "run_search", "search"]
+__all__ = [
+    "Run",
+    "kept_settings",
+    "open_run",
+    "read_config",
+    "read_run",
+    "replay_run",
+    "run_data",
+    "run_search",
+    "search",
+]
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,35 @@ class Run:
     def build(self, spec: TaskSpec) -> nn.Module:
         """The best architecture as a plain, freshly initialised module."""
         return self.problem.space.build(self.best.arch, spec)
+
+    def trials(self) -> pd.DataFrame:
+        """One row per evaluation: architecture, key, status, source, round, metrics, costs, error."""
+        return trials_frame(self.result.trials, self.problem.space)
+
+    def leaders(self, n: int = 5) -> list[Trial]:
+        """The best ``n`` feasible trials, or with several objectives ``n`` of the Pareto front.
+
+        They are sorted by the first objective. Members of a larger front lie evenly along it, both ends included.
+        """
+        goals = self.problem.objectives
+        several = len(goals.objectives) > 1
+        found = self.result.pareto if several else [t for t in self.result.trials if goals.is_feasible(t)]
+        ranked = sorted(found, key=lambda t: -goals.primary.signed(t.metrics[goals.primary.metric]))
+        if several and len(ranked) > n:
+            return [ranked[round(i * (len(ranked) - 1) / max(1, n - 1))] for i in range(n)]
+        return ranked[:n]
+
+    def __repr__(self) -> str:
+        goal, best = self.problem.objectives.primary.metric, self.result.best
+        found = "nothing feasible" if best is None else f"best {goal} {best.metrics[goal]:.5g}"
+        strategy, n_evals = self.config.to_dict()["strategy"], self.result.n_evals
+        return f"Run({self.problem.space.name}, {strategy}: {n_evals} evaluations, {found}, {self.directory})"
+
+    def _repr_html_(self) -> str:
+        """The best architectures with their values, a drawing and the report, for notebooks."""
+        from gennas.workbench.notebook import run_html
+
+        return run_html(self)
 
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
@@ -412,8 +452,20 @@ def run_data(run: Run, archive: Archive) -> RunData:
     )
 
 
-def open_run(directory: Path | str, trust: bool = False, **own: Any) -> tuple[Run, Archive]:
-    """Read a run directory again, finished or not, without continuing or changing it.
+def open_run(directory: Path | str, trust: bool = False, **own: Any) -> Run:
+    """Read a run directory again, finished or not, without continuing or changing it; see :func:`read_run`.
+
+    Example:
+        >>> from gennas import open_run  # doctest: +SKIP
+        >>> open_run("runs/cora").trials()[["arch", "val_accuracy"]]  # doctest: +SKIP
+    """
+    run, archive = read_run(directory, trust, **own)
+    archive.close()
+    return run
+
+
+def read_run(directory: Path | str, trust: bool = False, **own: Any) -> tuple[Run, Archive]:
+    """Read a run directory again, and its open archive: what :func:`open_run` does, for whoever needs the archive too.
 
     Parts of the run that were given as objects stay unknown: its records are read, but nothing can be scored.
 

@@ -22,7 +22,7 @@ from gennas.registry import reconfigured
 from gennas.search import Objective
 from gennas.spaces import Space
 from gennas.workbench.problem import space_from, task_name
-from gennas.workbench.run import kept_settings, open_run
+from gennas.workbench.run import kept_settings, read_run
 from gennas.workbench.settings import (
     NO_OPTIONS,
     Count,
@@ -257,7 +257,7 @@ def _read_archives(config: TrainGeneratorConfig) -> _Labelled | None:
 
 
 def _read_run(folder: Path, config: TrainGeneratorConfig) -> Run:
-    run, archive = open_run(folder, config.trust, **_own_space(folder, config))
+    run, archive = read_run(folder, config.trust, **_own_space(folder, config))
     archive.close()
     if not any(t.ok for t in run.result.trials):
         raise ConfigError(f"{folder} holds no successful trial to learn from.")

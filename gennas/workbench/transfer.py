@@ -19,7 +19,7 @@ from gennas.spaces import Space
 from gennas.workbench.config import SearchConfig
 from gennas.workbench.evaluators import make_recipe, task_from
 from gennas.workbench.problem import space_from, task_name
-from gennas.workbench.run import Run, open_run, run_data
+from gennas.workbench.run import Run, read_run, run_data
 from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, ScaledSettings, Seed, Switch, TrustSettings
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def transfer(
 
     if min(top, seeds) < 1 or not tasks:
         raise ConfigError(f"Expected at least one task, architecture and seed, got {len(tasks)}, {top} and {seeds}.")
-    found, archive = open_run(run, trust)
+    found, archive = read_run(run, trust)
     try:
         data = run_data(found, archive)
     finally:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from gennas.cli.main import main
+from gennas.eval.tables import open_table
 from gennas.registry import options_of
+from gennas.spaces import make_space
 from gennas.workbench.listing import KINDS, list_names, list_options
 
 
@@ -69,3 +71,14 @@ def test_given_arguments_are_those_that_strategies_have() -> None:
 
     for name in STRATEGIES:
         assert {"space", "objectives", "seed"} <= {option.name for option in options_of(STRATEGIES.get(name))}
+
+
+def test_every_table_has_a_sentence_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    found = dict(list_names("tables"))
+    assert len(set(found.values())) == len(found)
+    assert all(name.partition("/")[0] in said for name, said in found.items())
+    for name in ("nasbench-graph/cora", "nasbench-graph/proteins"):
+        space = make_space("nasbench-graph").for_task(name.partition("/")[2])
+        assert f"{len(open_table(name, space)):,}" in found[name]
+    assert main(["list", "tables", "nasbench-graph/cora"]) == 0
+    assert found["nasbench-graph/cora"] in capsys.readouterr().out

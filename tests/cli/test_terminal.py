@@ -14,7 +14,7 @@ from gennas import SearchConfig
 from gennas.cli.terminal import SearchDisplay, format_value, print_metrics, print_run, time_left
 from gennas.eval.base import Metric
 from gennas.graph import Architecture
-from gennas.spaces import NASBench201
+from gennas.spaces import MacroChain, NASBench101, NASBench201, Space
 from gennas.workbench.run import search
 
 
@@ -72,7 +72,43 @@ def test_a_run_is_summed_up(tmp_path: Path) -> None:
     failed = sum(not t.ok for t in run.result.trials)
     assert failed and f"{failed} failed" in text
     assert f"{run.best.metrics['score']:g}" in text and "report.html" not in text
-    assert max(map(len, text.splitlines())) <= 80
+    best = f"{run.best.proposal.id + 1:>5}  {run.problem.space.to_text(run.best.arch)}"
+    assert best in text.splitlines()
+    assert max(len(line) for line in text.splitlines() if "~0" not in line) <= 80
+
+
+@pytest.mark.parametrize("space", [NASBench101(), NASBench201(), MacroChain()], ids=lambda space: space.name)
+def test_architectures_are_whole_lines_in_a_narrow_terminal(space: Space, tmp_path: Path) -> None:
+    run = search(
+        space=space, evaluator=decisions, objective="score:max", report=False, strategy="random", budget=20,
+        out=tmp_path / "run",
+    )  # fmt: skip
+    shown = console()
+    print_run(run, shown)
+    lines = text_of(shown).splitlines()
+    texts = [space.to_text(trial.arch) for trial in run.leaders()]
+    assert len(texts) == 5 and [line for line in lines if line[5:].strip() in texts] == [
+        f"{trial.proposal.id + 1:>5}  {text}" for trial, text in zip(run.leaders(), texts, strict=True)
+    ]
+    assert max(map(len, texts)) > 70 or space.name == "nasbench101"
+    table = [line for line in lines if line.startswith(("┃", "│"))]
+    assert len(table) == 6 and max(map(len, table)) <= 80
+
+
+def test_several_objectives_show_the_front(tmp_path: Path) -> None:
+    def price(arch: Architecture) -> dict[str, float]:
+        return {"gain": float(arch.decisions.sum()), "size": float(arch.decisions.sum())}
+
+    run = search(
+        space=NASBench201(), evaluator=price, objective=("gain:max", "size:min"), strategy="random", budget=60,
+        out=tmp_path / "run", report=False,
+    )  # fmt: skip
+    shown = console()
+    print_run(run, shown)
+    text, front = text_of(shown), len(run.result.pareto)
+    assert front > 10 and f"Pareto front: 10 of {front}" in text and "Best architectures" not in text
+    gains = [float(line.split("│")[2]) for line in text.splitlines() if line.startswith("│")]
+    assert gains == sorted(gains, reverse=True) and len(gains) == 10
 
 
 def test_nothing_feasible_is_said(tmp_path: Path) -> None:

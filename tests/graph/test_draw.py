@@ -128,6 +128,12 @@ def test_svg_is_self_contained_and_escaped() -> None:
     assert "<script>" not in svg and svg.count("http") == 1  # the namespace
 
 
+def test_a_graph_without_edges_is_drawn_whole() -> None:
+    schema = GraphSchema("x", ("a", "b"), ("none",), np.ones((2, 2), dtype=bool), np.ones((2, 2, 1), dtype=bool))
+    svg = draw_svg(Architecture(schema, np.array([0, 1]), np.zeros((2, 2), dtype=int)))
+    assert svg.count("<rect") == 2 and '<path d="M' not in svg
+
+
 @pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
 def test_png_shows_the_same_colours(space: Space, tmp_path: Path, rng: np.random.Generator) -> None:
     arch = space.sample(1, rng)[0]

@@ -16,7 +16,7 @@ from gennas.report import RunData, write_report
 from gennas.search import Objective, Objectives
 from gennas.search.trial import Trial
 from gennas.spaces import NASBench201
-from gennas.workbench.run import open_run, run_data, search
+from gennas.workbench.run import read_run, run_data, search
 
 MakeRun = Callable[..., RunData]
 ManyTrials = Callable[[int], list[Trial]]
@@ -88,7 +88,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         out=out,
         report=False,
     )
-    run, archive = open_run(out)
+    run, archive = read_run(out)
     data = run_data(run, archive)
     archive.close()
     curves = {0: {"val_accuracy": [0.1, 0.5, 0.6]}, 9: {"val_accuracy": [0.2, 0.4, 0.7]}}

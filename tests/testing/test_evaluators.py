@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from itertools import product
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from gennas.eval.base import FULL_FIDELITY, Evaluator, Fidelity
-from gennas.spaces import MacroChain, NASBench201
-from gennas.testing import FailingEvaluator, SyntheticEvaluator
+from gennas.eval.base import FULL_FIDELITY, Evaluator, Fidelity, Metric
+from gennas.spaces import MacroChain, NASBench201, Space
+from gennas.testing import EvaluatorContract, FailingEvaluator, SyntheticEvaluator
 
 SPACE = NASBench201()
 ARCHS = SPACE.sample(60, np.random.default_rng(0)).unique()
@@ -76,3 +78,40 @@ def test_each_kind_of_failure() -> None:
     with pytest.raises(MemoryError):
         evaluate("memory")
     assert FailingEvaluator(INNER).metrics == INNER.metrics and FailingEvaluator(INNER).protocol == INNER.protocol
+
+
+class TestSynthetic(EvaluatorContract):
+    def make(self, space: Space) -> Evaluator:
+        return SyntheticEvaluator(space.schema)
+
+
+class _Bad:
+    """Counts its calls, misses a metric, and cannot be sent to a process."""
+
+    cost_class = "expensive"
+    cheap_metrics = ("size",)
+
+    def __init__(self) -> None:
+        self.metrics = {"score": Metric("score", "max"), "size": Metric("size", "min", bounds=(0, 1))}
+        self.calls = itertools.count()
+        self.protocol = f"bad {id(self)}"
+
+    def evaluate(self, arch, fidelity: Fidelity, seed: int):
+        return {"score": float(next(self.calls)), "size": 7.0}
+
+    def cheap(self, arch, fidelity: Fidelity):
+        return {"size": 8.0}
+
+
+class _OfBad(EvaluatorContract):
+    kept: ClassVar[list] = []
+
+    def make(self, space: Space) -> Evaluator:
+        self.kept.append(_Bad())
+        return self.kept[-1]
+
+
+@pytest.mark.parametrize("check", [name for name in vars(EvaluatorContract) if name.startswith("test_")])
+def test_a_bad_evaluator_is_noticed(check: str) -> None:
+    with pytest.raises((AssertionError, TypeError)):
+        getattr(_OfBad(), check)()

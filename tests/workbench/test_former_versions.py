@@ -15,7 +15,7 @@ from gennas import CompareConfig, SearchConfig, run_search
 from gennas.cli.main import main
 from gennas.workbench.compare import compare
 from gennas.workbench.config import load_yaml
-from gennas.workbench.run import open_run
+from gennas.workbench.run import read_run
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "v0_1"
 EXPECTED = json.loads((FIXTURES / "expected.json").read_text())
@@ -40,7 +40,7 @@ def settings(run: Path) -> SearchConfig:
 def test_an_interrupted_run_continues(name: str, tmp_path: Path) -> None:
     run = restored(name, tmp_path)
     config = settings(run)
-    before, archive = open_run(run)
+    before, archive = read_run(run)
     archive.close()
     assert 0 < len(before.result.trials) <= config.budget
     found = [t.arch.key for t in run_search(config, report=False).result.trials]

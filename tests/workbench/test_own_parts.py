@@ -20,7 +20,7 @@ from gennas.graph import Architecture
 from gennas.search.strategies import RandomSearch
 from gennas.spaces import NASBench201, Space
 from gennas.training import Task
-from gennas.workbench.run import open_run, search
+from gennas.workbench.run import read_run, search
 from gennas.workbench.transfer import transfer
 
 MINE = '''
@@ -113,7 +113,7 @@ def test_an_own_evaluator_through_every_verb(mine: Path, capsys: pytest.CaptureF
 
 
 def trials(run: str) -> list:
-    found, archive = open_run(run)
+    found, archive = read_run(run)
     archive.close()
     return found.result.trials
 
@@ -201,7 +201,7 @@ def test_objects_wherever_a_name_is(tmp_path: Path) -> None:
     assert config["task"] == "object:blobs" and config["strategy"] == "random"
     # its records can be read, its networks cannot be trained by name
     assert main(["report", str(tmp_path / "run")]) == 0
-    again, archive = open_run(tmp_path / "run")
+    again, archive = read_run(tmp_path / "run")
     archive.close()
     assert again.problem.evaluator.metrics["val_accuracy"].direction == "max"
     assert [t.metrics for t in again.result.trials] == [t.metrics for t in run.result.trials]
@@ -235,7 +235,7 @@ def test_a_run_with_objects_goes_on_with_the_same_objects(space: object, evaluat
     settings = dict(space=space, evaluator=evaluator, strategy="local-search", out=tmp_path, report=False)
     first = search(**settings, budget=5)
     assert [t.arch for t in search(**settings, budget=5).result.trials] == [t.arch for t in first.result.trials]
-    again, archive = open_run(tmp_path)
+    again, archive = read_run(tmp_path)
     archive.close()
     assert [dict(t.metrics) for t in again.result.trials] == [dict(t.metrics) for t in first.result.trials]
 

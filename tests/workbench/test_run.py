@@ -19,7 +19,7 @@ from gennas.search.strategies import LocalSearch, RandomSearch
 from gennas.spaces import MacroChain, NASBench201, TaskSpec
 from gennas.workbench.config import SearchConfig
 from gennas.workbench.problem import make_problem
-from gennas.workbench.run import Run, open_run, read_config, run_data, run_search
+from gennas.workbench.run import Run, read_config, read_run, run_data, run_search
 
 Maker = Callable[..., Run]
 
@@ -77,7 +77,7 @@ def test_a_moved_run_is_read_where_it_is_now(make_run: Maker, tmp_path: Path) ->
     first = make_run()
     (tmp_path / "run").rename(tmp_path / "moved")
     assert read_config(tmp_path / "moved").out == tmp_path / "moved"
-    run, archive = open_run(str(tmp_path / "moved"))
+    run, archive = read_run(str(tmp_path / "moved"))
     archive.close()
     assert run.directory == tmp_path / "moved" and keys(run) == keys(first)
     assert not (tmp_path / "run").exists()
@@ -172,7 +172,7 @@ def test_an_interrupted_run_keeps_what_was_done(make_run: Maker, tmp_path: Path)
         make_run(listeners=[Impatient()], strategy=Pairs)
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["stopped"] == "interrupted" and summary["n_evals"] == 5
-    run, archive = open_run(tmp_path / "run")
+    run, archive = read_run(tmp_path / "run")
     archive.close()
     assert run.result.stopped == "unfinished" and len(run.result.trials) == 5  # each was kept as it arrived
     whole = make_run(out=tmp_path / "whole", strategy=Pairs)
@@ -253,7 +253,7 @@ def test_bad_settings_write_nothing(changes: dict[str, object], table: Path, tmp
 def test_the_target_is_noted_as_the_reason_to_stop(make_run: Maker, tmp_path: Path) -> None:
     run = make_run(target=0.5, budget=30, strategy=Pairs)  # every chain is that good
     assert run.summary()["stopped"] == "target" and len(run.result.trials) == 1  # not all of its pair
-    again, archive = open_run(run.directory)
+    again, archive = read_run(run.directory)
     archive.close()
     assert len(again.result.trials) == 1 and again.config.target == 0.5 and again.result.stopped == "target"
 
@@ -269,7 +269,7 @@ def test_a_limit_is_noted_as_the_reason_to_stop(make_run: Maker) -> None:
 
 def test_an_opened_run_says_what_the_search_said(make_run: Maker, tmp_path: Path) -> None:
     run = make_run(budget=12, objective=["val_accuracy:max", "layers:min"])
-    again, archive = open_run(tmp_path / "run")
+    again, archive = read_run(tmp_path / "run")
     archive.close()
     assert again.summary() == run.summary() and again.config == run.config
     assert [t.metrics for t in again.result.trials] == [t.metrics for t in run.result.trials]
@@ -278,7 +278,7 @@ def test_an_opened_run_says_what_the_search_said(make_run: Maker, tmp_path: Path
 
 def test_metrics_of_an_evaluator_that_is_gone_are_remembered(make_run: Maker, tmp_path: Path) -> None:
     make_run(evaluator=lambda arch: {"layers": float(arch.decisions[0]), "x": 2.0}, objective="layers:min", table=None)
-    run, archive = open_run(tmp_path / "run")
+    run, archive = read_run(tmp_path / "run")
     archive.close()
     assert {n: m.direction for n, m in run.problem.evaluator.metrics.items()} == {"layers": "min"}
     with pytest.raises(GennasError, match="not at hand: only its records can be read"):
@@ -307,7 +307,7 @@ def test_a_damaged_directory_is_refused(
         archive.close()
     spoil(tmp_path / "run")
     with pytest.raises(error) as caught:
-        open_run(tmp_path / "run")
+        read_run(tmp_path / "run")
     assert said in str(caught.value)
 
 
@@ -316,7 +316,7 @@ def test_the_archives_own_copy_of_the_settings_decides(text: str | None, make_ru
     first, file = make_run(), tmp_path / "run" / "config.yaml"
     before = file.read_text()
     file.unlink() if text is None else file.write_text(text)
-    run, archive = open_run(tmp_path / "run")
+    run, archive = read_run(tmp_path / "run")
     archive.close()
     assert keys(run) == keys(first) and run.config == first.config
     assert keys(make_run()) == keys(first) and file.read_text() == before
@@ -326,7 +326,7 @@ def test_the_archives_own_copy_of_the_settings_decides(text: str | None, make_ru
 
 def test_an_empty_folder_is_no_run_and_gets_no_archive(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"config\.yaml"):
-        open_run(tmp_path)
+        read_run(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -336,7 +336,7 @@ def test_a_damaged_trial_is_named(make_run: Maker, tmp_path: Path) -> None:
         db.execute("UPDATE trials SET metrics = '{broken' WHERE id = 1")
     db.close()
     with pytest.raises(ArchiveError, match="a stored trial cannot be read"):
-        open_run(tmp_path / "run")
+        read_run(tmp_path / "run")
 
 
 def test_a_lost_table_is_named(make_run: Maker, frame: pd.DataFrame, tmp_path: Path) -> None:
@@ -345,12 +345,12 @@ def test_a_lost_table_is_named(make_run: Maker, frame: pd.DataFrame, tmp_path: P
     make_run(table=str(path))
     path.unlink()
     with pytest.raises(GennasError, match=r"own\.csv"):
-        open_run(tmp_path / "run")
+        read_run(tmp_path / "run")
 
 
 def test_what_a_report_shows_of_a_run(make_run: Maker, tmp_path: Path) -> None:
     run = make_run(budget=12)
-    again, archive = open_run(tmp_path / "run")
+    again, archive = read_run(tmp_path / "run")
     data = run_data(again, archive)
     archive.close()
     assert data.config["strategy"] == "random" and data.version == gennas.__version__ and data.rounds == []
@@ -365,6 +365,6 @@ def test_what_a_report_shows_of_a_run(make_run: Maker, tmp_path: Path) -> None:
 def test_a_space_as_an_object_is_found_by_its_class(make_run: Maker, chains: MacroChain, tmp_path: Path) -> None:
     named, given = make_run(), make_run(space=chains, space_option={}, out=tmp_path / "given")
     assert keys(named) == keys(given)
-    again, archive = open_run(tmp_path / "given")
+    again, archive = read_run(tmp_path / "given")
     archive.close()
     assert again.problem.space.schema.fingerprint == chains.schema.fingerprint != NASBench201().schema.fingerprint

@@ -13,7 +13,7 @@ from gennas import SearchConfig, run_search
 from gennas.errors import CheckpointError, ConfigError, GennasError, UnknownNameError
 from gennas.generators.trained import TrainedGenerator
 from gennas.spaces import NASBench201, NASBenchGraph
-from gennas.workbench.run import open_run
+from gennas.workbench.run import read_run
 from gennas.workbench.train_generator import TrainGeneratorConfig, _distinct, draw_architectures, train_generator
 
 SMALL = {"generator_option": ("dim=32",), "unlabelled": 100, "pretrain_steps": 10, "steps": 10}
@@ -42,7 +42,7 @@ def trained(runs: Path) -> TrainedGenerator:
 
 
 def values_of(run: Path, metric: str) -> dict[str, float]:
-    found, archive = open_run(run)
+    found, archive = read_run(run)
     archive.close()
     return {t.arch.key: t.metrics[metric] for t in found.result.trials}
 

@@ -16,7 +16,7 @@ from gennas.cli.main import main
 from gennas.errors import ConfigError
 from gennas.runtime.seal import _key
 from gennas.search import Archive
-from gennas.workbench.run import Run, open_run, read_config
+from gennas.workbench.run import Run, read_config, read_run
 from gennas.workbench.trust import code_names
 
 Maker = Callable[..., Run]
@@ -99,7 +99,7 @@ def test_no_setting_of_a_foreign_run_executes_anything(
 ) -> None:
     for place in ("archive", "config.yaml"):
         run = evil(changes, place)
-        for read in (read_config, open_run):
+        for read in (read_config, read_run):
             with pytest.raises(ConfigError, match=r"names code outside of gennas.*Nothing of it was run.*--trust"):
                 read(run)
     assert not (tmp_path / "mark").exists()

@@ -15,6 +15,7 @@ from gennas.eval.tables.user import guess_direction, read_rows, read_table
 from gennas.registry import Registry
 from gennas.spaces.base import Space
 from gennas.spaces.nasbench201.space import NASBench201
+from gennas.spaces.nasbench_graph.space import NASBenchGraph
 
 __all__ = [
     "TABLES",
@@ -30,13 +31,33 @@ __all__ = [
 
 TABLES: Registry[Callable[[Space], Table]] = Registry("table", "gennas.tables")
 
-for _dataset in DATASETS:
-    TABLES.register(f"nasbench-graph/{_dataset}")(partial(load_nasbench_graph, _dataset))
+
+def _said(text: str, load: partial[Table]) -> partial[Table]:
+    """The same with a sentence of its own, for lists."""
+    load.__doc__ = text
+    return load
+
+
+for _dataset, _data in DATASETS.items():
+    _count = "2,021" if _dataset == "proteins" else "26,206"
+    _text = f"Accuracy, latency and parameters of {_count} {NASBenchGraph.name} networks on {_data} (Qin et al. 2022); "
+    TABLES.register(f"nasbench-graph/{_dataset}")(
+        _said(f"{_text}installed with gennas.", partial(load_nasbench_graph, _dataset))
+    )
 
 for _dataset in hw_nas_bench.DATASETS:
     _name = f"{NASBench201.name}/hw-{_dataset.lower()}"
-    TABLES.register(_name)(partial(load_hw_nas_bench, _dataset))
-    TABLES.register(f"{_name}-edgetpu")(partial(load_hw_nas_bench, _dataset, metrics=tuple(hw_nas_bench.METRICS)))
+    _what = f"{NASBench201.name} cells for {_dataset} on edge devices (HW-NAS-Bench, Li et al. 2021)"
+    _from = f"from {hw_nas_bench.FILE_NAME} in the folder GENNAS_CACHE."
+    TABLES.register(_name)(
+        _said(f"Latency and energy of 15,625 {_what}; {_from}", partial(load_hw_nas_bench, _dataset))
+    )
+    TABLES.register(f"{_name}-edgetpu")(
+        _said(
+            f"The same with the edge TPU, for the {_what} that ran on it; {_from}",
+            partial(load_hw_nas_bench, _dataset, metrics=tuple(hw_nas_bench.METRICS)),
+        )
+    )
 
 
 def open_table(name_or_path: str | Path, space: Space, metrics: Sequence[str] | None = None) -> Table:

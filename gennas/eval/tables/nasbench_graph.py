@@ -15,7 +15,7 @@ import uuid
 import warnings
 import zipfile
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,10 +30,19 @@ from gennas.spaces.nasbench_graph.space import NASBenchGraph
 
 __all__ = ["DATASETS", "METRICS", "cache_folder", "load_nasbench_graph", "read_bench"]
 
-Dataset = Literal["cora", "citeseer", "pubmed", "cs", "physics", "photo", "computers", "arxiv", "proteins"]
 FloatArray = NDArray[np.float64]
 
-DATASETS: tuple[str, ...] = get_args(Dataset)
+DATASETS = {
+    "cora": "Cora",
+    "citeseer": "CiteSeer",
+    "pubmed": "PubMed",
+    "cs": "Coauthor CS",
+    "physics": "Coauthor Physics",
+    "photo": "Amazon Photo",
+    "computers": "Amazon Computers",
+    "arxiv": "ogbn-arxiv",
+    "proteins": "ogbn-proteins",
+}
 METRICS = {
     "val_accuracy": Metric("val_accuracy", "max", "", "validation accuracy, a fraction"),
     "test_accuracy": Metric("test_accuracy", "max", "", "test accuracy, a fraction"),

@@ -1,0 +1,45 @@
+"""The pages about own parts: their files are written as they stand, their tests pass, their commands run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(p for p in (ROOT / "docs" / "own").glob("*.md") if p.name != "index.md")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), flags=re.DOTALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page(page: Path, tmp_path: Path) -> None:
+    programs = {"pytest": ["-m", "pytest", "-q", "-p", "no:cacheprovider"], "gennas": ["-m", "gennas"]}
+    for block in blocks(page, "python"):
+        (tmp_path / block.splitlines()[0].removeprefix("# ")).write_text(block)
+    commands = [line for block in blocks(page, "bash") for line in block.replace("\\\n", " ").splitlines()]
+    assert [line for line in commands if line.startswith("pytest ")] and len(commands) >= 2
+    env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    for line in commands:
+        program, *arguments = shlex.split(line)
+        done = subprocess.run(
+            [sys.executable, *programs[program], *arguments],
+            cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+def test_every_contract_is_shown() -> None:
+    import gennas.testing
+
+    shown = "".join(page.read_text() for page in PAGES)
+    contracts = {name for name in gennas.testing.__all__ if name.endswith("Contract")}
+    assert {name for name in contracts if name in shown} == contracts - {"ArchiveContract", "ExecutorContract"}
