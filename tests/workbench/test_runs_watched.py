@@ -88,6 +88,16 @@ def test_an_interrupted_command_leaves_a_report(tmp_path: Path, monkeypatch: pyt
         "calls = []\ndef score(arch):\n    calls.append(1)\n"
         "    if len(calls) == 4: raise KeyboardInterrupt\n    return 1.0\n"
     )
+    assert main(["search", "--evaluator", "own.py:score", "--strategy", "random", "--budget", "9", "--out", "r"]) == 130
+    assert "Continue with" in capsys.readouterr().err
+    assert json.loads(Path("r/summary.json").read_text())["stopped"] == "interrupted"
+    assert Path("r/report.html").exists()
+
+
+def test_when_everything_fails_the_reason_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.py").write_text("def score(arch):\n    raise OSError(f'no disk for {arch.key}')\n")
+    words = ["search", "--evaluator", "own.py:score", "--strategy", "random", "--out", "run"]
     assert main([*words, "--budget", "3"]) == 1
     said = capsys.readouterr().out
     assert (
