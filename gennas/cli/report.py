@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from gennas.workbench.settings import Settings
+from gennas.workbench.config import TrackingSettings
 
 __all__ = ["SETTINGS", "run"]
 
 
 @dataclass(frozen=True)
-class ReportSettings(Settings):
-    """Write the report of a run again, from its archive alone."""
+class ReportSettings(TrackingSettings):
+    """Write the report of a run again, from its archive alone; --track wandb tells W&B the whole run."""
 
     run: Path = Path("runs/search")
     """Directory of the run."""
-    track: Literal["none", "wandb"] = "none"
-    """Replay the archive into a tracker."""
     export: Path | None = None
     """Also write all trials to this .csv, .jsonl or .parquet file."""
 
@@ -28,7 +25,7 @@ SETTINGS = ReportSettings
 
 def run(settings: ReportSettings) -> int:
     """Run the verb."""
-    from gennas.cli.terminal import print_run
+    from gennas.cli.terminal import print_run, print_tracked
     from gennas.report import write_report
     from gennas.workbench.run import open_run, replay_run, run_data
 
@@ -38,8 +35,9 @@ def run(settings: ReportSettings) -> int:
         if settings.export is not None:
             archive.export(settings.export)
         if settings.track == "wandb":
-            replay_run(run, archive)
+            run = replay_run(run, archive, settings)
     finally:
         archive.close()
     print_run(run)
+    print_tracked(run.tracked)
     return 0

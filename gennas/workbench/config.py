@@ -32,7 +32,7 @@ from gennas.workbench.settings import (
     parse_options,
 )
 
-__all__ = ["CompareConfig", "ProblemConfig", "SearchConfig", "load_yaml", "parse_options"]
+__all__ = ["CompareConfig", "ProblemConfig", "SearchConfig", "TrackingSettings", "load_yaml", "parse_options"]
 
 
 @dataclass(frozen=True)
@@ -151,12 +151,28 @@ class ExecutionSettings(Settings):
     """Seconds after which one trial is given up."""
     memory_limit_gb: Positive | None = None
     """Memory limit of each worker process."""
-    track: Literal["none", "wandb"] = "none"
-    """Experiment tracker; W&B works offline without an account."""
 
 
 @dataclass(frozen=True)
-class SearchConfig(ExecutionSettings, StrategySettings, ProblemConfig):
+class TrackingSettings(Settings):
+    """Where it can be followed."""
+
+    track: Literal["none", "wandb"] = "none"
+    """Experiment tracker; W&B works offline without an account."""
+    wandb_project: str | None = None
+    """W&B project (default: WANDB_PROJECT, else gennas)."""
+    wandb_entity: str | None = None
+    """W&B user or team (default: WANDB_ENTITY, else the account's own)."""
+    wandb_group: str | None = None
+    """W&B group (default: WANDB_RUN_GROUP, else runs that belong together)."""
+    wandb_tags: Texts = ()
+    """W&B tags (default: WANDB_TAGS, separated by commas)."""
+    wandb_notes: str | None = None
+    """W&B notes (default: WANDB_NOTES)."""
+
+
+@dataclass(frozen=True)
+class SearchConfig(TrackingSettings, ExecutionSettings, StrategySettings, ProblemConfig):
     """Search a space: propose, evaluate, learn, until the budget is spent."""
 
 
@@ -179,7 +195,7 @@ class ComparisonSettings(Settings):
 
 
 @dataclass(frozen=True)
-class CompareConfig(ComparisonSettings, ProblemConfig):
+class CompareConfig(TrackingSettings, ComparisonSettings, ProblemConfig):
     """Compare several strategies at an equal budget, over many seeds."""
 
     @property
@@ -189,7 +205,10 @@ class CompareConfig(ComparisonSettings, ProblemConfig):
 
 
 # Settings that do not change what a run finds.
-_HOW = ("out", "executor", "workers", "time_limit_s", "memory_limit_gb", "track", "download")
+_HOW = (
+    "out", "executor", "workers", "time_limit_s", "memory_limit_gb", "download",
+    "track", "wandb_project", "wandb_entity", "wandb_group", "wandb_tags", "wandb_notes",
+)  # fmt: skip
 # Settings that came later: left out at their default, so that earlier runs keep their identity.
 _LATER = (
     "proxy",

@@ -61,6 +61,11 @@ class Rounds(Strategy):
         """The whole warm start, then one round at a time."""
         return self.warm_start - self._asked_warm if self._asked_warm < self.warm_start else self.round_size
 
+    @property
+    def initial_evaluations(self) -> int:
+        """The warm start."""
+        return self.warm_start
+
     def ask(self, n: int) -> list[Proposal]:
         """The warm start's architectures, then this round's proposals."""
         missing = self.warm_start - self._asked_warm

@@ -75,6 +75,11 @@ class NSGA2(Strategy):
         """What is missing of a generation."""
         return max(1, self.population_size - (self._started if not self._members else len(self._children)))
 
+    @property
+    def initial_evaluations(self) -> int:
+        """The first population."""
+        return self.population_size
+
     def ask(self, n: int) -> list[Proposal]:
         """Random members until the population is full, then children."""
         if self._started < self.population_size or not any(t.ok for t in self._members):
