@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["write_comparison"]
 
-_INK, _LINE = "#010203", "#e5e5e5"  # stand for the page's own colours, light or dark
+_INK, _LINE = "#010203", "#e6e6e6"  # stand for the page's own colours, light or dark
 
 
 def write_comparison(comparison: Comparison, path: str | Path) -> None:

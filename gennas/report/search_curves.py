@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ FORMATS = (".png", ".svg", ".pdf")
 _DASHES = ("-", "--", "-.", (0, (1, 1.2)))
 _SVG_DASHES = ("none", "9 4", "9 3 2 3", "2 3")
 _MAX_SECONDS = 400  # points of a curve over seconds
+_LETTERS = 64  # that fit above one panel
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ def draw_panel(axis: Any, curves: pd.DataFrame, panel: Panel) -> None:
         axis.axhline(panel.optimum, color="0.35", linewidth=1, linestyle=":", zorder=0)
     if panel.over == "seconds":
         axis.set_xscale("log")
+    else:
+        axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set_xlabel("evaluations" if panel.over == "n_evals" else "seconds of evaluation")
     axis.set_ylabel(panel.label, labelpad=8)
     axis.grid(True, color="0.9", linewidth=0.8)
@@ -178,4 +182,7 @@ def _legend(figure: Any, axes: NDArray[np.object_], curves: pd.DataFrame) -> Non
     handles, labels = axes[0].get_legend_handles_labels()
     seeds = curves.groupby("strategy", observed=True)["seed"].nunique()
     names = [f"{label} ({seeds[label]} seed{'s' if seeds[label] > 1 else ''})" for label in labels]
-    figure.legend(handles, names, loc="outside upper left", ncols=min(2 * len(axes), len(names)), frameon=False)
+    names = ["\n".join(wrap(name, _LETTERS - 8)) for name in names]
+    widest = max(len(line) for name in names for line in name.split("\n")) + 8  # the line before it
+    ncols = max(1, min(2 * len(axes), len(names), _LETTERS * len(axes) // widest))
+    figure.legend(handles, names, loc="outside upper left", ncols=ncols, frameon=False)

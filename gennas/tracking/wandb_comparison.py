@@ -57,14 +57,16 @@ def track_comparison(
             settings=settings,
         )  # fmt: skip
         place = place_of(run, mode)
-        run.log({title: wandb.Table(dataframe=_plain(frame)) for title, frame in tables.items()})
-        run.log({f"figure/{figure.stem}": wandb.Image(str(figure)) for figure in figures})
-        artifact = wandb.Artifact(f"comparison-{run.id}", type="comparison")
-        for path in files:
-            artifact.add_file(str(path))
-        run.log_artifact(artifact)
-        run.summary.update({**_figures(next(iter(tables.values()))), "findings": list(findings)})
-        run.finish()
+        try:
+            run.log({title: wandb.Table(dataframe=_plain(frame)) for title, frame in tables.items()})
+            run.log({f"figure/{figure.stem}": wandb.Image(str(figure)) for figure in figures})
+            artifact = wandb.Artifact(f"comparison-{run.id}", type="comparison")
+            for path in files:
+                artifact.add_file(str(path))
+            run.log_artifact(artifact)
+            run.summary.update({**_figures(next(iter(tables.values()))), "findings": list(findings)})
+        finally:
+            run.finish()
 
     Guard("The comparison's files are complete.")(file)
     return place

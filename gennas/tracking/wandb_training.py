@@ -67,11 +67,11 @@ class WandbTraining:
         record = {_CURVES.get(name, name): value for name, value in values.items()}
         self._guard(lambda: self._run.log({"epoch": epoch, **record}))
 
-    def finish(self, values: Mapping[str, float]) -> None:
-        """Keep what was measured, and end the run."""
+    def finish(self, values: Mapping[str, float], failed: bool = False) -> None:
+        """Keep what was measured, and end the run, as a failed one if the training failed."""
 
         def end() -> None:
             self._run.summary.update(dict(values))
-            self._run.finish()
+            self._run.finish(exit_code=int(failed))
 
         self._guard(end)

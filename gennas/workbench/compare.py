@@ -144,8 +144,10 @@ def run_comparison(
     curves = curves.sort_values(["strategy", "seed", "n_evals"])
     summary, volumes = summarize(curves, problem, walls), None
     if len(problem.objectives.objectives) > 1:
-        volumes = hypervolumes(fronts, problem).sort_values(["strategy", "seed", "n_evals"])
+        volumes = hypervolumes(fronts, problem)
         last = volumes.groupby(["strategy", "seed"])["hypervolume"].last().groupby("strategy")
+        volumes["strategy"] = pd.Categorical(volumes["strategy"], names)
+        volumes = volumes.sort_values(["strategy", "seed", "n_evals"])
         summary.insert(3, "hypervolume_mean", summary["strategy"].map(last.mean()))
         summary.insert(4, "hypervolume_std", summary["strategy"].map(last.std(ddof=1)).fillna(0.0))
     if any(notes.values()):
@@ -218,7 +220,7 @@ def _measures(
     last = kinds.groupby(["strategy", "seed"])["objective"].last()
     found = [Measure(goal.metric, table(last), goal.direction, f"Best {goal.metric}")]
     if volumes is not None:
-        last = volumes.groupby(["strategy", "seed"])["hypervolume"].last()
+        last = volumes.astype({"strategy": str}).groupby(["strategy", "seed"])["hypervolume"].last()
         found.append(Measure("hypervolume", table(last), "max", "Hypervolume"))
     if problem.optimum is not None:
         reached = kinds[np.isclose(kinds["objective"], problem.optimum, rtol=0, atol=1e-12)]

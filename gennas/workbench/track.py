@@ -25,9 +25,9 @@ def make_tracker(settings: TrackingSettings, run_dir: Path) -> Tracker:
     """The tracker that settings name; one that fails does not stop the search."""
     if settings.track == "none":
         return NullTracker()
-    from gennas.tracking import WandbTracker
+    from gennas.tracking.wandb import WandbTracker
 
-    return SafeTracker(WandbTracker(wandb_options(settings), run_dir))
+    return SafeTracker(WandbTracker(options=wandb_options(settings), run_dir=run_dir))
 
 
 def place_of(tracker: Tracker) -> str:

@@ -68,7 +68,12 @@ def train(settings: TrainSettings) -> Trained:
     )
     tracker = _start_tracker(settings, evaluator, chosen)
     listener = None if tracker is None else tracker.on_epoch
-    module, values = evaluator.train(chosen.arch, settings.fidelity, settings.seed, listener)
+    try:
+        module, values = evaluator.train(chosen.arch, settings.fidelity, settings.seed, listener)
+    except BaseException:
+        if tracker is not None:
+            tracker.finish({}, failed=True)
+        raise
     if settings.save is not None:
         save_module(module, settings.save, {"arch": chosen.space.to_text(chosen.arch)})
     if tracker is None:
