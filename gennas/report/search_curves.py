@@ -130,8 +130,11 @@ def strategy_style(index: int) -> tuple[str, str]:
 def draw_panel(axis: Any, curves: pd.DataFrame, panel: Panel) -> None:
     """Draw one panel on an axis of matplotlib."""
     column, regret, grid = panel.column, panel.column == "regret", _grid(curves, panel.over)
-    for index, strategy in enumerate(dict.fromkeys(curves["strategy"])):
-        mean, error = mean_curve(curves[curves["strategy"] == strategy], column, grid, panel.over)
+    for index, strategy in enumerate(_strategies(curves)):
+        own = curves[curves["strategy"] == strategy]
+        if own.empty:  # it found nothing feasible; the others keep their colours
+            continue
+        mean, error = mean_curve(own, column, grid, panel.over)
         color, dash = PALETTE[index % len(PALETTE)], _DASHES[index % len(_DASHES)]
         positive = mean > 0 if regret else np.ones(len(grid), dtype=bool)
         line = np.where(positive, mean, np.nan)
@@ -153,6 +156,12 @@ def draw_panel(axis: Any, curves: pd.DataFrame, panel: Panel) -> None:
     axis.grid(True, color="0.9", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+def _strategies(curves: pd.DataFrame) -> list[str]:
+    """In order: the categories, where there are some, else as they come."""
+    names = curves["strategy"]
+    return [str(name) for name in (names.cat.categories if str(names.dtype) == "category" else dict.fromkeys(names))]
 
 
 def _grid(curves: pd.DataFrame, over: str) -> NDArray[Any]:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from gennas.runtime.secrets import redacted
 
+_HOSTS = {"api.wandb.ai", "api.forge.coreweave.com"}  # W&B's own, until and since version 0.31
+
 __all__ = ["WandbOptions", "default_mode", "open_run", "place_of"]
 
 
@@ -81,6 +83,7 @@ def open_run(
     where = (WandbOptions(options) if isinstance(options, str) else options).resolved()
     mode = mode or default_mode()
     run_dir.mkdir(parents=True, exist_ok=True)
+    wandb.setup(wandb.Settings(silent=True))  # before it logs in, which it would talk about
     return wandb.init(
         project=where.project,
         entity=where.entity or None,
@@ -119,8 +122,9 @@ def default_mode() -> str:
 
 def _in_netrc() -> bool:
     """Whether the user has logged in: ``wandb login`` leaves an entry in the netrc file."""
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    own = os.environ.get("WANDB_BASE_URL")
+    wanted = {urlsplit(own).hostname} if own else _HOSTS
     try:
-        return host in netrc.netrc(os.environ.get("NETRC")).hosts
+        return bool(wanted & set(netrc.netrc(os.environ.get("NETRC")).hosts))
     except (OSError, netrc.NetrcParseError):
         return False

@@ -19,9 +19,11 @@ def warm_up_note(name: str, strategy: Strategy, budget: int) -> str:
     initial = strategy.initial_evaluations
     if initial < budget:
         return ""
+    suited = ", ".join(f"{key}={value}" for key, value in strategy.for_budget(budget).items())
+    advice = f"give it {suited}" if suited else "shrink its start (population_size, warm_start)"
     return (
         f"{name} cannot differ from random search here: its first {initial} proposals are made before any outcome "
-        f"matters, and the budget is {budget}. Raise the budget, or shrink its start (population_size, warm_start)."
+        f"matters, and the budget is {budget}. Raise the budget, or {advice}."
     )
 
 

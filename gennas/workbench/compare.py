@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing as mp
 import os
@@ -17,7 +18,7 @@ import yaml
 from numpy.typing import NDArray
 
 import gennas
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, GennasError
 from gennas.execution.parent import exit_with_parent
 from gennas.runtime.files import write_atomically
 from gennas.search import STRATEGIES, Objectives, Trial
@@ -111,7 +112,7 @@ def run_comparison(
         on_note: called before the first run with what a person should know of a strategy at this budget.
 
     Raises:
-        GennasError: bad settings; nothing is written then.
+        GennasError: bad settings; nothing is written then. Or no run found anything feasible.
     """
     import pandas as pd
 
@@ -138,6 +139,8 @@ def run_comparison(
         fronts[job.strategy, job.seed] = values
         if on_run is not None:
             on_run(job.strategy, job.seed, len(walls))
+    if not rows:
+        raise GennasError("No run found a feasible architecture; loosen the constraints or raise the budget.")
     curves = pd.DataFrame(rows, columns=["strategy", "seed", "n_evals", "objective", "report", "seconds"])
     names = list(dict.fromkeys(job.strategy for job in jobs))
     curves["strategy"] = pd.Categorical(curves["strategy"], names)
@@ -260,7 +263,7 @@ def _jobs(config: CompareConfig) -> Iterator[_Job]:
         options = options_for(strategy, given, config.budget, outs)
         for seed, out in enumerate(outs):
             search = SearchConfig(
-                **{**common, **tracking, "track": "none" if _is_tracked(out) else config.track},
+                **{**common, **tracking, "track": "none" if _is_tracked(out, config.budget) else config.track},
                 strategy=strategy, strategy_option=options, seed=seed, out=out,
             )  # fmt: skip
             yield _Job(name, seed, search, problem)
@@ -272,9 +275,14 @@ def _group(config: CompareConfig, problem: ProblemConfig) -> str:
     return config.wandb_group or os.environ.get("WANDB_RUN_GROUP") or own
 
 
-def _is_tracked(out: Path) -> bool:
+def _is_tracked(out: Path, budget: int) -> bool:
     """Whether W&B has been told of a finished run."""
-    return (out / "summary.json").exists() and any((out / "wandb").glob("*run-*"))
+    try:
+        summary = json.loads((out / "summary.json").read_text())
+    except (OSError, ValueError):
+        return False
+    finished = summary["n_evals"] >= budget or summary["stopped"] != "budget"
+    return finished and any((out / "wandb").glob("*run-*"))
 
 
 def _named(text: str) -> tuple[str, Options]:

@@ -183,7 +183,8 @@ class ComparisonSettings(Settings):
     strategies: Annotated[str, BeforeValidator(lambda v: ",".join(v) if isinstance(v, (list, tuple)) else v)] = (
         "random,local-search,regularized-evolution,generative"
     )
-    """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments: generative@shares={random: 1}."""
+    """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments: generative@shares={random: 1}. Where a
+    small budget suits other arguments than the defaults, these are taken and said."""
     seeds: Count = 10
     """Runs of each strategy, with seeds 0 to seeds - 1."""
     out: Path = Path("runs/compare")
@@ -196,7 +197,15 @@ class ComparisonSettings(Settings):
 
 @dataclass(frozen=True)
 class CompareConfig(TrackingSettings, ComparisonSettings, ProblemConfig):
-    """Compare several strategies at an equal budget, over many seeds."""
+    """Compare several strategies at an equal budget, over many seeds.
+
+    The directory then holds:
+
+    - report.html, summary.csv, summary.md and summary.tex (booktabs)
+    - curves.csv, curves.png, curves.svg and curves.pdf
+    - statistics.csv: means, Student's 95 % intervals, mean ranks
+    - tests.csv: Friedman; Wilcoxon's signed-rank test of every pair, by Holm
+    """
 
     @property
     def strategy_names(self) -> list[str]:

@@ -57,9 +57,13 @@ def test_without_an_account_runs_are_offline(no_account: Path) -> None:
 
 
 def test_an_account_or_a_wish_decides_the_mode(no_account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    no_account.write_text("machine api.wandb.ai login user password x\n")
-    no_account.chmod(0o600)
-    assert default_mode() == "online"
+    for host in ("api.wandb.ai", "api.forge.coreweave.com"):  # until and since version 0.31 of wandb
+        no_account.write_text(f"machine {host} login user password x\n")
+        no_account.chmod(0o600)
+        assert default_mode() == "online"
+    monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.example.org")
+    assert default_mode() == "offline"
+    monkeypatch.delenv("WANDB_BASE_URL")
     no_account.unlink()
     monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
     assert default_mode() == "online"

@@ -58,3 +58,8 @@ def test_the_note_names_what_was_chosen() -> None:
     used = {"population_size": 6, "sample_size": 3}
     assert scaling_note("re", {"sample_size": 3}, used, 24).startswith("re runs with population_size=6, for 24")
     assert scaling_note("re", used, used, 24) == ""
+
+
+def test_the_warning_says_what_would_do() -> None:
+    assert warm_up_note("it", make(RegularizedEvolution), 20).endswith("or give it population_size=5.")
+    assert warm_up_note("it", make(NSGA2), 20).endswith("or shrink its start (population_size, warm_start).")

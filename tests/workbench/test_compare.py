@@ -209,3 +209,19 @@ def test_runs_that_were_begun_keep_their_options(tmp_path: Path, capsys: pytest.
     kept = yaml.safe_load((out / "runs" / "regularized-evolution-1" / "config.yaml").read_text())
     assert kept["strategy_option"] == {}
     assert "cannot differ from random search" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_strategy_that_finds_nothing_feasible_is_left_out_of_the_tests(tmp_path: Path) -> None:
+    space = NASBench201()
+    archs = Population.from_decisions(space.schema, np.stack(np.meshgrid(*[np.arange(5)] * 6), -1).reshape(-1, 6))
+    lines = [f"{space.to_text(a)},{(a.decisions == 3).sum()},{(a.decisions == 0).sum()}" for a in archs]
+    (tmp_path / "t.csv").write_text("\n".join(["arch,score,zeros", *lines]))
+    command = ["compare", "--space", "nasbench201", "--table", str(tmp_path / "t.csv"), "--objective", "score:max"]
+    command += ["--constraint", "zeros>=4", "--strategies", "local-search,random", "--budget", "12", "--seeds", "4"]
+    out = tmp_path / "c"
+    assert main([*command, "--out", str(out)]) == 0
+    summary, statistics = pd.read_csv(out / "summary.csv"), pd.read_csv(out / "statistics.csv")
+    runs = statistics[statistics["measure"] == "score"].set_index("strategy")["runs"]
+    assert (summary.set_index("strategy")["feasible_share"] * 4 == runs).all() and runs.min() < 4
+    never = [*command[:-4], "--budget", "1", "--seeds", "1", "--constraint", "zeros>=6"]
+    assert main([*never, "--out", str(tmp_path / "never")]) == 2
