@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 from gennas.errors import ConfigError
 from gennas.eval.base import Evaluator
 from gennas.execution.base import run_trial
-from gennas.execution.parent import exit_with_parent
+from gennas.execution.parent import end_group, exit_with
 from gennas.registry import import_user_files, user_files
 from gennas.search.trial import Proposal, Status, Trial
 
@@ -123,7 +123,7 @@ class _Worker:
         context = mp.get_context("spawn")
         self.connection, remote = context.Pipe()
         self.process: BaseProcess = context.Process(
-            target=_work, args=(remote, parcel, memory_limit_gb), daemon=True, name="gennas-worker"
+            target=_work, args=(remote, parcel, memory_limit_gb, os.getpid()), daemon=True, name="gennas-worker"
         )
         self.process.start()
         remote.close()
@@ -145,6 +145,9 @@ class _Worker:
         self.deadline = float("inf") if time_limit is None else self.started + time_limit
 
     def kill(self) -> None:
+        """End the process, and what it started."""
+        if self._ready:  # it leads a group
+            end_group(self.process.pid or 0)
         self.process.kill()
         self.process.join(5)
         self.connection.close()
@@ -163,9 +166,9 @@ def _packed(evaluator: Evaluator) -> _Parcel:
         ) from error
 
 
-def _work(connection: Connection, parcel: _Parcel, memory_limit_gb: float | None) -> None:
+def _work(connection: Connection, parcel: _Parcel, memory_limit_gb: float | None, driver: int) -> None:
     """Body of a worker: answer proposals until the driver goes away."""
-    exit_with_parent()
+    exit_with(driver)
     import_user_files(parcel[0])
     evaluator = pickle.loads(parcel[1])  # the driver's own
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["draft", "write_atomically"]
+__all__ = ["draft", "shares_memory", "write_atomically"]
 
 
 @contextmanager
@@ -46,3 +46,34 @@ def write_atomically(path: Path, content: str) -> None:
     """
     with draft(path) as place:
         place.write_text(content, encoding="utf-8")
+
+
+# File systems of one machine, on which SQLite's write-ahead log may be used: its index is memory that processes share.
+_LOCAL = (
+    "apfs", "bcachefs", "btrfs", "exfat", "ext", "ext2", "ext3", "ext4", "f2fs", "fuseblk", "hfs", "jfs", "msdos",
+    "ntfs", "ntfs3", "overlay", "ramfs", "reiserfs", "tmpfs", "ufs", "vfat", "xfs", "zfs",
+)  # fmt: skip
+
+
+def shares_memory(path: Path) -> bool:
+    """Whether processes that open a file at ``path`` can share memory through it.
+
+    They can on the file systems of one machine, not on a network's (NFS, SMB, Lustre, …); an unknown one counts as a
+    network's. Where the system does not tell (only Linux does, in ``/proc/self/mountinfo``), they are taken to.
+    """
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text()
+    except OSError:
+        return True
+    return _file_system(path.resolve(), mounts) in _LOCAL
+
+
+def _file_system(path: Path, mounts: str) -> str:
+    """Type of the file system of ``path``, from lines of ``mountinfo``: the deepest mount, the last of several."""
+    deepest, found = -1, ""
+    for line in mounts.splitlines():
+        left, _, right = line.partition(" - ")
+        point = Path(left.split()[4].encode().decode("unicode_escape"))  # blanks are written as \\040
+        if path.is_relative_to(point) and len(point.parts) >= deepest:
+            deepest, found = len(point.parts), right.split()[0]
+    return found

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,7 @@ import numpy as np
 from gennas.errors import ArchiveError
 from gennas.eval.base import Fidelity
 from gennas.graph import Population
+from gennas.runtime.files import shares_memory
 from gennas.search.packing import pack_state, unpack_state
 from gennas.search.trial import Origin, Proposal, Status, Trial
 from gennas.spaces.base import Space
@@ -22,7 +24,7 @@ from gennas.spaces.base import Space
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Archive"]
+__all__ = ["Archive", "Attempt", "read_meta"]
 
 _FORMAT = "1"
 _COMMIT_EVERY_S = 0.02
@@ -36,37 +38,61 @@ CREATE TABLE IF NOT EXISTS rounds (n_evals INTEGER PRIMARY KEY, record TEXT NOT 
 CREATE TABLE IF NOT EXISTS snapshot (
     only INTEGER PRIMARY KEY CHECK (only = 1), n_told INTEGER NOT NULL, state BLOB NOT NULL);
 """
+_LATER_TABLES = """
+CREATE TABLE IF NOT EXISTS asked (id INTEGER PRIMARY KEY, told INTEGER NOT NULL, proposal TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS attempts (
+    id INTEGER NOT NULL, text TEXT NOT NULL, status TEXT NOT NULL, cost TEXT NOT NULL, error TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A former attempt at a trial that was evaluated again: its number, architecture, end and cost."""
+
+    id: int
+    text: str
+    status: Status
+    cost: Mapping[str, float]
+    error: str
 
 
 class Archive:
     """Trials, generator rounds and the strategy's last snapshot of one run.
 
-    The loop commits trials (write-ahead log, synchronous) before it tells them, so a killed run loses
-    nothing that a strategy was told, and at most 20 ms of quick evaluations. Values of different
-    protocols do not mix: an archive remembers
-    the identity of its run (:meth:`claim`) and refuses another.
+    The loop commits trials (synchronous) before it tells them, so a killed run loses nothing that a strategy was
+    told, and at most 20 ms of quick evaluations. The log is written ahead where the file system lets processes share
+    memory; on a network's file system, where it does not, the older rollback journal is used. Values of different
+    protocols do not mix: an archive remembers the identity of its run (:meth:`claim`) and refuses another.
 
     Args:
         path: the SQLite file, or ``":memory:"``.
         space: turns stored decisions back into architectures.
+        read_only: change nothing, not even the file's journal; the file must be there.
 
     Raises:
         ArchiveError: the file is not a gennas archive, is damaged, or cannot be written.
     """
 
-    def __init__(self, path: Path | str, space: Space) -> None:
+    def __init__(self, path: Path | str, space: Space, read_only: bool = False) -> None:
         self.path, self.space = str(path), space
         self._committed = time.monotonic()
         with self._translated():
-            self._db = sqlite3.connect(self.path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_TABLES)
+            self._db = _opened_to_read(Path(path)) if read_only else self._opened()
+            if read_only and not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone():
+                self._db.executescript(_LATER_TABLES.replace("CREATE TABLE", "CREATE TEMP TABLE"))  # of version 0.1.0
             found = self.meta("format")
-            if found is None:
+            if found is None and not read_only:
                 self.set_meta("format", _FORMAT)
             elif found != _FORMAT:
                 raise ArchiveError(f"{self.path}: expected archive format {_FORMAT}, got {found}; use a new --out.")
+            self._latest = float(self._db.execute("SELECT COALESCE(MAX(finished), 0) FROM trials").fetchone()[0])
+
+    def _opened(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None)
+        db.execute(f"PRAGMA journal_mode={'WAL' if shares_memory(Path(self.path)) else 'TRUNCATE'}")
+        db.execute("PRAGMA synchronous=FULL")
+        db.executescript(_TABLES + _LATER_TABLES)
+        return db
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -99,6 +125,24 @@ class Archive:
         with self._translated():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    def drop_meta(self, name: str) -> None:
+        """Forget what is remembered under ``name``."""
+        with self._translated():
+            self._db.execute("DELETE FROM meta WHERE name = ?", (name,))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """All changes made inside become durable at once, or none of them."""
+        self.commit()
+        with self._translated():
+            self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self.commit()
+
     def claim(self, identity: str) -> None:
         """Bind the archive to a run's identity (schema, protocol, seed, strategy).
 
@@ -121,44 +165,75 @@ class Archive:
 
         A trial that took longer than 20 ms is committed at once; quicker ones share a commit.
         """
+        self._insert(trial)
+        if time.monotonic() - self._committed > _COMMIT_EVERY_S:
+            self.commit()
+
+    def _insert(self, trial: Trial) -> None:
         p = trial.proposal
-        origin: dict[str, Any] = {"source": p.origin.source, "parents": p.origin.parents, "round": p.origin.round}
-        if p.origin.details:
-            origin["details"] = dict(p.origin.details)
+        self._latest = max(time.time(), self._latest + 1e-6)  # the order of arrivals, whatever the clock does
         row = (
             p.id,
             p.arch.key,
             self.space.to_text(p.arch),
             json.dumps(p.arch.decisions.tolist()),
-            json.dumps(origin),
+            json.dumps(_origin(p)),
             json.dumps(p.fidelity.to_dict()),
             p.seed,
             trial.status,
             json.dumps(dict(trial.metrics)),
             json.dumps(dict(trial.cost)),
             trial.error,
-            time.time(),
+            self._latest,
         )
         with self._translated():
             if not self._db.in_transaction:
                 self._db.execute("BEGIN")
             self._db.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        if time.monotonic() - self._committed > _COMMIT_EVERY_S:
-            self.commit()
+
+    def add_many(self, trials: Sequence[Trial]) -> None:
+        """Store trials inside of :meth:`together`."""
+        for trial in trials:
+            self._insert(trial)
+
+    def set_aside(self, ids: Sequence[int]) -> None:
+        """Move trials to the former attempts (:meth:`attempts`), so that their numbers can be evaluated again."""
+        marks = [(i,) for i in ids]
+        with self._translated():
+            self._db.executemany(
+                "INSERT INTO attempts SELECT id, text, status, cost, error FROM trials WHERE id = ?", marks
+            )
+            self._db.executemany("DELETE FROM trials WHERE id = ?", marks)
+
+    def replace(self, trial: Trial) -> None:
+        """Store the outcome of a trial that was evaluated again, durably; the former one joins the attempts."""
+        with self.together():
+            self.set_aside([trial.proposal.id])
+            self._insert(trial)
+
+    def attempts(self) -> list[Attempt]:
+        """Former attempts at trials that were evaluated again, the oldest first."""
+        with self._translated():
+            rows = self._db.execute("SELECT id, text, status, cost, error FROM attempts ORDER BY rowid").fetchall()
+        return [
+            Attempt(number, text, cast(Status, status), json.loads(cost), e) for number, text, status, cost, e in rows
+        ]
 
     def __len__(self) -> int:
         with self._translated():
             return int(self._db.execute("SELECT COUNT(*) FROM trials").fetchone()[0])
 
-    def trials(self) -> list[Trial]:
-        """All trials in the order of their proposals.
+    def trials(self, by_arrival: bool = False) -> list[Trial]:
+        """All trials in the order of their proposals, or in the order in which they finished.
 
         Raises:
             ArchiveError: a row is damaged.
         """
+        order = "finished, id" if by_arrival else "id"
         with self._translated():
             rows = self._db.execute(
-                "SELECT id, decisions, origin, fidelity, seed, status, metrics, cost, error FROM trials ORDER BY id"
+                "SELECT id, decisions, origin, fidelity, seed, status, metrics, cost, error FROM trials "
+                f"ORDER BY {order}"
             ).fetchall()
         try:
             D = np.array([json.loads(r[1]) for r in rows], dtype=np.int16).reshape(-1, self.space.schema.num_decisions)
@@ -167,12 +242,66 @@ class Archive:
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise ArchiveError(f"{self.path}: a stored trial cannot be read ({error}); restore the file.") from error
 
+    # ------------------------------------------------------------------ proposals that are not evaluated yet
+
+    def add_asked(self, proposals: Sequence[Proposal], told: int) -> None:
+        """Remember proposals that were made after ``told`` trials had been told; durable with the next commit.
+
+        Args:
+            proposals: numbered and seeded.
+            told: -1 for what a person enqueued.
+        """
+        rows = [
+            (p.id, told, json.dumps({"decisions": p.arch.decisions.tolist(), "origin": _origin(p),
+                                     "fidelity": p.fidelity.to_dict(), "seed": p.seed}))
+            for p in proposals
+        ]  # fmt: skip
+        with self._translated():
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN")
+            self._db.executemany("INSERT OR REPLACE INTO asked VALUES (?, ?, ?)", rows)
+
+    def asked(self) -> list[tuple[int, Proposal]]:
+        """What :meth:`add_asked` was given, ``(told, proposal)`` by number.
+
+        Raises:
+            ArchiveError: a row is damaged.
+        """
+        with self._translated():
+            rows = self._db.execute("SELECT id, told, proposal FROM asked ORDER BY id").fetchall()
+        try:
+            return [(told, self._read_asked(number, json.loads(text))) for number, told, text in rows]
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise ArchiveError(f"{self.path}: a stored proposal cannot be read ({error}); restore the file.") from error
+
+    def _read_asked(self, number: int, p: Mapping[str, Any]) -> Proposal:
+        arch = self.space.architecture(np.array(p["decisions"]))
+        return Proposal(arch, _read_origin(p["origin"]), Fidelity(**p["fidelity"]), number, p["seed"])
+
+    def drop_asked(self) -> None:
+        """Forget what was asked for and not evaluated."""
+        with self._translated():
+            self._db.execute("DELETE FROM asked")
+
     # ------------------------------------------------------------------ rounds and snapshots
 
-    def add_round(self, n_evals: int, record: Mapping[str, float]) -> None:
-        """Store the figures of a strategy's round that ended at ``n_evals``; a replayed round is kept once."""
+    def add_round(self, n_evals: int, record: Mapping[str, float], after: int | None = None) -> None:
+        """Store the figures of a strategy's round that ended at ``n_evals``; a replayed round is kept once.
+
+        Args:
+            n_evals: trials told when it ended.
+            record: the figures.
+            after: trials told when it began; figures in between are those of its first part alone, and are dropped.
+        """
         with self._translated():
+            if after is not None:
+                self._db.execute("DELETE FROM rounds WHERE n_evals > ? AND n_evals < ?", (after, n_evals))
             self._db.execute("INSERT OR IGNORE INTO rounds VALUES (?, ?)", (n_evals, json.dumps(dict(record))))
+
+    def drop_rounds(self, after: int) -> None:
+        """Forget the figures of rounds that ended after ``after`` trials were told."""
+        with self._translated():
+            self._db.execute("DELETE FROM rounds WHERE n_evals > ?", (after,))
 
     def rounds(self) -> list[dict[str, float]]:
         """The figures of all rounds, each with its ``n_evals``."""
@@ -190,6 +319,11 @@ class Archive:
         with self._translated():
             row = self._db.execute("SELECT n_told, state FROM snapshot").fetchone()
         return None if row is None else (int(row[0]), unpack_state(row[1]))
+
+    def drop_snapshot(self) -> None:
+        """Forget the strategy's state."""
+        with self._translated():
+            self._db.execute("DELETE FROM snapshot")
 
     # ------------------------------------------------------------------ export
 
@@ -230,14 +364,46 @@ class Archive:
                 raise ArchiveError(f"Expected a path ending in .csv, .jsonl or .parquet, got {other or 'no ending'!r}.")
 
 
+def read_meta(path: Path, *names: str) -> list[str | None]:
+    """What an archive remembers under ``names``, without a space and without changing the file.
+
+    Raises:
+        ArchiveError: the file is no archive.
+    """
+    try:
+        with closing(_opened_to_read(path)) as db:
+            found = dict(db.execute("SELECT name, value FROM meta").fetchall())
+    except sqlite3.Error as error:
+        raise ArchiveError(
+            f"{path}: expected the archive of a search, got a file that SQLite refuses ({error})."
+        ) from error
+    return [found.get(name) for name in names]
+
+
+def _opened_to_read(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write; where the folder cannot be written either, the file is taken as it is."""
+    for mode in ("mode=ro", "mode=ro&immutable=1"):
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None)
+        try:
+            db.execute("SELECT COUNT(*) FROM meta").fetchone()
+            return db
+        except sqlite3.OperationalError as error:
+            db.close()
+            refused = error
+    raise refused
+
+
+def _origin(proposal: Proposal) -> dict[str, Any]:
+    o = proposal.origin
+    found: dict[str, Any] = {"source": o.source, "parents": o.parents, "round": o.round}
+    return found | ({"details": dict(o.details)} if o.details else {})
+
+
+def _read_origin(o: Mapping[str, Any]) -> Origin:
+    return Origin(o["source"], tuple(o["parents"]), o["round"], o.get("details", {}))
+
+
 def _read_trial(row: tuple[Any, ...], archs: Population, i: int) -> Trial:
     number, _, origin, fidelity, seed, status, metrics, cost, error = row
-    o = json.loads(origin)
-    proposal = Proposal(
-        archs[i],
-        Origin(o["source"], tuple(o["parents"]), o["round"], o.get("details", {})),
-        Fidelity(**json.loads(fidelity)),
-        number,
-        seed,
-    )
+    proposal = Proposal(archs[i], _read_origin(json.loads(origin)), Fidelity(**json.loads(fidelity)), number, seed)
     return Trial(proposal, cast(Status, status), json.loads(metrics), json.loads(cost), error)

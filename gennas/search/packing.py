@@ -83,7 +83,10 @@ def unpack_trials(space: Space, records: Sequence[Mapping[str, Any]]) -> list[Tr
 def pack_proposals(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
     """Architecture and origin of each."""
     return [
-        {"arch": p.arch.decisions.tolist(), "origin": [p.origin.source, list(p.origin.parents), p.origin.round]}
+        {
+            "arch": p.arch.decisions.tolist(),
+            "origin": [p.origin.source, list(p.origin.parents), p.origin.round, dict(p.origin.details)],
+        }
         for p in proposals
     ]
 
@@ -92,6 +95,7 @@ def unpack_proposals(space: Space, records: Sequence[Mapping[str, Any]]) -> list
     """What :func:`pack_proposals` was given."""
     found = []
     for record in records:
-        source, parents, number = record["origin"]
-        found.append(Proposal(space.architecture(np.array(record["arch"])), Origin(source, tuple(parents), number)))
+        source, parents, number, *details = record["origin"]  # version 0.1.0 kept no details
+        origin = Origin(source, tuple(parents), number, *details)
+        found.append(Proposal(space.architecture(np.array(record["arch"])), origin))
     return found

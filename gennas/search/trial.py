@@ -9,7 +9,10 @@ from typing import Any, Literal
 from gennas.eval.base import FULL_FIDELITY, Fidelity
 from gennas.graph import Architecture
 
-__all__ = ["Origin", "Proposal", "Status", "Trial"]
+__all__ = ["ENQUEUED", "GIVEN", "INGESTED", "Origin", "Proposal", "Status", "Trial"]
+
+# Sources of what no strategy proposed: a person's points, their measured ones, and those that are not charged.
+ENQUEUED, INGESTED, GIVEN = "enqueued", "ingested", "given"
 
 Status = Literal["ok", "failed", "infeasible", "timeout", "lost"]
 
@@ -66,6 +69,11 @@ class Trial:
     def arch(self) -> Architecture:
         """The architecture that was evaluated."""
         return self.proposal.arch
+
+    @property
+    def charged(self) -> bool:
+        """Whether it counts towards the budget; what was measured elsewhere may be declared as given."""
+        return self.proposal.origin.source != GIVEN
 
     @property
     def ok(self) -> bool:

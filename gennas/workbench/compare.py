@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 import gennas
 from gennas.errors import ConfigError, GennasError
-from gennas.execution.parent import exit_with_parent
+from gennas.execution.parent import exit_with
 from gennas.runtime.files import write_atomically
 from gennas.search import STRATEGIES, Objectives, Trial
 from gennas.search.hypervolume import FloatArray, Scale, hypervolume, hypervolume_curve, signed_values
@@ -320,21 +320,25 @@ def _run_all(jobs: Sequence[_Job], workers: int) -> Iterable[tuple[_Job, list[Cu
         for job in jobs:
             yield job, *_run_job(job)
         return
-    with ProcessPoolExecutor(workers, mp_context=mp.get_context("spawn"), initializer=_start_worker) as pool:
+    start = partial(_start_worker, os.getpid())
+    with ProcessPoolExecutor(workers, mp_context=mp.get_context("spawn"), initializer=start) as pool:
         futures = {pool.submit(_run_job, job): job for job in jobs}
         try:
             for future in as_completed(futures):
                 yield futures[future], *future.result()
+        except BaseException:  # an interruption: nobody waits for the searches that run
+            for child in mp.active_children():
+                child.kill()
+            raise
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start_worker() -> None:
+def _start_worker(driver: int) -> None:
     """Side-by-side searches share the cores, one thread each, and end with the process that started them."""
     import torch
 
-    exit_with_parent()
-
+    exit_with(driver)
     torch.set_num_threads(1)
 
 

@@ -11,17 +11,21 @@ import time
 import pytest
 
 CHILD = """
-import sys, time
-from gennas.execution.parent import exit_with_parent
-exit_with_parent(0.02)
-print("watching", flush=True)
+import subprocess, sys, time
+from gennas.execution.parent import exit_with
+time.sleep(float(sys.argv[2]))
+exit_with(int(sys.argv[1]), 0.02)
+grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(30)"])
+print(grandchild.pid, flush=True)
 time.sleep(30)
 """
 PARENT = f"""
 import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", {CHILD!r}], stdout=subprocess.PIPE, text=True)
-child.stdout.readline()
+command = [sys.executable, "-c", {CHILD!r}, str(os.getpid()), sys.argv[1]]
+child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 print(child.pid, flush=True)
+if sys.argv[1] == "0":
+    print(child.stdout.readline(), flush=True)
 time.sleep(30)
 """
 
@@ -34,21 +38,35 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def ends(pid: int) -> bool:
+    end = time.monotonic() + 10
+    while is_alive(pid) and time.monotonic() < end:
+        time.sleep(0.01)
+    return not is_alive(pid)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_a_child_outlives_nothing_but_waits_for_its_parent() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+def test_a_worker_and_its_children_outlive_nothing_but_wait_for_the_driver() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, "0"], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
-    child = int(parent.stdout.readline())
+    family = [int(parent.stdout.readline()) for _ in range(2)]
     try:
         time.sleep(0.1)
-        assert is_alive(child), "while the parent lives the child goes on"
+        assert all(map(is_alive, family)), "while the driver lives they go on"
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-        end = time.monotonic() + 5
-        while is_alive(child) and time.monotonic() < end:
-            time.sleep(0.01)
-        assert not is_alive(child)
+        assert all(map(ends, family))
     finally:
         parent.kill()
-        if is_alive(child):
-            os.kill(child, signal.SIGKILL)
+        for pid in filter(is_alive, family):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_driver_that_died_before_the_worker_looked_is_found() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, "0.5"], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    assert ends(child)

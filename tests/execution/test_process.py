@@ -138,3 +138,26 @@ def is_running(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
         return False
+
+
+class Parental(SyntheticEvaluator):
+    """Starts a process of its own, notes its id, and hangs."""
+
+    def evaluate(self, arch, fidelity: Fidelity, seed: int):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        Path(os.environ["CHILD_NOTE"]).write_text(str(child.pid))
+        time.sleep(60)
+        return super().evaluate(arch, fidelity, seed)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_what_a_trial_started_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHILD_NOTE", str(tmp_path / "pid"))
+    with running(ProcessExecutor(Parental(SPACE.schema), workers=1, time_limit=2.0)) as executor:
+        executor.submit(proposals(1)[0])
+        assert executor.wait_any().status == "timeout"
+    child = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
+    end = time.monotonic() + 10
+    while child.exists() and child.read_text().rpartition(")")[2].split()[0] not in "ZX" and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] in "ZX"

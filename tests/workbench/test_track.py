@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from gennas.cli.main import main
 from gennas.search.strategies import RandomSearch
 from gennas.tracking import NullTracker
 from gennas.training import Task
 from gennas.workbench.compare import run_comparison
 from gennas.workbench.config import CompareConfig, SearchConfig, TrackingSettings
 from gennas.workbench.problem import make_problem
-from gennas.workbench.run import Run, open_run, replay_run, run_search
+from gennas.workbench.run import Run, run_search
 from gennas.workbench.track import make_tracker, overridden, resolved_values, tracking_of, wandb_options
 from gennas.workbench.train import TrainSettings, train
 
@@ -79,13 +80,14 @@ def test_parts_given_as_objects_are_named() -> None:
     assert values["strategy"] == "random" and values["strategy_option"] == {}
 
 
-def test_a_replayed_run_says_where_it_went(make_run: Callable[..., Run], offline_records: Reader) -> None:
+def test_a_replayed_run_says_where_it_went(
+    make_run: Callable[..., Run], offline_records: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = make_run()
     assert run.tracked == ""
-    opened, archive = open_run(run.directory)
-    told = replay_run(opened, archive, TrackingSettings(wandb_project="again", wandb_notes="later"))
-    archive.close()
-    assert "wandb sync" in told.tracked
+    command = ["report", str(run.directory), "--track", "wandb", "--wandb-project", "again", "--wandb-notes", "later"]
+    assert main(command) == 0
+    assert "wandb sync" in capsys.readouterr().out.replace("\n", " ")
     record = next(r.run for r in offline_records(run.directory) if r.WhichOneof("record_type") == "run")
     assert (record.project, record.notes) == ("again", "later")
     config = {u.key: json.loads(u.value_json) for u in record.config.update}

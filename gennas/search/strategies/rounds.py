@@ -59,7 +59,12 @@ class Rounds(Strategy):
     @property
     def batch_size(self) -> int:
         """The whole warm start, then one round at a time."""
-        return self.warm_start - self._asked_warm if self._asked_warm < self.warm_start else self.round_size
+        return self._missing if self._missing > 0 else self.round_size
+
+    @property
+    def _missing(self) -> int:
+        """What the warm start lacks; trials of others count, so that a search that starts from them needs none."""
+        return self.warm_start - max(self._asked_warm, len(self._trials))
 
     @property
     def initial_evaluations(self) -> int:
@@ -68,7 +73,7 @@ class Rounds(Strategy):
 
     def ask(self, n: int) -> list[Proposal]:
         """The warm start's architectures, then this round's proposals."""
-        missing = self.warm_start - self._asked_warm
+        missing = self._missing
         if missing > 0 or sum(t.ok for t in self._trials) < 2:
             starts = self._starts(min(n, max(missing, 1)))
             self._asked_warm += len(starts)

@@ -73,7 +73,12 @@ class NSGA2(Strategy):
     @property
     def batch_size(self) -> int:
         """What is missing of a generation."""
-        return max(1, self.population_size - (self._started if not self._members else len(self._children)))
+        return max(1, self.population_size - len(self._children) if self._members else self._missing)
+
+    @property
+    def _missing(self) -> int:
+        """What the first generation lacks; trials of others count."""
+        return 0 if self._members else self.population_size - max(self._started, len(self._children))
 
     @property
     def initial_evaluations(self) -> int:
@@ -82,8 +87,8 @@ class NSGA2(Strategy):
 
     def ask(self, n: int) -> list[Proposal]:
         """Random members until the population is full, then children."""
-        if self._started < self.population_size or not any(t.ok for t in self._members):
-            archs = self._random_unseen(min(n, max(1, self.population_size - self._started)))
+        if self._missing > 0 or not any(t.ok for t in self._members):
+            archs = self._random_unseen(min(n, max(1, self._missing)))
             self._started += len(archs)
             return [Proposal(arch, Origin("random")) for arch in archs]
         return self._offspring(min(n, self.population_size))

@@ -62,7 +62,12 @@ class RegularizedEvolution(Strategy):
     @property
     def batch_size(self) -> int:
         """The whole first population at once, then one child at a time."""
-        return max(1, self.population_size - self._started)
+        return max(1, self._missing)
+
+    @property
+    def _missing(self) -> int:
+        """What the first population lacks; trials of others count."""
+        return self.population_size - max(self._started, len(self._population))
 
     @property
     def initial_evaluations(self) -> int:
@@ -76,7 +81,7 @@ class RegularizedEvolution(Strategy):
 
     def ask(self, n: int) -> list[Proposal]:
         """Random members until the population is full, then children of tournament winners."""
-        missing = self.population_size - self._started
+        missing = self._missing
         if missing > 0 or not self._population:
             members = self._random_unseen(min(n, max(missing, 1)))
             self._started += len(members)
