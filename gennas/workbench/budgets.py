@@ -57,7 +57,7 @@ def _begun(run: Path) -> Mapping[str, Any] | None:
         return None
 
 
-def scaling_note(name: str, given: Mapping[str, Any], used: Mapping[str, Any], budget: int) -> str:
+def scaling_note(name: str, given: Mapping[str, Any], used: Mapping[str, Any]) -> str:
     """What of a strategy's options was chosen for the budget; empty where nothing was."""
     chosen = ", ".join(f"{key}={value}" for key, value in used.items() if key not in given)
-    return f"{name} runs with {chosen}, for {budget} evaluations; NAME@KEY=VALUE sets another." if chosen else ""
+    return f"{name} runs with {chosen}, which suits a small budget; {name}@KEY=VALUE sets another." if chosen else ""

@@ -202,7 +202,7 @@ def _notes(jobs: Sequence[_Job], problem: Problem) -> dict[str, list[str]]:
             options = job.search.strategy_option
             strategy = make_strategy(name, options, problem, seed=0)
             told = (
-                scaling_note(job.strategy, given, options, job.search.budget),
+                scaling_note(job.strategy, given, options),
                 warm_up_note(job.strategy, strategy, job.search.budget),
             )
             found[job.strategy] = [text for text in told if text]
@@ -281,7 +281,7 @@ def _is_tracked(out: Path, budget: int) -> bool:
         summary = json.loads((out / "summary.json").read_text())
     except (OSError, ValueError):
         return False
-    finished = summary["n_evals"] >= budget or summary["stopped"] != "budget"
+    finished = summary["n_evals"] >= budget or summary["stopped"] in ("target", "exhausted", "limit")
     return finished and any((out / "wandb").glob("*run-*"))
 
 

@@ -56,8 +56,8 @@ def test_others_take_no_notice_of_the_budget(name: str) -> None:
 
 def test_the_note_names_what_was_chosen() -> None:
     used = {"population_size": 6, "sample_size": 3}
-    assert scaling_note("re", {"sample_size": 3}, used, 24).startswith("re runs with population_size=6, for 24")
-    assert scaling_note("re", used, used, 24) == ""
+    assert scaling_note("re", {"sample_size": 3}, used).startswith("re runs with population_size=6, which suits")
+    assert scaling_note("re", used, used) == ""
 
 
 def test_the_warning_says_what_would_do() -> None:

@@ -193,7 +193,7 @@ def test_a_small_budget_gets_a_small_population(tmp_path: Path, capsys: pytest.C
     out = tmp_path / "c"
     command = [*COMMAND, "--strategies", "regularized-evolution", "--out", str(out)]
     assert main([*command, "--seeds", "1"]) == 0
-    assert "runs with population_size=10, for 40 evaluations" in " ".join(capsys.readouterr().out.split())
+    assert "runs with population_size=10, which suits a small budget" in " ".join(capsys.readouterr().out.split())
     assert main([*command, "--seeds", "2"]) == 0
     for seed in "01":
         kept = yaml.safe_load((out / "runs" / f"regularized-evolution-{seed}" / "config.yaml").read_text())
