@@ -186,8 +186,9 @@ class CompareDisplay:
 
         columns = [c for c in columns_of(comparison) if c.title != "95 % interval"]  # that is in the files
         table = RichTable(
-            title=f"Equal budget: {comparison.budget} evaluations, {comparison.seeds} seeds",
+            title=f"Equal budget: {comparison.budget} evaluations, {comparison.runs}",
             title_justify="left", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False,
+            collapse_padding=True,
         )  # fmt: skip
         table.add_column("strategy", overflow="fold")
         for column in columns:
@@ -207,7 +208,7 @@ class CompareDisplay:
 
     def _files(self, comparison: Comparison) -> list[str]:
         """Where everything is."""
-        from gennas.workbench.compare import FILES
+        from gennas.workbench.compare_files import FILES
 
         tables, figures = [name for name in FILES if name != "report.html"], ["curves"]
         if comparison.charged:

@@ -68,14 +68,18 @@ class Comparison:
         return [str(name) for name in self.summary["strategy"]]
 
     @property
+    def runs(self) -> str:
+        """How many seeds, in words."""
+        return f"{self.seeds} seed{'s' if self.seeds > 1 else ''}"
+
+    @property
     def caption(self) -> str:
         """What the table shows."""
-        runs = f"{self.seeds} seed{'s' if self.seeds > 1 else ''}"
         goal = self.objective
         parts = [
             f"{self.title}: best {goal.metric} ({'higher' if goal.direction == 'max' else 'lower'} is better) after "
-            f"{self.budget} evaluations, mean ± standard deviation over {runs}, with Student's 95 % interval of the "
-            "mean"
+            f"{self.budget} evaluations, mean ± standard deviation over {self.runs}, with Student's 95 % interval of "
+            "the mean"
         ]
         if len(self.strategies) > 1:
             parts.append("rank: mean rank over seeds, 1 being the best")
@@ -120,7 +124,7 @@ class Column:
 def columns_of(comparison: Comparison) -> list[Column]:
     """The columns of the table, without the strategies' names."""
     summary, objective = comparison.summary, comparison.objective
-    several = len(comparison.strategies) > 1
+    several, none = len(comparison.strategies) > 1, [math.nan] * len(summary)
     goal = comparison.measured(objective.metric).loc[comparison.strategies]
     digits = _decimals(goal["std"], goal["mean"])
     columns = [
@@ -134,10 +138,12 @@ def columns_of(comparison: Comparison) -> list[Column]:
     if several:
         columns.append(Column("rank", _best(goal["mean_rank"], [f"{x:.2f}" for x in goal["mean_rank"]], "min")))
     if "hypervolume_mean" in summary:
-        cells = _cells(summary["hypervolume_mean"], summary["hypervolume_std"], "max", several)
+        spread = summary["hypervolume_std"] if comparison.seeds > 1 else none
+        cells = _cells(summary["hypervolume_mean"], spread, "max", several)
         columns.append(Column("hypervolume", cells))
     if comparison.report and summary["report_mean"].notna().any():
-        cells = _cells(summary["report_mean"], summary["report_std"], comparison.report_direction, several)
+        spread = summary["report_std"] if comparison.seeds > 1 else none
+        cells = _cells(summary["report_mean"], spread, comparison.report_direction, several)
         columns.append(Column(comparison.report, cells, is_name=True))
     if comparison.optimum is not None:
         shares = [f"{share:.0%}".replace("%", " %") for share in summary["optimum_share"]]

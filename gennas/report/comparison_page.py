@@ -55,12 +55,11 @@ _EMPTY: tuple[Any, ...] = (None, "", [], (), {})
 
 def panels_of(comparison: Comparison) -> list[tuple[pd.DataFrame, Panel]]:
     """Every panel that the comparison has, with its curves."""
-    curves, panels = comparison_panels(
-        comparison.curves, comparison.objective, comparison.optimum, comparison.report
-    )  # fmt: skip
+    goal, optimum = comparison.objective, comparison.optimum
+    curves, panels = comparison_panels(comparison.curves, goal, optimum, comparison.report)
     found = [(curves, panel) for panel in panels]
     if comparison.charged:
-        found.append((curves, Panel("objective", f"best {comparison.objective.metric} so far", "seconds")))
+        found.append((curves, Panel("objective", f"best {goal.metric} so far", "seconds")))
     if comparison.volumes is not None:
         found.append((comparison.volumes, Panel("hypervolume", "hypervolume")))
     return found

@@ -24,11 +24,12 @@ from gennas.runtime.files import write_atomically
 from gennas.search import STRATEGIES, Objectives, Trial
 from gennas.search.hypervolume import FloatArray, Scale, hypervolume, hypervolume_curve, signed_values
 from gennas.workbench.budgets import options_for, scaling_note, warm_up_note
+from gennas.workbench.compare_files import track, write
 from gennas.workbench.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.workbench.problem import Problem, make_problem, make_strategy
 from gennas.workbench.run import run_search
 from gennas.workbench.settings import Options
-from gennas.workbench.track import tracking_of, wandb_options
+from gennas.workbench.track import tracking_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,10 +37,7 @@ if TYPE_CHECKING:
     from gennas.report import Comparison
     from gennas.report.statistics import Measure
 
-__all__ = ["FILES", "CurvePoint", "compare", "hypervolumes", "incumbent_curve", "run_comparison", "summarize"]
-
-FILES = ("summary.csv", "statistics.csv", "tests.csv", "curves.csv", "summary.md", "summary.tex", "report.html")
-"""What a comparison always writes, beside its figures."""
+__all__ = ["CurvePoint", "compare", "hypervolumes", "incumbent_curve", "run_comparison", "summarize"]
 
 
 @dataclass(frozen=True)
@@ -176,8 +174,8 @@ def run_comparison(
         config=config.to_dict(),
         version=gennas.__version__,
     )
-    figures = _write(config.out, comparison)
-    return replace(comparison, tracked=_track(config, jobs[0], comparison, figures))
+    figures = write(config.out, comparison)
+    return replace(comparison, tracked=track(config, jobs[0].search, comparison, figures))
 
 
 def _findings(measures: Sequence[Measure], tests: pd.DataFrame, budget: int) -> list[str]:
@@ -383,54 +381,3 @@ def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int
         row["wall_s"] = float(np.mean([wall for (name, _), wall in walls.items() if name == strategy]))
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _write(out: Path, comparison: Comparison) -> list[Path]:
-    """Write every file, and return the figures' PNGs."""
-    from gennas.report import plot_comparison, write_comparison
-    from gennas.report.comparison import to_latex, to_markdown
-    from gennas.report.search_curves import FORMATS, Panel, plot_panels
-
-    frames = {"curves": comparison.curves, "summary": comparison.summary, "statistics": comparison.statistics,
-              "tests": comparison.tests, "hypervolume": comparison.volumes}  # fmt: skip
-    for name, frame in frames.items():
-        if frame is not None:
-            frame.to_csv(out / f"{name}.csv", index=False)
-    goal, figures = comparison.objective, ["curves"]
-    for suffix in FORMATS:
-        plot_comparison(
-            comparison.curves, out / f"curves{suffix}", goal, comparison.optimum, comparison.report
-        )  # fmt: skip
-        if comparison.charged:
-            panel = Panel("objective", f"best {goal.metric} so far", "seconds")
-            plot_panels(comparison.curves, [panel], out / f"curves_seconds{suffix}")
-        if comparison.volumes is not None:
-            plot_panels(comparison.volumes, [Panel("hypervolume", "hypervolume")], out / f"hypervolume{suffix}")
-    figures += ["curves_seconds"] if comparison.charged else []
-    figures += ["hypervolume"] if comparison.volumes is not None else []
-    write_atomically(out / "summary.md", to_markdown(comparison))
-    write_atomically(out / "summary.tex", to_latex(comparison))
-    write_comparison(comparison, out / "report.html")
-    return [out / f"{name}.png" for name in figures]
-
-
-def _track(config: CompareConfig, job: _Job, comparison: Comparison, figures: Sequence[Path]) -> str:
-    """Tell W&B the result, in the group of the runs; where it is, for a person."""
-    if config.track == "none":
-        return ""
-    from gennas.tracking import track_comparison
-
-    place = track_comparison(
-        wandb_options(job.search),
-        config.out,
-        f"{job.search.wandb_group}-summary",
-        config.to_dict(),
-        {"summary": comparison.summary, "statistics": comparison.statistics, "tests": comparison.tests},
-        figures,
-        [config.out / name for name in FILES] + [path.with_suffix(".pdf") for path in figures],
-        [*comparison.findings, *comparison.notes],
-    )
-    if "wandb sync" in place:  # offline: the runs lie in folders of their own
-        folders = f"{config.out}/wandb/offline-run-* {config.out}/runs/*/wandb/offline-run-*"
-        return f"W&B, offline: {config.out}/wandb and {config.out}/runs/*/wandb\nUpload: wandb sync {folders}"
-    return f"{place} (group {job.search.wandb_group})" if place else ""

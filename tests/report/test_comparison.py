@@ -29,6 +29,11 @@ def test_numbers_have_two_digits_of_the_spread(make_comparison: Callable[..., Co
     assert cells(comparison, "evaluations")[0] == "11.0 ± 0.0"
 
 
+def test_a_single_seed_has_no_spread(make_comparison: Callable[..., Comparison]) -> None:
+    assert cells(make_comparison(seeds=1), "test") == ["0.40000", "0.55000", "0.55000"]
+    assert "over 1 seed," in make_comparison(seeds=1).caption
+
+
 def test_the_best_are_marked_ties_too_and_nothing_where_all_are_alike(
     make_comparison: Callable[..., Comparison],
 ) -> None:
