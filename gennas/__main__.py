@@ -2,6 +2,6 @@
 
 import sys
 
-from gennas.cli.main import main
+from gennas.cli.main import command
 
-sys.exit(main())
+sys.exit(command())

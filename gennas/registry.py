@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.machinery
 import importlib.metadata
 import importlib.util
 import inspect
@@ -26,6 +27,7 @@ __all__ = [
     "configured",
     "import_object",
     "import_user_files",
+    "location_of",
     "name_of",
     "options_of",
     "reconfigured",
@@ -313,6 +315,23 @@ def import_object(path: str) -> Any:
         raise ConfigError(
             f"Cannot import {path!r}: {error}. Expected 'package.module:Name' or 'file.py:Name'."
         ) from error
+
+
+def location_of(path: str) -> str:
+    """Where :func:`import_object` would find the code of an import path, without importing it; empty if nowhere.
+
+    A file by its absolute path; a module by the file of its top-level package.
+    """
+    module, _, _ = path.rpartition(":")
+    if module.endswith(".py"):
+        return str(Path(module).resolve())
+    top = module.partition(".")[0]
+    places = [*sys.path, str(Path.cwd())]
+    try:
+        spec = importlib.machinery.PathFinder.find_spec(top, places)
+    except (ImportError, ValueError):
+        return ""
+    return "" if spec is None else str(spec.origin or next(iter(spec.submodule_search_locations or ()), ""))
 
 
 def _module_from_here(name: str) -> Any:

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from gennas.cli.parse import Verb, parse
-from gennas.errors import GennasError, UnknownNameError
+from gennas.errors import EvaluationError, GennasError, UnknownNameError
 
-__all__ = ["VERBS", "main"]
+__all__ = ["VERBS", "command", "main"]
 
 VERBS: dict[str, Verb] = {
     "search": Verb(
@@ -83,8 +83,19 @@ VERBS: dict[str, Verb] = {
 }
 
 
+def command() -> int:
+    """The installed command: :func:`main` with other libraries' warnings kept out of the terminal."""
+    from gennas.cli.quiet import quieten
+
+    quieten()
+    return main()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 2 for bad input, 130 when interrupted."""
+    """Run the command line and return its exit code.
+
+    0; 1 when nothing could be evaluated; 2 for bad input; 130 when interrupted.
+    """
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help"):
         _print_overview()
@@ -99,6 +110,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise UnknownNameError("verb", args[0], VERBS)
         verb = VERBS[args[0]]
         return verb.run(parse(args[0], verb, args[1:]))
+    except EvaluationError as error:
+        print(f"gennas: {error}", file=sys.stderr)
+        return 1
     except GennasError as error:
         print(f"gennas: {error}", file=sys.stderr)
         return 2

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from gennas.workbench.config import TrackingSettings
+from gennas.workbench.settings import NO_OPTIONS, OptionMap, Part, TrustSettings
 
 __all__ = ["SETTINGS", "run"]
 
 
 @dataclass(frozen=True)
-class ReportSettings(TrackingSettings):
-    """Write the report of a run again, from its archive alone; --track wandb tells W&B the whole run."""
+class ReportSettings(TrackingSettings, TrustSettings):
+    """Write the report of a run again, from its archive alone; --track wandb tells W&B the whole run.
+
+    A run that names code of its own, and that somebody else made, is read with --trust, or with a space and a task of
+    yours in place of its own.
+    """
+
+    parts: ClassVar[tuple[str, ...]] = ("space", "task")
 
     run: Path = Path("runs/search")
     """Directory of the run."""
     export: Path | None = None
     """Also write all trials to this .csv, .jsonl or .parquet file."""
+    space: Part | None = None
+    """Search space in place of the one that the run names."""
+    space_option: OptionMap = NO_OPTIONS
+    """Its arguments, as KEY=VALUE."""
+    task: Part | None = None
+    """Task in place of the one that the run names."""
 
 
 SETTINGS = ReportSettings
@@ -29,7 +43,8 @@ def run(settings: ReportSettings) -> int:
     from gennas.report import write_report
     from gennas.workbench.run import open_run, replay_run, run_data
 
-    run, archive = open_run(settings.run)
+    own = {} if settings.space is None else {"space": settings.space, "space_option": settings.space_option}
+    run, archive = open_run(settings.run, settings.trust, task=settings.task, **own)
     try:
         write_report(run_data(run, archive), settings.run / "report.html")
         if settings.export is not None:

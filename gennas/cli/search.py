@@ -19,11 +19,12 @@ def run(config: SearchConfig) -> int:
     def begin(problem: Problem) -> None:
         display.begin(problem)
         strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
-        if note := warm_up_note(str(config.to_dict()["strategy"]), strategy, config.budget):
+        note = warm_up_note(str(config.to_dict()["strategy"]), strategy, config.budget)
+        if note and config.ingest is None:  # what is given counts for its start
             display.console.print(note, style="yellow", soft_wrap=True, highlight=False, markup=False)
 
     with SearchDisplay(config) as display:
         run = run_search(config, [display], on_problem=begin)
     display.summarize(run)
     print_tracked(run.tracked)
-    return 0
+    return 0 if any(t.ok for t in run.result.trials) else 1

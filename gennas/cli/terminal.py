@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -49,15 +51,36 @@ def format_value(value: float) -> str:
 
 
 class _Rate(ProgressColumn):
-    """Evaluations per second."""
+    """Evaluations per second, of those that were evaluated now."""
 
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text("–/s" if speed is None else f"{speed:.3g}/s", style="cyan")
+        rate = task.fields["rate"]
+        return Text("–/s" if not rate else f"{rate:.3g}/s" if rate >= 0.1 else f"{1 / rate:.3g} s each", style="cyan")
+
+
+class _Left(ProgressColumn):
+    """Time left at that rate."""
+
+    def render(self, task: Task) -> Text:
+        return Text(time_left(task.total or 0, task.completed, task.fields["rate"]), style="blue")
+
+
+def time_left(total: float, done: float, rate: float) -> str:
+    """Hours, minutes and seconds that the rest takes; dashes where no rate is known yet."""
+    if not rate:
+        return "-:--:--"
+    minutes, seconds = divmod(round(max(0.0, total - done) / rate), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
 
 
 class SearchDisplay:
-    """Progress of a search: incumbent, generator round, evaluations per second, time left."""
+    """Progress of a search: incumbent, generator round, evaluations per second, time left.
+
+    In a terminal a bar; elsewhere a line for each evaluation, at most one in ``LINE_EVERY_S`` seconds.
+    """
+
+    LINE_EVERY_S = 2.0
+    LAST = 30  # evaluations that the rate is taken over
 
     def __init__(self, config: SearchConfig, console: Console | None = None) -> None:
         self.config, self.console = config, console or Console()
@@ -66,15 +89,18 @@ class SearchDisplay:
             BarColumn(),
             TextColumn("{task.completed}/{task.total}"),
             _Rate(),
-            TimeRemainingColumn(),
+            _Left(),
             TextColumn("{task.fields[incumbent]}"),
             console=self.console,
         )
         self._task = self._progress.add_task(
-            str(config.to_dict()["strategy"]), total=config.budget, incumbent="", start=True
+            str(config.to_dict()["strategy"]), total=config.budget, incumbent="", rate=0.0, start=True
         )
         self._metric = ""
         self._round = ""
+        self._times: deque[float] = deque(maxlen=self.LAST + 1)  # of the start, then of arrivals
+        self._is_live = False
+        self._next_line = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -93,12 +119,42 @@ class SearchDisplay:
             f"{problem.source} · {goals}{limits} · seed {self.config.seed}",
             soft_wrap=True,
         )
-        self._progress.start()
+        if self.console.is_terminal:
+            self._progress.start()
+
+    def on_start(self, n_evals: int) -> None:
+        """From here on trials are evaluated; those before were in the archive."""
+        self._is_live = True
+        self._times.append(time.monotonic())
+        if n_evals:
+            self.console.print(f"Continuing after {n_evals} evaluations.", highlight=False)
+
+    @property
+    def rate(self) -> float:
+        """Evaluations per second, lately; 0 before the first."""
+        span = self._times[-1] - self._times[0] if len(self._times) > 1 else 0.0
+        return (len(self._times) - 1) / span if span > 0 else 0.0
 
     def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
-        """Move the bar."""
+        """Move the bar, or print a line."""
+        now = time.monotonic()
+        if self._is_live:
+            self._times.append(now)
         best = "" if incumbent is None else f"best {self._metric} {format_value(incumbent.metrics[self._metric])}"
-        self._progress.update(self._task, completed=n_evals, incumbent=best + self._round)
+        self._progress.update(self._task, completed=n_evals, incumbent=best + self._round, rate=self.rate)
+        if self.console.is_terminal or not self._is_live:
+            return
+        if now >= self._next_line or n_evals == self.config.budget:
+            self._next_line = now + self.LINE_EVERY_S
+            self.console.print(self._line(trial, n_evals, best), highlight=False, soft_wrap=True, markup=False)
+
+    def _line(self, trial: Trial, n_evals: int, best: str) -> str:
+        value = trial.metrics.get(self._metric)
+        outcome = f"{trial.status}: {trial.error}" if value is None else f"{self._metric} {format_value(value)}"
+        left = time_left(self.config.budget, n_evals, self.rate)
+        return (
+            f"{n_evals}/{self.config.budget} · {outcome} · {best or 'nothing feasible yet'}{self._round} · {left} left"
+        )
 
     def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
         """Show the generator's round."""
@@ -130,10 +186,12 @@ def print_run(run: Run, console: Console | None = None) -> None:
         table.add_row(str(trial.proposal.id + 1), *values, trial.proposal.origin.source, text)
     console.print(table)
     if not best:
-        console.print("[yellow]No trial was feasible: loosen the constraints or raise the budget.[/yellow]")
+        console.print(run.why_none, style="yellow", markup=False, highlight=False)
     failed = sum(not t.ok for t in run.result.trials)
     optimum = run.problem.optimum
-    parts = [f"{len(run.result.trials)} evaluations in {run.result.wall_s:.1f} s"]
+    parts = [f"{run.result.n_evals} evaluations in {run.result.wall_s:.1f} s"]
+    if given := len(run.result.trials) - run.result.n_evals:
+        parts.append(f"{given} given")
     if failed:
         parts.append(f"{failed} failed")
     if optimum is not None and best:

@@ -42,6 +42,7 @@ def run(settings: TransferSettings) -> int:
             scale=settings.scale,
             seed=settings.seed,
             download=settings.download,
+            trust=settings.trust,
             on_trial=on_trial,
         )
     try:

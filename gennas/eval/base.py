@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from gennas.errors import ConfigError
 from gennas.graph import Architecture
 
-__all__ = ["CheapEvaluator", "FULL_FIDELITY", "Direction", "Evaluator", "Fidelity", "Metric"]
+__all__ = ["CheapEvaluator", "CheckedEvaluator", "FULL_FIDELITY", "Direction", "Evaluator", "Fidelity", "Metric"]
 
 Direction = Literal["max", "min"]
 
@@ -88,6 +88,19 @@ class Evaluator(Protocol):
 
         Raises:
             EvaluationError: the architecture cannot be scored.
+        """
+        ...
+
+
+@runtime_checkable
+class CheckedEvaluator(Evaluator, Protocol):
+    """An evaluator that can tell, quickly, whether it could score anything at all."""
+
+    def check(self, arch: Architecture, fidelity: Fidelity) -> None:
+        """Try everything that an evaluation needs except for what takes long.
+
+        Raises:
+            GennasError: or any other error, of the user's own parts too.
         """
         ...
 

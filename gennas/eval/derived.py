@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gennas.errors import ConfigError, UnknownNameError
-from gennas.eval.base import Evaluator, Fidelity, Metric
+from gennas.eval.base import CheckedEvaluator, Evaluator, Fidelity, Metric
 from gennas.graph import Architecture
 
 __all__ = ["DerivedEvaluator", "WeightedSum", "read_goal"]
@@ -99,6 +99,11 @@ class DerivedEvaluator:
         """Evaluate, and add the sums."""
         values = dict(self.base.evaluate(arch, fidelity, seed))
         return values | {s.name: float(s(values)) for s in self.sums}
+
+    def check(self, arch: Architecture, fidelity: Fidelity) -> None:
+        """As ``base`` does, where it does."""
+        if isinstance(self.base, CheckedEvaluator):
+            self.base.check(arch, fidelity)
 
     def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
         """The cheap metrics of ``base``."""

@@ -1,4 +1,8 @@
-"""The charts of a report, as plotly figures in plain dicts; colours of text and grid are set by the page."""
+"""The charts of a search, as plotly figures in plain dicts.
+
+The page fills in what depends on the reader: the colours ``ink``, ``soft`` and ``paper``, and the architecture of
+every dot, whose ``customdata`` is the number of its trial.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +13,17 @@ from typing import Any
 import numpy as np
 
 from gennas.report.data import RunData
-from gennas.search.objectives import Constraint, Objective
+from gennas.search.objectives import Constraint, Objective, Objectives
 from gennas.search.trial import Trial
 
-__all__ = ["PALETTE", "pareto_chart", "rounds_chart", "search_chart"]
+__all__ = ["PALETTE", "Figure", "finite", "front", "pareto_chart", "rounds_chart", "search_chart", "thinned"]
 
 Figure = dict[str, Any]
 Point = tuple[int, Trial]
 
 # Okabe and Ito (2008): told apart by colour-blind readers, on white and on black.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#B8A900", "#8C8C8C")
-MAX_DOTS = 4000
+MAX_DOTS = 2000
 ROUND_FIGURES = ("validity", "uniqueness", "novelty", "hit_rate", "surrogate_tau")
 
 
@@ -28,10 +32,10 @@ def search_chart(run: RunData) -> Figure | None:
 
     The regret is drawn where the optimum is known; its line ends where it becomes 0.
     """
-    points = [(n, t) for n, t in enumerate(run.trials, 1) if t.ok]
+    points = _successes(run)
     if not points:
         return None
-    name = run.objectives.primary.metric
+    name = escape(run.objectives.primary.metric)
     data = [*_dots(run, points), _steps(run)]
     layout: Figure = {
         "height": 420,
@@ -54,11 +58,11 @@ def search_chart(run: RunData) -> Figure | None:
 
 def rounds_chart(rounds: Sequence[Mapping[str, float]]) -> Figure | None:
     """Validity, uniqueness, novelty, hit rate and the surrogate's rank correlation per generator round."""
-    names = [name for name in ROUND_FIGURES if any(_finite(r.get(name)) is not None for r in rounds)]
+    names = [name for name in ROUND_FIGURES if any(finite(r.get(name)) is not None for r in rounds)]
     if not names:
         return None
     lines = [_round_line(rounds, name, color) for name, color in zip(names, PALETTE, strict=False)]
-    low = min(y for name in names for r in rounds if (y := _finite(r.get(name))) is not None)
+    low = min(y for name in names for r in rounds if (y := finite(r.get(name))) is not None)
     axis = {"title": {"text": "share of samples (tau: rank correlation)"}, "range": [min(0.0, low) - 0.03, 1.04]}
     x_title = "evaluations so far" if "n_evals" in rounds[0] else "round"
     layout = {"height": 360, "hovermode": "x unified", "xaxis": {"title": {"text": x_title}}, "yaxis": axis}
@@ -67,27 +71,61 @@ def rounds_chart(rounds: Sequence[Mapping[str, float]]) -> Figure | None:
 
 def pareto_chart(run: RunData) -> Figure | None:
     """The first two objectives, or the objective and the first constraint's metric, with the front and the bound."""
-    goals, constraints = run.objectives.objectives, run.objectives.constraints
-    y_metric = goals[0].metric
-    x_metric = goals[1].metric if len(goals) > 1 else constraints[0].metric if constraints else None
-    points = [(n, t) for n, t in enumerate(run.trials, 1) if t.ok]
-    if x_metric is None or x_metric == y_metric or not points:
+    y_metric, x_metric = run.objectives.primary.metric, _second_metric(run)
+    points = _successes(run)
+    if x_metric is None or not points:
         return None
-    feasible = [p for p in points if run.objectives.is_feasible(p[1])]
-    infeasible = [p for p in points if not run.objectives.is_feasible(p[1])]
-    front = _front(run, points, x_metric)
+    members = {n for n, _ in front(run)}
+    others = thinned([p for p in points if p[0] not in members])
+    feasible = [p for p in others if run.objectives.is_feasible(p[1])]
+    infeasible = [p for p in others if not run.objectives.is_feasible(p[1])]
+    best = {"color": PALETTE[5], "size": 9}
     data = [
         _cloud(run, infeasible, x_metric, "breaks a constraint", {"color": "#8C8C8C", "symbol": "x", "size": 6}),
         _cloud(run, feasible, x_metric, "feasible", {"color": PALETTE[4], "size": 6, "opacity": 0.55}),
         {
-            **_cloud(run, front, x_metric, "not dominated", {"color": PALETTE[5], "size": 9}),
+            **_cloud(run, front(run), x_metric, "not dominated", best),
             "mode": "lines+markers",
             "line": {"color": PALETTE[5], "width": 1.5, "dash": "dot"},
         },
     ]
-    layout = {"height": 420, "xaxis": {"title": {"text": x_metric}}, "yaxis": {"title": {"text": y_metric}}}
-    bounds = [_bound(c, x_metric) for c in constraints if c.metric in (x_metric, y_metric)]
-    return {"data": [d for d in data if d["x"]], "layout": layout | {"shapes": bounds}}
+    axes = {"xaxis": {"title": {"text": escape(x_metric)}}, "yaxis": {"title": {"text": escape(y_metric)}}}
+    bounds = [_bound(c, x_metric) for c in run.objectives.constraints if c.metric in (x_metric, y_metric)]
+    return {"data": [d for d in data if d["x"]], "layout": {"height": 420, **axes, "shapes": bounds}}
+
+
+def front(run: RunData) -> list[Point]:
+    """The non-dominated trials with their numbers, by the metric of the trade-off's x axis; none without trade-off.
+
+    A constrained metric counts as one to be kept small or large.
+    """
+    objectives, x_metric = run.objectives, _second_metric(run)
+    if x_metric is None:
+        return []
+    if len(objectives.objectives) == 1:
+        bound = next(c for c in objectives.constraints if c.metric == x_metric)
+        second = Objective(x_metric, "min" if bound.sense == "<=" else "max")
+        objectives = Objectives((objectives.primary, second), objectives.constraints)
+    points = _successes(run)
+    members = {id(t) for t in objectives.pareto([t for _, t in points])}
+    return sorted((p for p in points if id(p[1]) in members), key=lambda p: p[1].metrics[x_metric])
+
+
+def thinned(points: Sequence[Point]) -> Sequence[Point]:
+    """At most ``MAX_DOTS`` of the points, evenly taken."""
+    return points[:: -(-len(points) // MAX_DOTS) or 1]
+
+
+def _second_metric(run: RunData) -> str | None:
+    """What the objective is traded off against: the second objective, or the first constraint on another metric."""
+    goals, constraints = run.objectives.objectives, run.objectives.constraints
+    if len(goals) > 1:
+        return goals[1].metric
+    return next((c.metric for c in constraints if c.metric != goals[0].metric), None)
+
+
+def _successes(run: RunData) -> list[Point]:
+    return [(n, t) for n, t in enumerate(run.trials, 1) if t.ok]
 
 
 def _round_line(rounds: Sequence[Mapping[str, float]], name: str, color: str) -> Figure:
@@ -96,7 +134,7 @@ def _round_line(rounds: Sequence[Mapping[str, float]], name: str, color: str) ->
         "mode": "lines+markers",
         "name": name.replace("_", " "),
         "x": [r.get("n_evals", i) for i, r in enumerate(rounds, 1)],
-        "y": [_finite(r.get(name)) for r in rounds],
+        "y": [finite(r.get(name)) for r in rounds],
         "line": {"color": color, "dash": "dot" if name == "surrogate_tau" else "solid", "width": 2},
         "hovertemplate": "%{y:.3f}",
     }
@@ -104,10 +142,9 @@ def _round_line(rounds: Sequence[Mapping[str, float]], name: str, color: str) ->
 
 def _dots(run: RunData, points: Sequence[Point]) -> list[Figure]:
     """One trace per source, at most ``MAX_DOTS`` dots in all, evenly thinned."""
-    stride = -(-len(points) // MAX_DOTS)
     by_source: dict[str, list[Point]] = {}
-    for point in points[::stride]:
-        by_source.setdefault(point[1].proposal.origin.source, []).append(point)
+    for point in thinned(points):
+        by_source.setdefault(run.source(point[0]), []).append(point)
     return [
         {
             "type": "scatter",
@@ -115,8 +152,8 @@ def _dots(run: RunData, points: Sequence[Point]) -> list[Figure]:
             "name": escape(source),
             "x": [n for n, _ in group],
             "y": [run.value(t) for _, t in group],
-            "text": [_hover(run, t) for _, t in group],
-            "hovertemplate": "%{text}<br>evaluation %{x}: %{y:.5g}<extra>%{fullData.name}</extra>",
+            "customdata": [n for n, _ in group],
+            "hovertemplate": "%{text}<br>evaluation %{x}: %{y:.5~g}<extra>%{fullData.name}</extra>",
             "marker": {
                 "color": PALETTE[i % len(PALETTE)],
                 "size": 6,
@@ -136,8 +173,8 @@ def _steps(run: RunData) -> Figure:
         "name": "incumbent",
         "x": [n for n, _ in found],
         "y": [run.value(t) for _, t in found],
-        "text": [_hover(run, t) for _, t in found],
-        "hovertemplate": "%{text}<br>best after %{x}: %{y:.5g}<extra>incumbent</extra>",
+        "customdata": [n for n, _ in [*run.incumbents, *run.incumbents[-1:]]],
+        "hovertemplate": "%{text}<br>best after %{x}: %{y:.5~g}<extra>incumbent</extra>",
         "line": {"shape": "hv", "width": 2.5, "color": "ink"},
     }
 
@@ -193,21 +230,10 @@ def _cloud(run: RunData, points: Sequence[Point], x_metric: str, name: str, mark
         "name": name,
         "x": [t.metrics[x_metric] for _, t in points],
         "y": [run.value(t) for _, t in points],
-        "text": [f"{_hover(run, t)}<br>evaluation {n}" for n, t in points],
-        "hovertemplate": "%{text}<br>(%{x:.5g}, %{y:.5g})<extra>" + name + "</extra>",
+        "customdata": [n for n, _ in points],
+        "hovertemplate": "%{text}<br>evaluation %{customdata}: (%{x:.5~g}, %{y:.5~g})<extra>" + name + "</extra>",
         "marker": marker,
     }
-
-
-def _front(run: RunData, points: Sequence[Point], x_metric: str) -> list[Point]:
-    """The non-dominated points, by the first metric; a constrained metric counts as one to be kept small or large."""
-    objectives = run.objectives
-    if len(objectives.objectives) == 1:
-        bound = next(c for c in objectives.constraints if c.metric == x_metric)
-        second = Objective(x_metric, "min" if bound.sense == "<=" else "max")
-        objectives = type(objectives)((objectives.primary, second), objectives.constraints)
-    members = {id(t) for t in objectives.pareto([t for _, t in points])}
-    return sorted((p for p in points if id(p[1]) in members), key=lambda p: p[1].metrics[x_metric])
 
 
 def _bound(constraint: Constraint, x_metric: str) -> Figure:
@@ -218,9 +244,6 @@ def _bound(constraint: Constraint, x_metric: str) -> Figure:
     return {**line, "y0": at, "y1": at, "xref": "paper", "x0": 0, "x1": 1}
 
 
-def _hover(run: RunData, trial: Trial) -> str:
-    return escape(run.texts(trial.arch))
-
-
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
+    """The value, or None where it is not a finite number."""
     return float(value) if value is not None and np.isfinite(value) else None

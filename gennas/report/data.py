@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,9 @@ from gennas.graph import Architecture
 from gennas.search.objectives import Objectives
 from gennas.search.trial import Trial
 
-__all__ = ["RunData", "SourceSummary"]
+__all__ = ["WARM_START", "RunData", "SourceSummary"]
+
+WARM_START = "warm start"
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class SourceSummary:
         ok: those that were evaluated successfully.
         best: its best feasible value of the primary objective.
         improvements: how often a trial of it became the incumbent.
-        share: its share of all improvements, in [0, 1].
+        share: its share of all improvements after the warm start, in [0, 1]; None for the warm start itself.
     """
 
     source: str
@@ -32,7 +34,7 @@ class SourceSummary:
     ok: int
     best: float | None
     improvements: int
-    share: float
+    share: float | None
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class RunData:
         texts: text form of an architecture.
         wall_s: seconds the search took.
         version: version of gennas that ran it.
+        defaults: the configuration of a run that says nothing; settings that equal it are folded away.
+        curves: by proposal's id, what was measured after every epoch of its training, by name.
     """
 
     config: Mapping[str, Any]
@@ -60,6 +64,8 @@ class RunData:
     texts: Callable[[Architecture], str] = repr
     wall_s: float = 0.0
     version: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[int, Mapping[str, Sequence[float]]] = field(default_factory=dict)
 
     @cached_property
     def incumbents(self) -> list[tuple[int, Trial]]:
@@ -98,27 +104,38 @@ class RunData:
                 chosen.setdefault(trial.arch.key, (i + 1, trial))
         return list(chosen.values())
 
+    @cached_property
+    def num_warm(self) -> int:
+        """Trials of the warm start: those before the first that a round or parents led to; 0 where none did."""
+        origins = (t.proposal.origin for t in self.trials)
+        return next((i for i, o in enumerate(origins) if o.parents or (o.round or 0) > 0), 0)
+
+    def source(self, number: int) -> str:
+        """The source of the trial with this number, from 1, or :data:`WARM_START`."""
+        return WARM_START if number <= self.num_warm else self.trials[number - 1].proposal.origin.source
+
+    @cached_property
+    def guided(self) -> list[int]:
+        """Numbers of the improvements after the warm start."""
+        return [n for n, _ in self.incumbents if n > self.num_warm]
+
     def credits(self) -> list[SourceSummary]:
-        """What every source of proposals brought, the most frequent first."""
-        improvements = [t.proposal.origin.source for _, t in self.incumbents]
+        """What every source of proposals brought: the warm start, then the most frequent first.
+
+        The warm start has a row of its own and no share: whatever comes first improves on nothing.
+        """
         by_source: dict[str, list[Trial]] = {}
-        for trial in self.trials:
-            by_source.setdefault(trial.proposal.origin.source, []).append(trial)
+        for number, trial in enumerate(self.trials, 1):
+            by_source.setdefault(self.source(number), []).append(trial)
+        improvements = [self.source(n) for n, _ in self.incumbents]
         rows = []
         for source, trials in by_source.items():
             best = self.objectives.best(trials)
             gained = improvements.count(source)
-            rows.append(
-                SourceSummary(
-                    source,
-                    len(trials),
-                    sum(t.ok for t in trials),
-                    None if best is None else self.value(best),
-                    gained,
-                    gained / max(1, len(improvements)),
-                )
-            )
-        return sorted(rows, key=lambda row: (-row.count, row.source))
+            share = None if source == WARM_START else gained / max(1, len(self.guided))
+            value = None if best is None else self.value(best)
+            rows.append(SourceSummary(source, len(trials), sum(t.ok for t in trials), value, gained, share))
+        return sorted(rows, key=lambda row: (row.share is not None, -row.count, row.source))
 
     def failures(self) -> list[tuple[int, Trial]]:
         """Trials that gave no value, with their number."""
@@ -144,6 +161,15 @@ class RunData:
     def settings(self) -> Iterator[tuple[str, Any]]:
         """The configuration with dotted names."""
         return _flat(self.config, "")
+
+    def changed_settings(self) -> tuple[list[tuple[str, Any]], list[tuple[str, Any]]]:
+        """The settings that differ from the defaults, and those that do not."""
+        default, unset = dict(_flat(self.defaults, "")), object()
+        changed: list[tuple[str, Any]] = []
+        usual: list[tuple[str, Any]] = []
+        for name, value in self.settings():
+            (usual if default.get(name, unset) == value else changed).append((name, value))
+        return changed, usual
 
 
 def _flat(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

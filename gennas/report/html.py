@@ -1,9 +1,14 @@
-"""One self-contained HTML file per run: curves, drawings, credit, failures, configuration and cost."""
+"""One self-contained HTML file per run: curves, drawings, trials, credit, failures, configuration and cost."""
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +16,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from gennas.graph.draw import draw_svg
-from gennas.report.charts import Figure, pareto_chart, rounds_chart, search_chart
+from gennas.report.charts import Figure, front, pareto_chart, rounds_chart, search_chart
 from gennas.report.data import RunData
+from gennas.report.decisions import Importance, importance_chart, importance_of, parallel_chart
+from gennas.report.learning import learning_charts
+from gennas.report.predictions import Predictions, coverage_chart, predicted_chart, predictions_of
+from gennas.report.table import trial_table
 from gennas.runtime.files import write_atomically
 from gennas.runtime.secrets import redacted
 from gennas.search.trial import Trial
@@ -20,41 +29,76 @@ from gennas.search.trial import Trial
 __all__ = ["write_report"]
 
 NUM_DRAWN = 6
+MAX_FRONT = 24  # members of the front with a card
+MAX_DRAWINGS = 100  # drawings that a click on a dot can show
 MAX_FAILURES = 50
 
 
 def write_report(run: RunData, path: str | Path) -> None:
     """Write the report of a run as one HTML file that needs no network.
 
-    The file is replaced in one step: a reader never sees half of it.
+    Plotly, the charts and all trials are compressed in it (gzip, about 2 MB in all) and unpacked by the browser. The
+    file is replaced in one step: a reader never sees half of it.
 
     Args:
         run: what to show.
         path: the file, such as ``report.html`` in the run directory.
     """
-    from plotly.offline import get_plotlyjs
-
     path = Path(path)
     environment = Environment(
         loader=PackageLoader("gennas.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters.update(number=_number, duration=_duration, percent=_percent)
-    template = environment.get_template("report.html.j2")
-    charts = {"search": search_chart(run), "pareto": pareto_chart(run), "rounds": rounds_chart(run.rounds)}
-    html = template.render(
+    texts = [run.texts(t.arch) for t in run.trials]
+    importance, predictions, learning = importance_of(run), predictions_of(run), learning_charts(run)
+    charts = _charts(run, importance, predictions) | {f"learning{i}": figure for i, (_, figure) in enumerate(learning)}
+    members, best = front(run), run.best_trials(NUM_DRAWN)
+    changed, usual = replace(run, config=redacted(run.config)).changed_settings()
+    html = environment.get_template("report.html.j2").render(
         run=run,
         title=_title(run),
         tiles=_tiles(run),
-        charts={name: _json(figure) for name, figure in charts.items() if figure is not None},
-        cards=[_card(run, number, trial) for number, trial in run.best_trials(NUM_DRAWN)],
+        texts=texts,
+        heights={name: figure["layout"]["height"] for name, figure in charts.items()},
+        cards=[_card(run, number, trial, texts) for number, trial in best],
+        front=[_card(run, number, trial, texts) for number, trial in _spread(members, MAX_FRONT)],
+        num_front=len(members),
+        importance=importance,
+        predictions=predictions,
+        learning=[name for name, _ in learning],
         failures=run.failures()[:MAX_FAILURES],
         num_failures=len(run.failures()),
         round_names=list(dict.fromkeys(name for record in run.rounds for name in record)),
-        settings=list(replace(run, config=redacted(run.config)).settings()),
-        plotlyjs=Markup(get_plotlyjs()),
+        changed=changed,
+        usual=usual,
+        css=_static("report.css"),
+        js=_static("report.js"),
+        plotly=_plotly(),
+        payload=_packed(
+            json.dumps(
+                {"figures": charts, "trials": trial_table(run, texts), "drawings": _drawings(run, members)},
+                allow_nan=False,
+                separators=(",", ":"),
+            )
+        ),
     )
     write_atomically(path, html)
+
+
+def _charts(run: RunData, importance: Importance | None, predictions: Predictions | None) -> dict[str, Figure]:
+    """The figures by name, without those that have nothing to show."""
+    decisions = range(run.trials[0].arch.schema.num_decisions if run.trials else 0)
+    found = {
+        "search": search_chart(run),
+        "pareto": pareto_chart(run),
+        "importance": None if importance is None else importance_chart(run, importance),
+        "parallel": parallel_chart(run, decisions if importance is None else importance.order),
+        "predicted": None if predictions is None else predicted_chart(predictions),
+        "coverage": None if predictions is None else coverage_chart(predictions),
+        "rounds": rounds_chart(run.rounds),
+    }
+    return {name: figure for name, figure in found.items() if figure is not None}
 
 
 def _title(run: RunData) -> list[str]:
@@ -89,26 +133,58 @@ def _tiles(run: RunData) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _card(run: RunData, number: int, trial: Trial) -> dict[str, Any]:
-    text = run.texts(trial.arch)
+def _card(run: RunData, number: int, trial: Trial, texts: Sequence[str]) -> dict[str, Any]:
     named = (*run.objectives.metric_names, run.report_metric or "")
     first = [name for name in named if name in trial.metrics]
+    svg = draw_svg(trial.arch, "").replace('id="arrow-', f'id="arrow{number}-').replace("(#arrow-", f"(#arrow{number}-")
     return {
-        "svg": Markup(draw_svg(trial.arch, "")),
-        "text": text,
+        "svg": Markup(svg),
+        "text": texts[number - 1],
         "number": number,
-        "source": trial.proposal.origin.source,
+        "source": run.source(number),
         "metrics": [(name, trial.metrics[name]) for name in dict.fromkeys((*first, *sorted(trial.metrics)))],
     }
 
 
-def _json(figure: Figure) -> Markup:
-    """JSON that cannot end the script element it stands in."""
-    return Markup(json.dumps(figure, allow_nan=False).replace("<", "\\u003c").replace("&", "\\u0026"))
+def _drawings(run: RunData, members: Sequence[tuple[int, Trial]]) -> dict[str, str]:
+    """Drawings by trial: of the front, the incumbents and the best, at most ``MAX_DRAWINGS``."""
+    wanted = [*_spread(members, MAX_DRAWINGS // 2), *run.incumbents, *run.best_trials(MAX_DRAWINGS)]
+    chosen = list(dict(wanted).items())[:MAX_DRAWINGS]
+    return {str(number): draw_svg(trial.arch) for number, trial in chosen}
+
+
+def _spread(points: Sequence[tuple[int, Trial]], n: int) -> Sequence[tuple[int, Trial]]:
+    """At most ``n`` of the points, evenly taken, both ends among them."""
+    if len(points) <= n:
+        return points
+    return [points[i * (len(points) - 1) // (n - 1)] for i in range(n)]
+
+
+def _static(name: str) -> Markup:
+    return Markup(files("gennas.report").joinpath("templates", name).read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1)
+def _plotly() -> Markup:
+    from plotly.offline import get_plotlyjs
+
+    return _packed(get_plotlyjs())
+
+
+def _packed(text: str) -> Markup:
+    """Gzip in base 64: nothing in it can end the element it stands in."""
+    return Markup(base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode())
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e9 else f"{value:.5g}"
+    """Five digits, thousands apart, no exponent for what is neither huge nor tiny.
+
+    >>> [_number(v) for v in (91.23456, 1234567.8, 3.0, 0.00012, 1e-7)]
+    ['91.235', '1,234,568', '3', '0.00012', '1e-07']
+    """
+    if (float(value).is_integer() and abs(value) < 1e15) or 1e5 <= abs(value) < 1e15:
+        return f"{value:,.0f}"
+    return f"{value:.5g}"
 
 
 def _percent(value: float) -> str:

@@ -1,14 +1,16 @@
 """Search: strategies, the loop, the archive."""
 
-from gennas.search.archive import Archive
+from gennas.search.archive import Archive, Attempt, read_meta
 from gennas.search.loop import Listener, Result, Search
 from gennas.search.objectives import Constraint, Objective, Objectives
+from gennas.search.progress import commonest_error
 from gennas.search.strategies import STRATEGIES, Strategy
 from gennas.search.trial import Origin, Proposal, Status, Trial
 
 __all__ = [
     "STRATEGIES",
     "Archive",
+    "Attempt",
     "Constraint",
     "Listener",
     "Objective",
@@ -20,4 +22,6 @@ __all__ = [
     "Status",
     "Strategy",
     "Trial",
+    "commonest_error",
+    "read_meta",
 ]

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -74,7 +74,7 @@ class Archive:
     """
 
     def __init__(self, path: Path | str, space: Space, read_only: bool = False) -> None:
-        self.path, self.space = str(path), space
+        self.path, self.space, self._is_read_only = str(path), space, read_only
         self._committed = time.monotonic()
         with self._translated():
             self._db = _opened_to_read(Path(path)) if read_only else self._opened()
@@ -104,8 +104,11 @@ class Archive:
             ) from error
 
     def close(self) -> None:
-        """Commit and close the file; the archive cannot be used afterwards."""
+        """Commit and close the file, which then stands alone; the archive cannot be used afterwards."""
         self.commit()
+        if not self._is_read_only:
+            with suppress(sqlite3.OperationalError):  # somebody reads it: the log beside it stays
+                self._db.execute("PRAGMA journal_mode=DELETE")
         self._db.close()
 
     def commit(self) -> None:

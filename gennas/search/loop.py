@@ -162,6 +162,7 @@ class Search:
 
     def _continue(self) -> str:
         self._restore()
+        self._progress.start()
         if self._progress.ended and any(self._fresh()):
             raise ConfigError(
                 f"The search is at its end ({self._progress.ended}), so that nothing more can be enqueued or ingested: "
@@ -169,6 +170,7 @@ class Search:
             )
         stopped = self._run_asynchronously() if self.asynchronous else self._run_in_batches()
         self.archive.set_meta("complete", str(len(self._progress)))  # running again is quick
+        self.archive.set_meta("stopped", stopped)
         return stopped
 
     # ------------------------------------------------------------------ batches
@@ -506,6 +508,7 @@ class Search:
         for trial in self.archive.trials(by_arrival=True):
             if trial.proposal.id not in numbers:
                 self._progress.note(trial)
+        self._progress.start()
         queue = deque(t.proposal for t in wanted)
         while queue or self._running:
             while queue and self._running < self.executor.capacity:

@@ -85,7 +85,8 @@ def pack_proposals(proposals: Sequence[Proposal]) -> list[dict[str, Any]]:
     return [
         {
             "arch": p.arch.decisions.tolist(),
-            "origin": [p.origin.source, list(p.origin.parents), p.origin.round, dict(p.origin.details)],
+            "origin": [p.origin.source, list(p.origin.parents), p.origin.round],
+            **({"details": dict(p.origin.details)} if p.origin.details else {}),
         }
         for p in proposals
     ]
@@ -95,7 +96,7 @@ def unpack_proposals(space: Space, records: Sequence[Mapping[str, Any]]) -> list
     """What :func:`pack_proposals` was given."""
     found = []
     for record in records:
-        source, parents, number, *details = record["origin"]  # version 0.1.0 kept no details
-        origin = Origin(source, tuple(parents), number, *details)
+        source, parents, number = record["origin"]
+        origin = Origin(source, tuple(parents), number, record.get("details", {}))
         found.append(Proposal(space.architecture(np.array(record["arch"])), origin))
     return found

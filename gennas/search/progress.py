@@ -6,14 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from gennas.search.objectives import Objectives
 from gennas.search.trial import Trial
 
-__all__ = ["Listener", "Progress", "commonest_error"]
+__all__ = ["Listener", "Progress", "StartListener", "commonest_error"]
 
 
 class Listener(Protocol):
@@ -25,6 +25,15 @@ class Listener(Protocol):
 
     def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
         """Called when a strategy ended a round that it keeps figures of."""
+        ...
+
+
+@runtime_checkable
+class StartListener(Protocol):
+    """A listener that wants to know which trials were in the archive before."""
+
+    def on_start(self, n_evals: int) -> None:
+        """Called once, when the archived trials, ``n_evals`` of them charged, were told, before one is evaluated."""
         ...
 
 
@@ -49,6 +58,7 @@ class Progress:
     trials: dict[int, Trial] = field(default_factory=dict, init=False)
     incumbent: Trial | None = field(default=None, init=False)
     n_evals: int = field(default=0, init=False)
+    _has_started: bool = field(default=False, init=False)
     _spent: dict[str, float] = field(default_factory=dict, init=False)
 
     def __contains__(self, number: int) -> bool:
@@ -61,6 +71,14 @@ class Progress:
     def n_given(self) -> int:
         """Trials that were given and are not charged."""
         return len(self.trials) - self.n_evals
+
+    def start(self) -> None:
+        """Tell listeners that what follows is evaluated now; once."""
+        if not self._has_started:
+            self._has_started = True
+            for listener in self.listeners:
+                if isinstance(listener, StartListener):
+                    listener.on_start(self.n_evals)
 
     def note(self, trial: Trial) -> None:
         """Count a trial that was archived, and tell the listeners."""

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, EvaluationError
 from gennas.eval.base import Fidelity, Metric
 from gennas.eval.complexity import count_flops
 from gennas.eval.hardware import EnergyMeter, measure_latency, resolve_device
@@ -131,6 +131,21 @@ class TrainEvaluator:
         with seeded(0, torch.device("cpu")):
             module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec)
         return _complexity(module, self.task.example_inputs(1, spec.input_shape))
+
+    def check(self, arch: Architecture, fidelity: Fidelity) -> None:
+        """Build a network and pass two examples of the task's shape through it, or its graph.
+
+        Raises:
+            EvaluationError: the output has another shape than the task wants.
+        """
+        spec = scale_spec(self.task.spec, fidelity)
+        with seeded(0, torch.device("cpu")), torch.no_grad():
+            module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec).eval()
+            inputs = self.task.example_inputs(2, spec.input_shape)
+            outputs = module(*inputs)
+        if not isinstance(outputs, torch.Tensor) or outputs.shape[1:] != (spec.num_outputs,):
+            got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+            raise EvaluationError(f"Expected outputs of shape (examples, {spec.num_outputs}), got {got}.")
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
         """Build, train and measure.

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gennas.errors import GennasError
 from gennas.search import STRATEGIES, Strategy
-from gennas.workbench.run import read_config
+from gennas.workbench.run import kept_settings
 from gennas.workbench.settings import Options
 
 __all__ = ["options_for", "scaling_note", "warm_up_note"]
@@ -40,21 +39,13 @@ def options_for(strategy: str, given: Mapping[str, Any], budget: int, runs: Sequ
         budget: evaluations of each run.
         runs: directories of the runs, begun or not.
     """
-    for run in runs:
-        if (run / "config.yaml").exists():
-            found = _begun(run)
-            if found is not None and all(found.get(name) == value for name, value in given.items()):
-                return Options(found)
+    for found in filter(None, map(kept_settings, runs)):
+        begun = Options.of(found[0].get("strategy_option"))
+        if all(begun.get(name) == value for name, value in given.items()):
+            return begun
     factory: Any = STRATEGIES.get(strategy)
     suited = factory.for_budget(budget) if isinstance(factory, type) and issubclass(factory, Strategy) else {}
     return Options({**{name: value for name, value in suited.items() if name not in given}, **given})
-
-
-def _begun(run: Path) -> Mapping[str, Any] | None:
-    try:
-        return read_config(run).strategy_option
-    except GennasError:  # said when the run itself is opened
-        return None
 
 
 def scaling_note(name: str, given: Mapping[str, Any], used: Mapping[str, Any]) -> str:

@@ -13,18 +13,18 @@ from gennas.graph import Architecture
 from gennas.spaces import Space
 from gennas.workbench.evaluators import task_from
 from gennas.workbench.problem import load_architecture, space_from, task_name
-from gennas.workbench.run import read_config
-from gennas.workbench.settings import Settings, SpaceSettings
+from gennas.workbench.run import kept_settings, read_config
+from gennas.workbench.settings import SpaceSettings, TrustSettings
 
 if TYPE_CHECKING:
     from gennas.training import Task
     from gennas.workbench.config import SearchConfig
 
-__all__ = ["ArchitectureSettings", "Chosen", "choose", "space_and_best"]
+__all__ = ["ArchitectureSettings", "Chosen", "best_text", "choose"]
 
 
 @dataclass(frozen=True)
-class ArchitectureSettings(Settings):
+class ArchitectureSettings(TrustSettings):
     """Which architecture."""
 
     arch: str = ""
@@ -64,10 +64,9 @@ def choose(settings: Any, scale: tuple[float, float] = (1.0, 1.0)) -> Chosen:
     if settings.source is None:
         space = space_from(settings)
     else:
-        run = read_config(settings.source)
-        _refuse_other_space(settings)
+        run = read_config(settings.source, settings.trust, task=settings.task, **_own_space(settings))
         part, options = _task_of(run, settings)
-        space, best = space_and_best(settings.source, task_name(part or "digits"))
+        space, best = space_from(run, task_name(part or "digits")), "" if settings.arch else best_text(settings.source)
     task = task_from("digits" if part is None else part, options, settings.download)
     space = scale_space(space, *scale)
     arch = load_architecture(settings.arch or best, space)
@@ -75,10 +74,15 @@ def choose(settings: Any, scale: tuple[float, float] = (1.0, 1.0)) -> Chosen:
     return Chosen(space, arch, task, f"{space.to_text(arch)} · {space.name} · task {task.name}{where}")
 
 
-def _refuse_other_space(settings: SpaceSettings) -> None:
+def _own_space(settings: Any) -> dict[str, Any]:
+    """The user's own space, which may stand for one that the run names as code or was given as an object."""
     default = {f.name: f.default for f in fields(SpaceSettings)}
-    if any(getattr(settings, name) != value for name, value in default.items()):
+    if all(getattr(settings, name) == value for name, value in default.items()):
+        return {}
+    found = kept_settings(settings.source)
+    if found is not None and ":" not in str(found[0].get("space")):
         raise ConfigError("Expected --from alone, which brings the run's space, got --space or --space-option with it.")
+    return {"space": settings.space, "space_option": settings.space_option}
 
 
 def _task_of(run: SearchConfig, settings: Any) -> tuple[Any, Mapping[str, Any]]:
@@ -98,15 +102,12 @@ def _is_task(name: Any) -> bool:
         return False
 
 
-def space_and_best(run: Path, task: str) -> tuple[Space, str]:
-    """The space of a run as another task needs it, and the text of the run's best architecture.
-
-    Neither the run's data nor its table have to be there.
+def best_text(run: Path) -> str:
+    """The text of a run's best architecture; neither its data nor its table have to be there.
 
     Raises:
         ConfigError: the folder holds no finished run, or nothing feasible was found.
     """
-    config = read_config(run)
     try:
         best = json.loads((run / "summary.json").read_text())["best"]
         text = None if best is None else str(best["text"])
@@ -114,4 +115,4 @@ def space_and_best(run: Path, task: str) -> tuple[Space, str]:
         raise ConfigError(f"{run}: expected the --out of a finished search, with a summary.json ({error}).") from error
     if text is None:
         raise ConfigError(f"{run}: no trial was feasible, so there is no best architecture; give one as ARCH.")
-    return space_from(config, task), text
+    return text

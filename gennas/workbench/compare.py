@@ -301,13 +301,8 @@ def _claim(config: CompareConfig) -> None:
         if path.exists():
             values = load_yaml(path)
             values.pop("version", None)
-            found = CompareConfig.from_dict(values).identity()
-            free = ("strategies", "seeds")  # more of either is a continuation
-            wanted = {k: v for k, v in config.identity().items() if k not in free}
-            differing = [k for k in wanted if found.get(k) != wanted[k]]
-            if differing:
-                changes = ", ".join(f"{k}: {found.get(k)!r} there, {wanted[k]!r} now" for k in differing)
-                raise ConfigError(f"{path} belongs to another comparison ({changes}). Use a new --out.")
+            # More strategies or seeds is a continuation, as more budget is.
+            config.refuse_other(CompareConfig.from_dict(values), path, "comparison", free=("strategies", "seeds"))
         write_atomically(path, yaml.safe_dump(config.to_dict(), sort_keys=False))
     except OSError as error:
         raise ConfigError(f"Cannot write to {config.out}: {error.strerror}.") from error
@@ -348,8 +343,9 @@ def _problem(config: ProblemConfig) -> Problem:
 
 def _run_job(job: _Job) -> tuple[list[CurvePoint], float, _Values]:
     run = run_search(job.search, report=False, problem=_problem(job.common))
-    points = incumbent_curve(run.result.trials, run.problem.objectives, run.problem.report)
-    return points, run.result.wall_s, signed_values(run.result.trials, run.problem.objectives)
+    trials = run.result.trials[: job.search.budget]  # the run may have had more before
+    points = incumbent_curve(trials, run.problem.objectives, run.problem.report)
+    return points, run.result.wall_s, signed_values(trials, run.problem.objectives)
 
 
 def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int], float]) -> pd.DataFrame:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
+from gennas.errors import ConfigError, UnknownNameError
 from gennas.workbench.settings import (
     NO_OPTIONS,
     Count,
@@ -94,17 +95,42 @@ class ProblemConfig(FidelitySettings, TrainingSettings, GoalSettings, EvaluatorS
     """What is searched, and how an architecture is scored."""
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide the outcome: all but where and how trials are run."""
+        """The settings that decide proposals and values, as far as they differ from their defaults.
+
+        A new setting thus changes the identity of no run, and a run may go on with another budget, elsewhere, or on
+        more workers.
+        """
         values = {name: self._identified(value) for name, value in self.to_dict().items() if name not in _HOW}
-        default = {f.name: self._identified(f.default) for f in fields(self) if f.name in _LATER}
-        return {k: v for k, v in values.items() if not (k in default and v == default[k])}
+        default = {f.name: self._identified(f.default) for f in fields(self)}
+        return {k: v for k, v in values.items() if v != default[k]}
+
+    def refuse_other(self, found: ProblemConfig, where: Path, what: str, free: Sequence[str] = ()) -> None:
+        """Refuse to go on with what other settings began.
+
+        Args:
+            found: those settings.
+            where: their file or directory.
+            what: what they describe.
+            free: names of settings that may differ all the same.
+
+        Raises:
+            ConfigError: the identities differ.
+        """
+        wanted, there = self.identity(), found.identity()
+        default = {f.name: self._identified(f.default) for f in fields(self)}
+        differing = [k for k in {**there, **wanted} if k not in free and there.get(k) != wanted.get(k)]
+        if differing:
+            changes = ", ".join(
+                f"{k}: {there.get(k, default.get(k))!r} there, {wanted.get(k, default.get(k))!r} now" for k in differing
+            )
+            raise ConfigError(f"{where} belongs to another {what} ({changes}). Use a new --out or the same settings.")
 
     @staticmethod
     def _identified(value: Any) -> Any:
-        """Options as the texts that 0.1.0 kept, so that its runs keep their identity."""
+        """Options as texts, in no order of theirs."""
         if isinstance(value, tuple):
             return list(value)
-        return Options(value).pairs() if isinstance(value, Mapping) else value
+        return sorted(Options(value).pairs()) if isinstance(value, Mapping) else value
 
     @property
     def config_hash(self) -> str:
@@ -153,6 +179,40 @@ class ExecutionSettings(Settings):
     """Memory limit of each worker process."""
 
 
+def _read_statuses(value: object) -> object:
+    texts = (value,) if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)):
+        return value
+    found = tuple(part.strip() for text in texts for part in str(text).split(",") if part.strip())
+    for status in found:
+        if status not in _RETRIED:
+            raise UnknownNameError("end of trials", status, _RETRIED)
+    return found
+
+
+_RETRIED = ("failed", "lost", "timeout")
+
+
+@dataclass(frozen=True)
+class ContinuationSettings(Settings):
+    """What a search starts from, and what is done again."""
+
+    retry: Annotated[tuple[str, ...], BeforeValidator(_read_statuses)] = ()
+    """Ends of trials that are evaluated again first: failed, lost, timeout, separated by commas. Twenty failures in a
+    row, which end a search, are evaluated again in any case when it goes on."""
+    enqueue: Path | None = None
+    """Evaluate these architectures first: a text file with one on each line, or a CSV, CSV.gz, Parquet or JSON Lines
+    file with a column arch."""
+    ingest: Path | None = None
+    """Learn from these measured architectures: such a file with a column arch and one for each metric."""
+    ingest_as: Literal["charged", "given"] = "charged"
+    """Whether ingested measurements count as evaluations; given ones do not, and are marked as such in all records."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; what is evaluated again is a matter of one command."""
+        return super().to_dict() | {"retry": []}
+
+
 @dataclass(frozen=True)
 class TrackingSettings(Settings):
     """Where it can be followed."""
@@ -172,7 +232,7 @@ class TrackingSettings(Settings):
 
 
 @dataclass(frozen=True)
-class SearchConfig(TrackingSettings, ExecutionSettings, StrategySettings, ProblemConfig):
+class SearchConfig(TrackingSettings, ContinuationSettings, ExecutionSettings, StrategySettings, ProblemConfig):
     """Search a space: propose, evaluate, learn, until the budget is spent."""
 
 
@@ -213,22 +273,27 @@ class CompareConfig(TrackingSettings, ComparisonSettings, ProblemConfig):
         return [name.strip() for name in re.split(r",(?![^\[]*\]|[^{]*\})", self.strategies) if name.strip()]
 
 
-# Settings that do not change what a run finds.
+# Settings that say where and how trials are run, and where a search ends: not what is proposed, nor its values.
 _HOW = (
-    "out", "executor", "workers", "time_limit_s", "memory_limit_gb", "download",
-    "track", "wandb_project", "wandb_entity", "wandb_group", "wandb_tags", "wandb_notes",
-)  # fmt: skip
-# Settings that came later: left out at their default, so that earlier runs keep their identity.
-_LATER = (
-    "proxy",
-    "proxy_option",
-    "cheap",
-    "target",
-    "stop_at_optimum",
-    "measure",
-    "measure_option",
-    "depth",
+    "budget",
+    "download",
+    "enqueue",
+    "executor",
+    "ingest",
+    "ingest_as",
     "limit",
-    "energy",
-    "evaluator_option",
+    "memory_limit_gb",
+    "out",
+    "report",
+    "retry",
+    "stop_at_optimum",
+    "target",
+    "time_limit_s",
+    "track",
+    "wandb_entity",
+    "wandb_group",
+    "wandb_notes",
+    "wandb_project",
+    "wandb_tags",
+    "workers",
 )

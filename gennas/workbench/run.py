@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import yaml
 
 import gennas
-from gennas.errors import ConfigError, GennasError
-from gennas.eval.base import Evaluator, Metric
-from gennas.execution import Executor, ProcessExecutor, SerialExecutor
+from gennas.errors import ArchiveError, ConfigError, EvaluationError, GennasError
+from gennas.eval.base import CheckedEvaluator, Evaluator, Metric
+from gennas.eval.tables import read_rows
+from gennas.execution import Executor, ProcessExecutor, SerialExecutor, describe
 from gennas.runtime.files import write_atomically
-from gennas.search import Archive, Listener, Result, Search, Trial
+from gennas.search import Archive, Listener, Result, Search, Status, Trial, commonest_error, read_meta
 from gennas.spaces import Space, TaskSpec
 from gennas.tracking import RunInfo
 from gennas.workbench.config import SearchConfig, TrackingSettings, load_yaml
 from gennas.workbench.problem import Problem, make_problem, make_strategy, space_from, task_name
 from gennas.workbench.save_generator import GeneratorSaver
 from gennas.workbench.track import make_tracker, overridden, place_of, resolved_values
+from gennas.workbench.trust import refuse_foreign_code, seal_settings
 
 if TYPE_CHECKING:
     from torch import nn
 
     from gennas.report import RunData
 
-__all__ = ["Run", "open_run", "read_config", "replay_run", "run_data", "run_search", "search"]
+__all__ = ["Run", "kept_settings", "open_run", "read_config", "replay_run", "run_data", "run_search", "search"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,20 @@ class Run:
             GennasError: no trial was feasible.
         """
         if self.result.best is None:
-            raise GennasError("No trial was feasible, so there is no best architecture; loosen the constraints.")
+            raise GennasError(f"There is no best architecture. {self.why_none}")
         return self.result.best
+
+    @property
+    def why_none(self) -> str:
+        """Why there is no incumbent; empty where there is one."""
+        trials = self.result.trials
+        if self.result.best is not None:
+            return ""
+        if not any(t.ok for t in trials):
+            error, count = commonest_error(trials)
+            failed = f"All {len(trials)} trials failed, {count} of them with: {error}"
+            return failed if trials else "There is no trial yet."
+        return "No trial was feasible: loosen the constraints or raise the budget."
 
     def build(self, spec: TaskSpec) -> nn.Module:
         """The best architecture as a plain, freshly initialised module."""
@@ -70,7 +87,8 @@ class Run:
         return {
             "best": None if best is None else _describe(best, self.problem.space),
             "pareto": [_describe(t, self.problem.space) for t in self.result.pareto],
-            "n_evals": len(self.result.trials),
+            "n_evals": self.result.n_evals,
+            "n_given": len(self.result.trials) - self.result.n_evals,
             "wall_s": self.result.wall_s,
             "cost_s": sum(t.cost.get("seconds", 0.0) for t in self.result.trials),
             "stopped": self.result.stopped,
@@ -160,82 +178,215 @@ def run_search(
 
     Raises:
         GennasError: bad settings; nothing is written then.
-        KeyboardInterrupt: interrupted; the archive holds every finished trial.
+        EvaluationError: too many trials in a row failed; the directory holds everything up to then.
+        KeyboardInterrupt: interrupted; the directory holds every finished trial, a summary and a report.
     """
     problem = problem or make_problem(config)
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     executor = _make_executor(config, problem.evaluator)
-    archive = _open_archive(config, problem)
     tracker = make_tracker(config, config.out)
-    if on_problem is not None:
-        on_problem(problem)
-    search = Search(
-        strategy,
-        executor,
-        archive,
-        problem.objectives,
-        config.budget,
-        config.seed,
-        problem.fidelity,
-        [*listeners, tracker, GeneratorSaver(strategy, config, problem)],
-        config.asynchronous,
-        target=config.target,
-        limits=problem.limits,
-    )
+    with _locked(config.out), _open_archive(config, problem) as archive:
+        writer = _Writer(config, problem, archive, report)
+        search = Search(
+            strategy,
+            executor,
+            archive,
+            problem.objectives,
+            config.budget,
+            config.seed,
+            problem.fidelity,
+            [writer, *listeners, tracker, GeneratorSaver(strategy, config, problem)],
+            config.asynchronous,
+            target=config.target,
+            limits=problem.limits,
+            retry=cast(tuple[Status, ...], config.retry),
+        )
+        _add_known(search, config, problem)
+        if on_problem is not None:
+            on_problem(problem)
+        try:
+            if not len(archive):
+                _try_one(problem, config)
+            tracker.start(_run_info(config, problem))
+            run = Run(config, problem, search.run(), config.out)
+            writer.write(run)
+            tracker.finish(run.summary())
+            return replace(run, tracked=place_of(tracker))
+        except (KeyboardInterrupt, EvaluationError) as error:
+            run = writer.so_far("interrupted" if isinstance(error, KeyboardInterrupt) else "failures")
+            writer.write(run)
+            tracker.finish(run.summary())
+            raise
+        finally:
+            executor.close()
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Keep other processes from running the search of this directory; the lock ends with the process that holds it."""
+    from filelock import FileLock, Timeout
+
     try:
-        tracker.start(_run_info(config, problem))
-        run = Run(config, problem, search.run(), config.out)
-        _write_results(run, archive, report)
-        tracker.finish(run.summary())
-        return replace(run, tracked=place_of(tracker))
+        directory.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise ConfigError(
+            f"{directory}: another process is running this search. Wait for it, or use another --out."
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"Cannot write to the run directory {directory}: {error.strerror}.") from error
+
+
+def _try_one(problem: Problem, config: SearchConfig) -> None:
+    """Try space and task on one architecture, so that what cannot work is said before the budget is touched."""
+    if not isinstance(problem.evaluator, CheckedEvaluator):
+        return
+    arch = problem.space.sample(1, np.random.default_rng(config.seed))[0]
+    try:
+        problem.evaluator.check(arch, problem.fidelity)
+    except Exception as error:  # the user's own code may raise anything
+        reason = str(error) if isinstance(error, GennasError) else describe(error)
+        raise ConfigError(
+            f"The space and the task do not work together: {problem.space.to_text(arch)} gave {reason}. "
+            "No evaluation was spent."
+        ) from error
+
+
+def _add_known(search: Search, config: SearchConfig, problem: Problem) -> None:
+    """Enqueue and ingest what the settings name."""
+    if config.ingest is not None:
+        needed = problem.objectives.metric_names
+        archs, columns = read_rows(config.ingest, problem.space, needed, list(problem.evaluator.metrics))
+        rows = [{name: float(values[i]) for name, values in columns.items()} for i in range(len(archs))]
+        for name, values in columns.items():
+            low, high = problem.evaluator.metrics[name].bounds
+            wrong = np.flatnonzero((values < low) | (values > high))
+            if len(wrong):
+                raise ConfigError(
+                    f"{config.ingest}: expected {name} between {low:g} and {high:g}, got {values[wrong[0]]:g} in row "
+                    f"{wrong[0] + 1}. Is it in another unit?"
+                )
+        search.ingest(zip(archs, rows, strict=True), charged=config.ingest_as == "charged")
+    if config.enqueue is not None:
+        search.enqueue(read_rows(config.enqueue, problem.space)[0])
+
+
+class _Writer:
+    """Writes the summary and the report of a run while it goes on, seldom enough to cost next to nothing."""
+
+    def __init__(self, config: SearchConfig, problem: Problem, archive: Archive, report: bool) -> None:
+        self._config, self._problem, self._archive, self._report = config, problem, archive, report
+        self._trials: dict[int, Trial] = {}
+        self._start = time.perf_counter()
+        self._before = float(archive.meta("wall_s") or 0)
+        self._next_summary, self._next_report = self._start + 5.0, self._start + 30.0
+
+    def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
+        """Write what is due."""
+        self._trials[trial.proposal.id] = trial
+        now = time.perf_counter()
+        if now < self._next_summary:
+            return
+        due = self._report and now >= self._next_report
+        self.write(self.so_far("running"), report=due)
+        took = time.perf_counter() - now
+        self._next_summary = now + max(5.0, 50 * took)
+        if due:
+            self._next_report = now + max(30.0, 50 * took)
+
+    def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
+        """Nothing is due."""
+
+    def so_far(self, stopped: str) -> Run:
+        """The run as it stands."""
+        trials = [self._trials[number] for number in sorted(self._trials)]
+        goals = self._problem.objectives
+        wall_s = self._before + time.perf_counter() - self._start
+        result = Result(trials, goals.best(trials), goals.pareto(trials), wall_s, stopped)
+        return Run(self._config, self._problem, result, self._config.out)
+
+    def write(self, run: Run, report: bool = True) -> None:
+        """Write ``summary.json`` and, where one is wished, ``report.html``."""
+        write_atomically(run.directory / "summary.json", json.dumps(run.summary(), indent=2) + "\n")
+        if self._report and report:
+            from gennas.report import write_report
+
+            write_report(run_data(run, self._archive), run.directory / "report.html")
+
+
+@contextmanager
+def _open_archive(config: SearchConfig, problem: Problem) -> Iterator[Archive]:
+    """Create the run directory or reopen it; refuse another configuration's."""
+    found = kept_settings(config.out)
+    if found is not None:
+        config.refuse_other(SearchConfig.from_dict(found[0]), config.out, "configuration")
+    archive = Archive(config.out / "archive.sqlite", problem.space)
+    try:
+        schema = problem.space.schema.fingerprint
+        archive.claim(f"{problem.space.name} {schema} {problem.evaluator.protocol} {problem.fidelity}")
+        metrics = json.dumps({name: asdict(m) for name, m in problem.evaluator.metrics.items()})
+        values = config.to_dict()
+        written = json.dumps(values, default=str)
+        with archive.together():
+            archive.set_meta("metrics", metrics)
+            archive.set_meta("config", written)
+            archive.set_meta("seal", seal_settings(written, values))
+        content = yaml.safe_dump({**values, "version": gennas.__version__}, sort_keys=False)
+        _write_changed(config.out / "config.yaml", content)
+        yield archive
     finally:
-        executor.close()
         archive.close()
 
 
-def _open_archive(config: SearchConfig, problem: Problem) -> Archive:
-    """Create the run directory or reopen it; refuse another configuration's."""
-    settings = config.out / "config.yaml"
-    if settings.exists():
-        _refuse_other_config(config, read_config(config.out), settings)
-    else:
-        content = yaml.safe_dump({**config.to_dict(), "version": gennas.__version__}, sort_keys=False)
-        try:
-            write_atomically(settings, content)
-        except OSError as error:
-            raise ConfigError(f"Cannot write to the run directory {config.out}: {error.strerror}.") from error
-    archive = Archive(config.out / "archive.sqlite", problem.space)
-    schema = problem.space.schema.fingerprint
-    archive.claim(f"{problem.space.name} {schema} {problem.evaluator.protocol} {problem.fidelity}")
-    archive.set_meta("metrics", json.dumps({name: asdict(m) for name, m in problem.evaluator.metrics.items()}))
-    return archive
+def _write_changed(path: Path, content: str) -> None:
+    if not path.exists() or path.read_bytes() != content.encode():
+        write_atomically(path, content)
 
 
-def read_config(directory: Path) -> SearchConfig:
+def kept_settings(directory: Path) -> tuple[dict[str, Any], str, str | None] | None:
+    """Settings of a run as they are kept, with their text and its seal; None where there are none.
+
+    The archive's own copy decides; ``config.yaml`` beside it is for people, and for runs of version 0.1.0.
+    """
+    archive, file = directory / "archive.sqlite", directory / "config.yaml"
+    written, digest = read_meta(archive, "config", "seal") if archive.exists() else (None, None)
+    if written is None:
+        if not file.exists():
+            return None
+        values = load_yaml(file)
+        values.pop("version", None)
+        return values, "", None
+    try:
+        values = json.loads(written)
+    except ValueError as error:
+        raise ArchiveError(f"{archive}: the settings in it cannot be read ({error}).") from error
+    if not isinstance(values, dict):
+        raise ArchiveError(f"{archive}: expected a mapping of settings in it, got {type(values).__name__}.")
+    return values, written, digest
+
+
+def read_config(directory: Path, trust: bool = False, **own: Any) -> SearchConfig:
     """The settings of a run, with ``directory`` as its place.
 
+    Args:
+        directory: of the run.
+        trust: run code that the settings name although somebody else wrote them.
+        **own: settings in place of the run's, where they are not None.
+
     Raises:
-        ConfigError: the folder is not a run directory, or its settings cannot be read.
+        ConfigError: the folder is not a run directory, its settings cannot be read, or they name code outside of gennas
+            and were written by somebody else.
     """
-    settings = load_yaml(directory / "config.yaml")
-    settings.pop("version", None)
-    return SearchConfig.from_dict({**settings, "out": directory})
-
-
-def _refuse_other_config(config: SearchConfig, found: SearchConfig, path: Path) -> None:
-    wanted, there = config.identity(), found.identity()
-    differing = [k for k in {**there, **wanted} if there.get(k) != wanted.get(k)]
-    if differing:
-        changes = ", ".join(f"{k}: {there.get(k)!r} there, {wanted.get(k)!r} now" for k in differing)
-        raise ConfigError(f"{path} belongs to another configuration ({changes}). Use a new --out or the same settings.")
-
-
-def _write_results(run: Run, archive: Archive, report: bool) -> None:
-    write_atomically(run.directory / "summary.json", json.dumps(run.summary(), indent=2) + "\n")
-    if report:
-        from gennas.report import write_report
-
-        write_report(run_data(run, archive), run.directory / "report.html")
+    found = kept_settings(directory)
+    if found is None:
+        raise ConfigError(f"{directory}: expected the --out of a search, which holds config.yaml and archive.sqlite.")
+    values, written, digest = found
+    config = SearchConfig.from_dict({**values, "out": directory})
+    given = {name: value for name, value in own.items() if value is not None}
+    if not trust:
+        refuse_foreign_code(SearchConfig.from_dict(values).to_dict(), directory, written, digest, tuple(given))
+    return replace(config, **given)
 
 
 def run_data(run: Run, archive: Archive) -> RunData:
@@ -252,29 +403,38 @@ def run_data(run: Run, archive: Archive) -> RunData:
         texts=run.problem.space.to_text,
         wall_s=run.result.wall_s,
         version=gennas.__version__,
+        defaults=SearchConfig().to_dict(),
     )
 
 
-def open_run(directory: Path | str) -> tuple[Run, Archive]:
-    """Read a run directory again, finished or not, without continuing it.
+def open_run(directory: Path | str, trust: bool = False, **own: Any) -> tuple[Run, Archive]:
+    """Read a run directory again, finished or not, without continuing or changing it.
 
     Parts of the run that were given as objects stay unknown: its records are read, but nothing can be scored.
 
+    Args:
+        directory: of the run.
+        trust: run code that its settings name although somebody else wrote them.
+        **own: settings in place of the run's, such as ``space``, where they are not None.
+
     Raises:
-        ConfigError: the folder is not a run directory, or its space cannot be made again.
+        ConfigError: the folder is not a run directory, its space cannot be made again, or its settings name code
+            outside of gennas and were written by somebody else.
     """
     directory = Path(directory)
-    config = read_config(directory)
+    config = read_config(directory, trust, **own)
     if not (directory / "archive.sqlite").exists():
         raise ConfigError(f"{directory} holds no archive.sqlite; expected the --out of a search.")
-    archive = Archive(directory / "archive.sqlite", space_from(config, task_name(config.task)))
+    archive = Archive(directory / "archive.sqlite", space_from(config, task_name(config.task)), read_only=True)
     noted = json.loads(archive.meta("metrics") or "{}")
     recorded = {name: Metric(**{**m, "bounds": tuple(m["bounds"])}) for name, m in noted.items()}
     problem = make_problem(config, recorded)
     trials = archive.trials()
     goals = problem.objectives
     wall_s = float(archive.meta("wall_s") or 0)
-    stopped = "budget" if len(trials) >= config.budget else "unfinished"
+    ended = archive.meta("complete") in (str(len(trials)), None)  # version 0.1.0 did not say
+    spent = "budget" if sum(t.charged for t in trials) >= config.budget else ""
+    stopped = (ended and (archive.meta("stopped") or spent)) or "unfinished"
     return Run(
         config, problem, Result(trials, goals.best(trials), goals.pareto(trials), wall_s, stopped), directory
     ), archive

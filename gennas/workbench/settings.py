@@ -27,6 +27,7 @@ from gennas.spaces import SPACES, Space
 __all__ = [
     "NO_OPTIONS", "Count", "FidelitySettings", "Finite", "Limits", "OptionMap", "Options", "Part", "Paths", "Positive",
     "ScaledSettings", "Seed", "Settings", "Share", "SpaceSettings", "Steps", "Switch", "TaskSettings", "Texts",
+    "TrustSettings",
     "load_yaml", "named_space", "parse_options", "read_limits", "read_value", "reference",
 ]  # fmt: skip
 
@@ -318,6 +319,14 @@ def reference(part: Any) -> str:
 
 
 # ---------------------------------------------------------------------- shared parts
+
+
+@dataclass(frozen=True)
+class TrustSettings(Settings):
+    """What may be run of somebody else's."""
+
+    trust: Switch = False
+    """Import the code that a run's settings name although somebody else wrote them; your own runs need no such word."""
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gennas.errors import GennasError
 from gennas.registry import options_of
 from gennas.search import STRATEGIES
 from gennas.tracking import NullTracker, SafeTracker, Tracker, WandbOptions
@@ -63,8 +65,8 @@ def resolved_values(config: SearchConfig, problem: Problem) -> dict[str, Any]:
     Those of the strategy, of the space, and of the training recipe where networks are trained.
     """
     values, strategy = config.to_dict(), config.strategy
-    if isinstance(strategy, str) and not strategy.startswith("object:"):  # that was an object, and is gone
-        strategy = STRATEGIES.get(strategy)
+    with suppress(GennasError):  # a run is read whose strategy was an object, or stood in a file that is gone
+        strategy = STRATEGIES.get(strategy) if isinstance(strategy, str) else strategy
     if callable(strategy):
         given = ("space", "objectives", "seed")
         values["strategy_option"] = _defaults(strategy, given) | dict(config.strategy_option)

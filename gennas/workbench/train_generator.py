@@ -22,8 +22,18 @@ from gennas.registry import reconfigured
 from gennas.search import Objective
 from gennas.spaces import Space
 from gennas.workbench.problem import space_from, task_name
-from gennas.workbench.run import open_run
-from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, Part, Paths, Seed, SpaceSettings, Steps
+from gennas.workbench.run import kept_settings, open_run
+from gennas.workbench.settings import (
+    NO_OPTIONS,
+    Count,
+    OptionMap,
+    Part,
+    Paths,
+    Seed,
+    SpaceSettings,
+    Steps,
+    TrustSettings,
+)
 
 if TYPE_CHECKING:
     from gennas.generators.base import NetworkGenerator
@@ -39,7 +49,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class TrainGeneratorConfig(SpaceSettings):
+class TrainGeneratorConfig(TrustSettings, SpaceSettings):
     """Train a generator off-line and save it: on unlabelled architectures, which cost nothing, and on finished runs.
 
     Without --archive it learns which architectures the space holds. With one or more run directories it learns,
@@ -232,7 +242,7 @@ def _read_archives(config: TrainGeneratorConfig) -> _Labelled | None:
     from gennas.generators.conditions import ConditionScale
     from gennas.generators.trained import SpaceSource
 
-    runs = [_read_run(folder) for folder in config.archive]
+    runs = [_read_run(folder, config) for folder in config.archive]
     first = runs[0]
     for folder, run in zip(config.archive, runs, strict=True):
         _refuse_other_measurement(first, run, folder)
@@ -246,12 +256,20 @@ def _read_archives(config: TrainGeneratorConfig) -> _Labelled | None:
     return _Labelled(space, source, archs, values, scales)
 
 
-def _read_run(folder: Path) -> Run:
-    run, archive = open_run(folder)
+def _read_run(folder: Path, config: TrainGeneratorConfig) -> Run:
+    run, archive = open_run(folder, config.trust, **_own_space(folder, config))
     archive.close()
     if not any(t.ok for t in run.result.trials):
         raise ConfigError(f"{folder} holds no successful trial to learn from.")
     return run
+
+
+def _own_space(folder: Path, config: TrainGeneratorConfig) -> dict[str, Any]:
+    """The user's own space, where the run names one that is code or was given as an object."""
+    found = kept_settings(folder)
+    if config.space is None or found is None or ":" not in str(found[0].get("space")):
+        return {}
+    return {"space": config.space, "space_option": config.space_option}
 
 
 def _refuse_other_measurement(first: Run, run: Run, folder: Path) -> None:

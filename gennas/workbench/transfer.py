@@ -20,7 +20,7 @@ from gennas.workbench.config import SearchConfig
 from gennas.workbench.evaluators import make_recipe, task_from
 from gennas.workbench.problem import space_from, task_name
 from gennas.workbench.run import Run, open_run, run_data
-from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, ScaledSettings, Seed, Switch
+from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, ScaledSettings, Seed, Switch, TrustSettings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ __all__ = ["Candidate", "TransferSettings", "TransferTable", "transfer"]
 
 
 @dataclass(frozen=True)
-class TransferSettings(ScaledSettings):
+class TransferSettings(TrustSettings, ScaledSettings):
     """Train a run's best architectures, and as many random ones, on other tasks, and see whether rank carries over."""
 
     run: Path = Path("runs/search")
@@ -135,6 +135,7 @@ def transfer(
     scale: tuple[float, float] = (1.0, 1.0),
     seed: int = 0,
     download: bool = False,
+    trust: bool = False,
     on_trial: Callable[[Trial, int], None] | None = None,
 ) -> TransferTable:
     """Train the best architectures of a run, and as many random ones, on other tasks.
@@ -154,6 +155,7 @@ def transfer(
         scale: factors of the networks' width and depth.
         seed: of the random architectures.
         download: allow tasks to fetch their data.
+        trust: import code that the run's settings name although somebody else wrote them.
         on_trial: called with every finished training and how many there will be.
 
     Raises:
@@ -164,7 +166,7 @@ def transfer(
 
     if min(top, seeds) < 1 or not tasks:
         raise ConfigError(f"Expected at least one task, architecture and seed, got {len(tasks)}, {top} and {seeds}.")
-    found, archive = open_run(run)
+    found, archive = open_run(run, trust)
     try:
         data = run_data(found, archive)
     finally:

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from gennas import SearchConfig
-from gennas.cli.terminal import SearchDisplay, format_value, print_metrics, print_run
+from gennas.cli.terminal import SearchDisplay, format_value, print_metrics, print_run, time_left
 from gennas.eval.base import Metric
 from gennas.graph import Architecture
 from gennas.spaces import NASBench201
@@ -86,11 +86,33 @@ def test_progress_of_a_search(tmp_path: Path) -> None:
     with SearchDisplay(replace(SearchConfig(), budget=12), shown) as display:
         display.begin(run.problem)
         for n, trial in enumerate(run.result.trials, start=1):
+            if n == 5:
+                display.on_start(4)
             display.on_trial(trial, n, run.result.best)
         display.on_round(12, {"round": 3})
     head = text_of(shown).splitlines()[0]
     assert head.startswith("nasbench201 (15,625 architectures)") and "decisions" in head and "score:max" in head
     assert "seed 0" in " ".join(text_of(shown).split()) and "12/12" in text_of(shown)
+    # Without a terminal: a line for the first evaluation and the last, the others came too quickly.
+    lines = text_of(shown).splitlines()
+    assert [line.split(" ")[0] for line in lines if "left" in line] == ["5/12", "12/12"]
+    assert "Continuing after 4 evaluations." in lines
+
+
+def test_rate_and_time_left_are_of_what_is_evaluated_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, clock = run_of(tmp_path), [100.0]
+    monkeypatch.setattr("gennas.cli.terminal.time.monotonic", lambda: clock[0])
+    display = SearchDisplay(replace(SearchConfig(), budget=100), console())
+    display.begin(run.problem)
+    for n in range(1, 81):  # from the archive, at once
+        display.on_trial(run.result.trials[0], n, None)
+    assert display.rate == 0.0 and time_left(100, 80, display.rate) == "-:--:--"
+    display.on_start(80)
+    for n in range(81, 86):
+        clock[0] += 4.0
+        display.on_trial(run.result.trials[0], n, None)
+    assert display.rate == pytest.approx(0.25) and time_left(100, 85, display.rate) == "0:01:00"
+    assert display._progress.tasks[0].fields["rate"] == pytest.approx(0.25)
 
 
 def test_a_class_as_strategy_has_a_name() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -36,6 +38,39 @@ def trial_of(i: int, operation: str, source: str, status: Status, accuracy: floa
     metrics = {"val": accuracy, "test": accuracy - 0.01, "latency": latency} if status == "ok" else {}
     proposal = Proposal(arch_of(operation), Origin(source), id=i)
     return Trial(proposal, status, metrics, {"seconds": 2.0, "joules": 5.0}, error)
+
+
+def with_origin(trial: Trial, **changes: object) -> Trial:
+    origin = replace(trial.proposal.origin, **changes)  # type: ignore[arg-type]
+    return replace(trial, proposal=replace(trial.proposal, origin=origin))
+
+
+@pytest.fixture
+def in_round() -> Callable[..., Trial]:
+    """A trial as if proposed in a round, with further changes of its origin."""
+    return lambda trial, number, **changes: with_origin(trial, round=number, **changes)
+
+
+@pytest.fixture(scope="session")
+def many_trials() -> Callable[[int], list[Trial]]:
+    """``n`` random trials whose accuracy depends on the last edge most, on the first a little, on no other."""
+
+    def make(n: int) -> list[Trial]:
+        archs = SPACE.sample(n, np.random.default_rng(0))
+        values = archs.decisions[:, 5] + 0.3 * archs.decisions[:, 0] + 1e-3 * np.random.default_rng(1).normal(size=n)
+        latency = archs.decisions.sum(1) + 0.0
+        return [
+            Trial(
+                Proposal(archs[i], Origin("random" if i < 8 else "mutation", (), i // 8 or None), id=i),
+                "failed" if i % 50 == 49 else "ok",
+                {} if i % 50 == 49 else {"val": float(values[i]), "latency": float(latency[i])},
+                {"seconds": 0.25},
+                "ValueError: out of luck" if i % 50 == 49 else "",
+            )
+            for i in range(n)
+        ]
+
+    return make
 
 
 @pytest.fixture

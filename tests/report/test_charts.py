@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 
 from gennas.report import charts
-from gennas.report.charts import pareto_chart, rounds_chart, search_chart
+from gennas.report.charts import front, pareto_chart, rounds_chart, search_chart
 from gennas.report.data import RunData
 from gennas.search.objectives import Constraint, Objective, Objectives
+from gennas.search.trial import Trial
 
 MakeRun = Callable[..., RunData]
 
@@ -66,9 +67,26 @@ def test_dots_that_break_a_constraint_are_crosses(make_run: MakeRun) -> None:
     assert traces(search_chart(run))["mutation"]["marker"]["symbol"] == ["x-thin-open", "circle"]  # type: ignore[index]
 
 
-def test_hover_texts_are_escaped(make_run: MakeRun) -> None:
-    found = traces(search_chart(make_run(texts=lambda arch: "<b>bold</b>")))
-    assert found["incumbent"]["text"] == ["&lt;b&gt;bold&lt;/b&gt;"] * 4
+def test_names_are_escaped(make_run: MakeRun) -> None:
+    evil = "<b>val</b>"
+    run = make_run()
+    trials = [replace(t, metrics={evil: 0.5, "<i>": 1.0} if t.ok else {}) for t in run.trials]
+    run = replace(run, trials=trials, objectives=Objectives((Objective(evil), Objective("<i>"))), optimum=None)
+    for figure in (search_chart(run), pareto_chart(run)):
+        assert figure is not None
+        assert "<" not in json.dumps(figure["layout"])
+        assert figure["layout"]["yaxis"]["title"]["text"] == "&lt;b&gt;val&lt;/b&gt;"
+
+
+def test_dots_name_their_trial(make_run: MakeRun) -> None:
+    found = traces(search_chart(make_run()))
+    assert (found["mutation"]["customdata"], found["incumbent"]["customdata"]) == ([3, 4], [1, 3, 5, 5])
+
+
+def test_the_warm_start_is_a_source_of_its_own(make_run: MakeRun, in_round: Callable[..., Trial]) -> None:
+    run = make_run()
+    trials = [*run.trials[:2], *(in_round(t, 1) for t in run.trials[2:])]
+    assert list(traces(search_chart(replace(run, trials=trials))))[:3] == ["warm start", "mutation", "diffusion"]
 
 
 def test_no_success_gives_no_chart(make_run: MakeRun) -> None:
@@ -87,7 +105,8 @@ def test_rounds_chart_shows_known_figures_with_gaps(make_run: MakeRun) -> None:
 def test_pareto_chart_of_two_objectives_joins_the_front(make_run: MakeRun) -> None:
     run = make_run(objectives=Objectives((Objective("val"), Objective("latency", "min"))))
     found = traces(pareto_chart(run))
-    assert found["feasible"]["x"] == [1.0, 3.0, 2.0, 6.0]
+    assert list(found) == ["not dominated"]
+    assert found["not dominated"]["customdata"] == [1, 4, 3, 5]
     assert (found["not dominated"]["x"], found["not dominated"]["y"]) == ([1.0, 2.0, 3.0, 6.0], [0.5, 0.6, 0.7, 0.9])
 
 
@@ -99,6 +118,20 @@ def test_pareto_chart_of_a_constraint_draws_the_bound(make_run: MakeRun) -> None
     assert found["not dominated"]["x"] == [1.0, 2.0]
     assert figure is not None
     assert [(shape["x0"], shape["x1"]) for shape in figure["layout"]["shapes"]] == [(2.0, 2.0)]
+
+
+def test_the_cloud_is_thinned_but_the_front_is_whole(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "MAX_DOTS", 1)
+    found = traces(pareto_chart(make_run(objectives=Objectives((Objective("val"), Objective("latency"))))))
+    assert (found["feasible"]["x"], found["not dominated"]["x"]) == ([1.0], [6.0])
+
+
+def test_the_trade_off_is_with_the_first_other_metric(make_run: MakeRun) -> None:
+    bounds = (Constraint.parse("val>=0.55"), Constraint.parse("latency<=2"))
+    run = make_run(objectives=Objectives((Objective("val"),), bounds))
+    figure = pareto_chart(run)
+    assert figure is not None and figure["layout"]["xaxis"]["title"]["text"] == "latency"
+    assert [n for n, _ in front(run)] == [4]
 
 
 def test_one_objective_alone_has_no_trade_off(make_run: MakeRun) -> None:

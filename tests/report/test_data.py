@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from gennas.report.data import RunData, SourceSummary
 from gennas.search.objectives import Constraint, Objective, Objectives
+from gennas.search.trial import Trial
 
 MakeRun = Callable[..., RunData]
 
@@ -50,6 +52,38 @@ def test_credits_count_improvements(make_run: MakeRun) -> None:
         SourceSummary("mutation", 2, 2, 0.7, 1, pytest.approx(1 / 3)),
         SourceSummary("random", 2, 1, 0.5, 1, pytest.approx(1 / 3)),
     ]
+
+
+def test_the_warm_start_gets_no_credit(make_run: MakeRun, in_round: Callable[..., Trial]) -> None:
+    run = make_run()
+    run = replace(run, trials=[*run.trials[:4], *(in_round(t, 1, source="random") for t in run.trials[4:])])
+    assert (run.num_warm, run.guided) == (4, [5])
+    assert run.credits() == [
+        SourceSummary("warm start", 4, 3, 0.7, 2, None),
+        SourceSummary("random", 2, 1, 0.9, 1, 1.0),
+    ]
+    assert [run.source(n) for n in (4, 5)] == ["warm start", "random"]
+
+
+def test_parents_end_the_warm_start_too(make_run: MakeRun, in_round: Callable[..., Trial]) -> None:
+    run = make_run()
+    children = [in_round(t, None, parents=("a",)) for t in run.trials[2:]]
+    assert replace(run, trials=[*run.trials[:2], *children]).num_warm == 2
+
+
+def test_a_search_that_is_never_guided_has_no_warm_start(make_run: MakeRun) -> None:
+    assert make_run().num_warm == 0
+
+
+def test_settings_are_told_apart_from_defaults(make_run: MakeRun) -> None:
+    run = make_run(defaults={"space": "nasbench201", "strategy": {"name": "random", "width": 64}, "budget": 9})
+    changed, usual = run.changed_settings()
+    assert changed == [("strategy.name", "generative"), ("seed", 7)]
+    assert usual == [("space", "nasbench201"), ("strategy.width", 64)]
+
+
+def test_a_setting_that_is_none_is_not_a_missing_default(make_run: MakeRun) -> None:
+    assert make_run(config={"task": None}).changed_settings() == ([("task", None)], [])
 
 
 def test_failures_keep_their_number(make_run: MakeRun) -> None:

@@ -43,9 +43,16 @@ def test_damaged_bytes() -> None:
 def test_trials_and_proposals_as_plain_values() -> None:
     space = NASBench201()
     archs = space.sample(2, np.random.default_rng(0))
-    proposals = [Proposal(archs[0], Origin("mutation", ("ab",), 3)), Proposal(archs[1], Origin("random"))]
+    expected = Origin("mutation", ("ab",), 3, {"predicted": 0.5, "predicted_sd": 1.25})
+    proposals = [Proposal(archs[0], expected), Proposal(archs[1], Origin("random"))]
     assert unpack_proposals(space, unpack_state(pack_state({"p": pack_proposals(proposals)}))["p"]) == proposals
     trials = [Trial(proposals[0], "ok", {"score": 0.5}), Trial(proposals[1], "failed")]
     found = unpack_trials(space, unpack_state(pack_state({"t": pack_trials(trials)}))["t"])
     assert [(t.arch, t.status, t.metrics) for t in found] == [(t.arch, t.status, t.metrics) for t in trials]
     assert {t.proposal.origin.source for t in found} == {"restored"}
+
+
+def test_proposals_of_before_details_were_kept_are_read() -> None:
+    record = {"arch": [0] * 6, "origin": ["mutation", ["ab"], 3]}
+    (found,) = unpack_proposals(NASBench201(), [record])
+    assert found.origin == Origin("mutation", ("ab",), 3)

@@ -13,7 +13,7 @@ import pytest
 from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
 from gennas.spaces import MacroChain
 from gennas.training import Task
-from gennas.workbench.chosen import ArchitectureSettings, choose, space_and_best
+from gennas.workbench.chosen import ArchitectureSettings, best_text, choose
 from gennas.workbench.run import Run
 from gennas.workbench.settings import SpaceSettings, TaskSettings
 
@@ -128,7 +128,7 @@ def test_a_summary_that_cannot_be_read(content: str, make_run: Maker, tmp_path: 
     make_run(budget=1)
     (tmp_path / "run" / "summary.json").write_text(content)
     with pytest.raises(ConfigError, match=r"expected the --out of a finished search, with a summary\.json"):
-        space_and_best(tmp_path / "run", "digits")
+        best_text(tmp_path / "run")
 
 
 def test_a_run_without_a_best_needs_an_architecture(make_run: Maker, tmp_path: Path, chains: MacroChain) -> None:
@@ -136,4 +136,4 @@ def test_a_run_without_a_best_needs_an_architecture(make_run: Maker, tmp_path: P
     summary = tmp_path / "run" / "summary.json"
     summary.write_text(json.dumps({**json.loads(summary.read_text()), "best": None}))
     with pytest.raises(ConfigError, match="no trial was feasible, so there is no best architecture; give one as ARCH"):
-        space_and_best(tmp_path / "run", "digits")
+        best_text(tmp_path / "run")

@@ -68,8 +68,12 @@ def test_files_and_continuing(tmp_path: Path, capsys) -> None:
     pd.testing.assert_frame_equal(again[again["seed"] < 3].reset_index(drop=True), curves)
     assert all(p.stat().st_mtime_ns == t for p, t in stamp.items())
     capsys.readouterr()
-    assert main([*COMMAND, "--strategies", names, "--seeds", "3", "--budget", "41", "--out", str(out)]) == 2
-    assert "budget: 40 there, 41 now" in capsys.readouterr().err
+    assert main([*COMMAND, "--strategies", names, "--seeds", "3", "--epochs", "2", "--out", str(out)]) == 2
+    for budget in (45, 40):  # more budget goes on; less looks at the first part
+        assert main([*COMMAND, "--strategies", names, "--seeds", "3", "--budget", str(budget), "--out", str(out)]) == 0
+        found = pd.read_csv(out / "curves.csv")
+        assert set(found.groupby(["strategy", "seed"])["n_evals"].last()) == {budget}
+    pd.testing.assert_frame_equal(found, curves)
 
 
 def test_side_by_side_gives_the_same_curves(tmp_path: Path) -> None:

@@ -61,8 +61,24 @@ def test_strategies_are_split_outside_of_brackets() -> None:
 
 
 def test_a_target_of_zero_is_a_setting() -> None:
-    assert SearchConfig(target=0.0).identity() != SearchConfig().identity()
-    assert SearchConfig(cheap=()).identity() == SearchConfig().identity()
+    assert SearchConfig(target=0.0).target == 0.0 and SearchConfig(cheap=()).identity() == SearchConfig().identity()
+
+
+def test_identity_is_what_decides_proposals_and_values() -> None:
+    assert SearchConfig().identity() == {}  # a new setting, at its default, orphans no run
+    free = {"budget": 3, "limit": {"seconds": 1}, "target": 0.0, "report": "x", "track": "wandb", "workers": 5}
+    free |= {"executor": "process", "time_limit_s": 3.0, "memory_limit_gb": 1.0, "out": "elsewhere", "download": True}
+    free |= {"retry": "failed", "enqueue": "a.txt", "ingest": "b.csv"}
+    assert SearchConfig.from_dict(free).identity() == {}
+    bound = {"seed": 1, "strategy": "random", "asynchronous": True, "space_option": {"b": 1, "a": 2}, "depth": 0.5}
+    assert SearchConfig.from_dict(bound).identity() == {**bound, "space_option": ["a=2", "b=1"]}
+
+
+def test_ends_of_trials_to_be_evaluated_again() -> None:
+    assert SearchConfig.from_dict({"retry": ["failed, lost", "timeout"]}).retry == ("failed", "lost", "timeout")
+    assert SearchConfig.from_dict({"retry": "lost"}).to_dict()["retry"] == []
+    with pytest.raises(UnknownNameError, match="Did you mean timeout"):
+        SearchConfig.from_dict({"retry": "time-out"})
 
 
 def test_settings_that_came_later_leave_earlier_runs_their_identity() -> None:

@@ -159,7 +159,7 @@ def test_wrong_evaluators(
     code = main(["search", *words, "--strategy", "random", "--budget", "2", "--out", "run"])
     error = capsys.readouterr().err
     if complaint is None:
-        assert code == 0 and "Expected the function to return score" in trials("run")[0].error
+        assert code == 1 and "Expected the function to return score" in trials("run")[0].error
         return
     assert code == 2 and complaint in error and not Path("run").exists()
 

@@ -14,7 +14,7 @@ import yaml
 
 import gennas
 from gennas.errors import ArchiveError, ConfigError, GennasError, UnknownNameError
-from gennas.search import Trial
+from gennas.search import Archive, Trial
 from gennas.search.strategies import LocalSearch, RandomSearch
 from gennas.spaces import MacroChain, NASBench201, TaskSpec
 from gennas.workbench.config import SearchConfig
@@ -33,7 +33,7 @@ def keys(run: Run) -> list[str]:
 
 def test_the_directory_of_a_run(make_run: Maker, tmp_path: Path) -> None:
     run = make_run()
-    assert {f.name for f in (tmp_path / "run").iterdir()} == {"config.yaml", "archive.sqlite", "summary.json"}
+    assert {f.name for f in (tmp_path / "run").iterdir()} == {".lock", "config.yaml", "archive.sqlite", "summary.json"}
     make_run(report=True)
     assert "val_accuracy" in (tmp_path / "run" / "report.html").read_text()
     assert not list((tmp_path / "run").glob("*.tmp*")) and run.directory == tmp_path / "run"
@@ -94,7 +94,7 @@ def test_nothing_feasible_has_no_best(make_run: Maker, tmp_path: Path) -> None:
     run = make_run(constraint=["layers<=1", "val_accuracy>=0.91"], evaluator=_rarely, table=None)
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["best"] is None
     assert run.result.pareto == [] and run.result.best is None
-    with pytest.raises(GennasError, match="No trial was feasible, so there is no best architecture"):
+    with pytest.raises(GennasError, match=r"There is no best architecture\. No trial was feasible: loosen"):
         _ = run.best
     with pytest.raises(GennasError, match="No trial was feasible"):
         run.build(TaskSpec("image", (1, 8, 8), 3))
@@ -170,31 +170,35 @@ def test_an_interrupted_run_keeps_what_was_done(make_run: Maker, tmp_path: Path)
 
     with pytest.raises(KeyboardInterrupt):
         make_run(listeners=[Impatient()], strategy=Pairs)
-    assert not (tmp_path / "run" / "summary.json").exists()
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["stopped"] == "interrupted" and summary["n_evals"] == 5
     run, archive = open_run(tmp_path / "run")
     archive.close()
     assert run.result.stopped == "unfinished" and len(run.result.trials) == 5  # each was kept as it arrived
     whole = make_run(out=tmp_path / "whole", strategy=Pairs)
     resumed = make_run(strategy=Pairs)
     assert resumed.result.stopped == "budget" and keys(resumed) == keys(whole)
-    assert keys(run) == keys(whole)[:6]
+    assert keys(run) == keys(whole)[:5]
 
 
 def test_how_and_where_may_change(make_run: Maker) -> None:
     first = make_run()
     assert keys(make_run(executor="process", workers=1, time_limit_s=60.0)) == keys(first)
+    more = make_run(budget=20, target=2.0, limit={"seconds": 1e9}, report=False)
+    assert keys(more)[:8] == keys(first) and keys(more) == keys(make_run(budget=20, out=first.directory / "whole"))
+    assert read_config(first.directory).budget == 20
+    assert make_run(budget=3).result.stopped == "budget" and len(make_run(budget=3).result.trials) == 20
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"budget": 9}, "budget: 8 there, 9 now"),
         ({"seed": 1}, "seed: 0 there, 1 now"),
         ({"strategy": "local-search"}, "strategy: 'random' there, 'local-search' now"),
         ({"strategy": LocalSearch}, "strategy: 'random' there, 'local-search' now"),
         ({"objective": "layers:min"}, "objective: [] there, ['layers:min'] now"),
         ({"constraint": "layers<=1"}, "constraint: [] there, ['layers<=1'] now"),
-        ({"target": 0.9}, "target: None there, 0.9 now"),
+        ({"asynchronous": True}, "asynchronous: False there, True now"),
     ],
 )
 def test_another_search_in_the_same_place_is_refused(
@@ -248,10 +252,10 @@ def test_bad_settings_write_nothing(changes: dict[str, object], table: Path, tmp
 
 def test_the_target_is_noted_as_the_reason_to_stop(make_run: Maker, tmp_path: Path) -> None:
     run = make_run(target=0.5, budget=30, strategy=Pairs)  # every chain is that good
-    assert run.summary()["stopped"] == "target" and len(run.result.trials) == 2
+    assert run.summary()["stopped"] == "target" and len(run.result.trials) == 1  # not all of its pair
     again, archive = open_run(run.directory)
     archive.close()
-    assert len(again.result.trials) == 2 and again.config.target == 0.5
+    assert len(again.result.trials) == 1 and again.config.target == 0.5 and again.result.stopped == "target"
 
 
 def test_a_limit_is_noted_as_the_reason_to_stop(make_run: Maker) -> None:
@@ -297,10 +301,27 @@ def test_a_damaged_directory_is_refused(
     spoil: Callable[[Path], object], error: type[Exception], said: str, make_run: Maker, tmp_path: Path
 ) -> None:
     make_run(budget=2)
+    if said != "archive":
+        archive = Archive(tmp_path / "run" / "archive.sqlite", make_run(budget=2).problem.space)
+        archive.drop_meta("config")  # as of version 0.1.0
+        archive.close()
     spoil(tmp_path / "run")
     with pytest.raises(error) as caught:
         open_run(tmp_path / "run")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [None, "- a list\n", "space: nasbench201\nstrategy: local-search\n"])
+def test_the_archives_own_copy_of_the_settings_decides(text: str | None, make_run: Maker, tmp_path: Path) -> None:
+    first, file = make_run(), tmp_path / "run" / "config.yaml"
+    before = file.read_text()
+    file.unlink() if text is None else file.write_text(text)
+    run, archive = open_run(tmp_path / "run")
+    archive.close()
+    assert keys(run) == keys(first) and run.config == first.config
+    assert keys(make_run()) == keys(first) and file.read_text() == before
+    with pytest.raises(ConfigError, match="strategy: 'random' there, 'local-search' now"):
+        make_run(strategy="local-search")
 
 
 def test_an_empty_folder_is_no_run_and_gets_no_archive(tmp_path: Path) -> None:
@@ -337,6 +358,8 @@ def test_what_a_report_shows_of_a_run(make_run: Maker, tmp_path: Path) -> None:
     assert data.best == run.best and data.texts(run.best.arch) == run.problem.space.to_text(run.best.arch)
     assert data.wall_s == run.result.wall_s > 0
     assert data.regret(run.best) == pytest.approx(0.91 - run.best.metrics["val_accuracy"])
+    changed, usual = ({name for name, _ in settings} for settings in data.changed_settings())
+    assert {"table", "budget", "strategy"} <= changed and {"seed", "workers"} <= usual
 
 
 def test_a_space_as_an_object_is_found_by_its_class(make_run: Maker, chains: MacroChain, tmp_path: Path) -> None:

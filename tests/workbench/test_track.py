@@ -20,6 +20,7 @@ from gennas.workbench.problem import make_problem
 from gennas.workbench.run import Run, run_search
 from gennas.workbench.track import make_tracker, overridden, resolved_values, tracking_of, wandb_options
 from gennas.workbench.train import TrainSettings, train
+from gennas.workbench.trust import code_names
 
 Reader = Callable[[Any], list[Any]]
 CORA: dict[str, Any] = {"space": "nasbench-graph", "task": "cora"}
@@ -72,6 +73,17 @@ def test_the_recipe_stands_with_its_defaults(blobs: Task) -> None:
     config = SearchConfig(space="macro-chain", task=blobs, train_option={"lr": 0.125}, strategy="random")
     recipe = resolved_values(config, make_problem(config))["train_option"]
     assert recipe["lr"] == 0.125 and {"epochs", "batch_size", "schedule"} <= set(recipe)
+
+
+@pytest.mark.parametrize("strategy", ["object:Mine", "gone.py:Mine"])
+def test_a_strategy_that_is_gone_leaves_its_options_as_they_are(strategy: str) -> None:
+    config = SearchConfig(**CORA, strategy=strategy, strategy_option={"a": 1})
+    assert resolved_values(config, make_problem(config))["strategy_option"] == {"a": 1}
+
+
+def test_notes_with_a_colon_lead_to_no_code() -> None:
+    config = SearchConfig(wandb_notes="see: page 3", wandb_tags=("paper:1",), wandb_group="a:b")
+    assert code_names(config.to_dict()) == {}
 
 
 def test_parts_given_as_objects_are_named() -> None:

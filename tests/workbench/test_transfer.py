@@ -15,8 +15,10 @@ from gennas.cli.main import main
 from gennas.errors import ConfigError, UnknownNameError
 from gennas.eval.base import Fidelity
 from gennas.spaces import make_space
-from gennas.workbench.chosen import space_and_best
+from gennas.workbench.chosen import best_text
 from gennas.workbench.config import parse_options
+from gennas.workbench.problem import space_from
+from gennas.workbench.run import read_config
 from gennas.workbench.transfer import TransferTable, transfer
 
 OPTIONS = ("max_depth=2", "min_depth=1", "widths=[4]", "kernels=[3]")
@@ -121,18 +123,17 @@ def test_a_task_without_networks_in_the_space_is_refused(run: Path, tmp_path: Pa
         transfer(run, [f"{tmp_path}/nodes.py:nodes"])
 
 
-def test_space_and_best_need_a_finished_run(run: Path, tmp_path: Path) -> None:
-    space, text = space_and_best(run, "digits")
+def test_the_best_architecture_needs_a_finished_run(run: Path, tmp_path: Path) -> None:
+    space, text = space_from(read_config(run), "digits"), best_text(run)
     assert space.to_text(space.from_text(text)) == text
     assert space.choices[2] == (4,)  # the run's own options
     with pytest.raises(ConfigError, match=r"config\.yaml"):
-        space_and_best(tmp_path, "digits")
-    (tmp_path / "config.yaml").write_text((run / "config.yaml").read_text())
+        read_config(tmp_path)
     with pytest.raises(ConfigError, match=r"summary\.json"):
-        space_and_best(tmp_path, "digits")
+        best_text(tmp_path)
     (tmp_path / "summary.json").write_text('{"best": null}')
     with pytest.raises(ConfigError, match="no trial was feasible"):
-        space_and_best(tmp_path, "digits")
+        best_text(tmp_path)
 
 
 def test_a_found_architecture_is_retrained_scaled_and_continued(run: Path, tmp_path: Path, capsys) -> None:

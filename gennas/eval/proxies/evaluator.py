@@ -118,6 +118,10 @@ class ProxyEvaluator:
         """
         return score_network(self.build(arch), self.proxies, self.batch, seed=self.settings.seed, keep=False)
 
+    def check(self, arch: Architecture, fidelity: Fidelity) -> None:
+        """Build a network."""
+        self.build(arch)
+
     def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
         """The costs among the proxies, such as parameters, which need no forward pass of a batch."""
         costs = [p for p in self.proxies if p.is_cost]

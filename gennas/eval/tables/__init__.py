@@ -11,7 +11,7 @@ from gennas.eval.tables import hw_nas_bench
 from gennas.eval.tables.base import Table, TableEvaluator
 from gennas.eval.tables.hw_nas_bench import load_hw_nas_bench
 from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph
-from gennas.eval.tables.user import guess_direction, read_table
+from gennas.eval.tables.user import guess_direction, read_rows, read_table
 from gennas.registry import Registry
 from gennas.spaces.base import Space
 from gennas.spaces.nasbench201.space import NASBench201
@@ -24,6 +24,7 @@ __all__ = [
     "load_hw_nas_bench",
     "load_nasbench_graph",
     "open_table",
+    "read_rows",
     "read_table",
 ]
 

@@ -15,12 +15,13 @@ from gennas.errors import InvalidArchitectureError, TableError
 from gennas.eval.base import Direction, Metric
 from gennas.eval.tables.base import Table
 from gennas.eval.tables.files import read_frame
+from gennas.graph import Population
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["guess_direction", "read_table"]
+__all__ = ["guess_direction", "read_rows", "read_table"]
 
 ARCH_COLUMNS = ("arch", "architecture", "arch_str", "text")
 _LESS_IS_BETTER = re.compile(
@@ -68,7 +69,7 @@ def read_table(
     reader = _Reader(path.name, frame, space)
     column = reader.arch_column(arch_column)
     values = reader.metrics(metrics, column)
-    keys = reader.keys(column)
+    keys = reader.population(column).keys
     keep = reader.distinct(keys, values)
     return Table(
         name=path.name,
@@ -78,6 +79,48 @@ def read_table(
         metrics={name: Metric(name, guess_direction(name)) for name in values},
         columns={name: column_values[keep] for name, column_values in values.items()},
     )
+
+
+def read_rows(
+    path: str | Path, space: Space, metrics: Sequence[str] = (), optional: Sequence[str] = ()
+) -> tuple[Population, dict[str, NDArray[np.float64]]]:
+    """The architectures of a file, in its order, with the metrics that stand beside them.
+
+    Of an archive's export the successful rows are read.
+
+    Args:
+        path: a text file with an architecture on each line, or a file as for :func:`read_table`.
+        space: how architectures are written.
+        metrics: columns that must be there, finite.
+        optional: columns that are read where they are there and complete.
+
+    Returns:
+        The architectures ``(rows,)`` and each metric's values ``(rows,)``.
+
+    Raises:
+        TableError: the file cannot be read, or a cell is not what it should be; the message names row and column.
+    """
+    path = Path(path)
+    frame = _lines(path) if path.suffix == ".txt" else read_frame(path)[0]
+    if "status" in frame.columns:
+        frame = frame[frame["status"] == "ok"].reset_index(drop=True)
+    if not len(frame):
+        raise TableError(f"{path.name}: expected at least one architecture, got none.")
+    reader = _Reader(path.name, frame, space)
+    column = reader.arch_column(None)
+    there = [name for name in optional if name in reader.columns and not frame[name].isna().any()]
+    values = reader.metrics([*metrics, *(name for name in there if name not in metrics)], column)
+    return reader.population(column), values
+
+
+def _lines(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise TableError(f"Cannot read {path}: {error}") from error
+    return pd.DataFrame({"arch": [line.strip() for line in lines if line.strip()]})
 
 
 class _Reader:
@@ -110,11 +153,11 @@ class _Reader:
             raise TableError(f"{self.name}: expected a column of numbers beside {arch_column!r}, got {self.columns}.")
         return found
 
-    def keys(self, column: str) -> list[str]:
-        """The canonical key of every row's architecture."""
+    def population(self, column: str) -> Population:
+        """Every row's architecture."""
         texts = [cell if isinstance(cell, str) else str(cell) for cell in self.frame[column]]
         try:
-            return self.space.from_texts(texts).keys
+            return self.space.from_texts(texts)
         except InvalidArchitectureError as error:
             self._bad_text(column, texts, error)
 

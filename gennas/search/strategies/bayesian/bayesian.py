@@ -143,7 +143,13 @@ class BayesianSearch(Rounds):
         clock.append(time.perf_counter())
         seconds = dict(zip(("fit_s", "sample_s", "rank_s"), np.diff(clock).tolist(), strict=True))
         self._figures.record |= {"round": self._round, **seconds}
-        return [Proposal(pool[int(i)], Origin(sources[int(i)], (), self._round)) for i in order]  # 6. propose
+        return [Proposal(pool[i], self._origin(sources[i], pool.keys[i])) for i in order.tolist()]  # 6. propose
+
+    def _origin(self, source: str, key: str) -> Origin:
+        """Where a proposal comes from, with the normal score and its deviation that were predicted of it."""
+        found = self._figures.expected.get(key)
+        details = {} if found is None else {"predicted": found[0], "predicted_sd": found[1]}
+        return Origin(source, (), self._round, details)
 
     def _starts(self, n: int) -> list[Architecture]:
         """Architectures to begin with, not seen before."""

@@ -22,3 +22,29 @@ def test_pools_are_random() -> None:
     Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema, 0)), archive, goals, 20, 0).run()
     assert {t.proposal.origin.source for t in archive.trials()} == {"random"}
     assert list(strategy.sources) == ["random"]
+
+
+def test_what_was_expected_of_a_proposal_is_archived() -> None:
+    space, goals = NASBench201(), Objectives((Objective("score"),))
+    found = {}
+    for surrogate in ("gp", "none"):
+        strategy, archive = BayesianSearch(space, goals, 0, **SMALL, surrogate=surrogate), Archive(":memory:", space)
+        Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema, 0)), archive, goals, 12, 0).run()
+        found[surrogate] = [dict(t.proposal.origin.details) for t in archive.trials()]
+    assert found["none"] == [{}] * 12 and found["gp"][:8] == [{}] * 8
+    assert [set(details) for details in found["gp"][8:]] == [{"predicted", "predicted_sd"}] * 4
+    assert all(details["predicted_sd"] > 0 for details in found["gp"][8:])
+
+
+def test_what_was_expected_survives_a_stop_within_a_round() -> None:
+    space, goals = NASBench201(), Objectives((Objective("score"),))
+    found = []
+    for budgets in ((20,), (10, 20)):
+        archive = Archive(":memory:", space)
+        for budget in budgets:
+            strategy = BayesianSearch(space, goals, 0, **SMALL)
+            executor = SerialExecutor(SyntheticEvaluator(space.schema, 0))
+            Search(strategy, executor, archive, goals, budget, 0).run()
+        found.append([(t.arch.key, t.proposal.origin) for t in archive.trials()])
+    assert found[0] == found[1]
+    assert all(origin.details for _, origin in found[0][8:])
