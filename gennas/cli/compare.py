@@ -11,10 +11,11 @@ SETTINGS = CompareConfig
 
 def run(config: CompareConfig) -> int:
     """Run the verb."""
-    from gennas.cli.terminal import CompareDisplay
-    from gennas.workbench.compare import compare
+    from gennas.cli.terminal import CompareDisplay, print_tracked
+    from gennas.workbench.compare import run_comparison
 
     with CompareDisplay(config) as display:
-        summary = compare(config, display.on_run)
-    display.summarize(summary)
+        comparison = run_comparison(config, display.on_run, display.on_note)
+    display.summarize(comparison)
+    print_tracked(comparison.tracked)
     return 0

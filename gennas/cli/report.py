@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from gennas.workbench.config import TrackingSettings
 from gennas.workbench.settings import NO_OPTIONS, OptionMap, Part, TrustSettings
 
 __all__ = ["SETTINGS", "run"]
 
 
 @dataclass(frozen=True)
-class ReportSettings(TrustSettings):
-    """Write the report of a run again, from its archive alone.
+class ReportSettings(TrackingSettings, TrustSettings):
+    """Write the report of a run again, from its archive alone; --track wandb tells W&B the whole run.
 
     A run that names code of its own, and that somebody else made, is read with --trust, or with a space and a task of
     yours in place of its own.
@@ -23,8 +24,6 @@ class ReportSettings(TrustSettings):
 
     run: Path = Path("runs/search")
     """Directory of the run."""
-    track: Literal["none", "wandb"] = "none"
-    """Replay the archive into a tracker."""
     export: Path | None = None
     """Also write all trials to this .csv, .jsonl or .parquet file."""
     space: Part | None = None
@@ -40,7 +39,7 @@ SETTINGS = ReportSettings
 
 def run(settings: ReportSettings) -> int:
     """Run the verb."""
-    from gennas.cli.terminal import print_run
+    from gennas.cli.terminal import print_run, print_tracked
     from gennas.report import write_report
     from gennas.workbench.run import read_run, replay_run, run_data
 
@@ -51,8 +50,9 @@ def run(settings: ReportSettings) -> int:
         if settings.export is not None:
             archive.export(settings.export)
         if settings.track == "wandb":
-            replay_run(run, archive)
+            run = replay_run(run, archive, settings)
     finally:
         archive.close()
     print_run(run)
+    print_tracked(run.tracked)
     return 0

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
@@ -22,10 +23,10 @@ from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import CompareConfig, SearchConfig
 
 if TYPE_CHECKING:
-    import pandas as pd
     from torch import nn
 
     from gennas.generators.trained import TrainedGenerator
+    from gennas.report import Comparison
     from gennas.workbench.problem import Problem
     from gennas.workbench.run import Run
 
@@ -36,6 +37,7 @@ __all__ = [
     "print_metrics",
     "print_run",
     "print_scales",
+    "print_tracked",
 ]
 
 _BEST, _FRONT = 5, 10  # architectures that are shown
@@ -205,6 +207,12 @@ def print_run(run: Run, console: Console | None = None) -> None:
         console.print(f"Report: {run.directory / 'report.html'}", soft_wrap=True, highlight=False)
 
 
+def print_tracked(place: str, console: Console | None = None) -> None:
+    """Where a tracker left what it was told, and how to upload it; nothing where nothing was tracked."""
+    if place:
+        (console or Console()).print(place, soft_wrap=True, highlight=False, markup=False)
+
+
 class CompareDisplay:
     """Progress of a comparison: runs done and time left."""
 
@@ -231,32 +239,55 @@ class CompareDisplay:
         """Move the bar."""
         self._progress.update(self._task, completed=done, description=f"{strategy}, seed {seed}")
 
-    def summarize(self, summary: pd.DataFrame) -> None:
-        """The summary as a table, and where the files are."""
-        table = RichTable(title=f"Equal budget: {self.config.budget} evaluations", title_justify="left")
+    def on_note(self, text: str) -> None:
+        """Say what a person should know of a strategy at this budget."""
+        self.console.print(text, style="yellow", soft_wrap=True, highlight=False, markup=False)
+
+    def summarize(self, comparison: Comparison) -> None:
+        """The summary as a table, what the tests say, and where the files are."""
+        from gennas.report.comparison import columns_of
+
+        columns = [c for c in columns_of(comparison) if c.title != "95 % interval"]  # that is in the files
+        table = RichTable(
+            title=f"Equal budget: {comparison.budget} evaluations, {comparison.runs}",
+            title_justify="left", box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False,
+            collapse_padding=True,
+        )  # fmt: skip
         table.add_column("strategy", overflow="fold")
-        several = "hypervolume_mean" in summary.columns
-        headers = ["seeds", *(["hypervolume"] if several else []), "objective", "reported", "found optimum"]
-        for header in (*headers, "evaluations to it", "seconds"):
-            table.add_column(header, justify="right")
-        for _, row in summary.iterrows():
-            found = row.get("optimum_share", math.nan)
-            table.add_row(
-                str(row["strategy"]),
-                str(row["seeds"]),
-                *([f"{row['hypervolume_mean']:.4f} ± {row['hypervolume_std']:.2g}"] if several else []),
-                f"{format_value(row['objective_mean'])} ± {row['objective_std']:.2g}",
-                "–"
-                if math.isnan(row["report_mean"])
-                else f"{format_value(row['report_mean'])} ± {row['report_std']:.2g}",
-                "–" if math.isnan(found) else f"{found:.0%}",
-                format_value(row.get("evals_to_optimum_mean", math.nan)),
-                f"{row['wall_s']:.1f}",
-            )
+        for column in columns:
+            width = max(len(_narrow(cell.text)) for cell in column.cells)
+            title = {"optimum": "found", "evaluations": "evals"}.get(column.title, column.title)
+            table.add_column(title, justify="right", overflow="fold", min_width=max(width, min(len(title), 6)))
+        table.add_column("s", justify="right")
+        for i, (name, wall_s) in enumerate(zip(comparison.strategies, comparison.summary["wall_s"], strict=True)):
+            cells = [Text(_narrow(c.cells[i].text), "bold" if c.cells[i].best else "") for c in columns]
+            table.add_row(Text(name), *cells, f"{wall_s:.1f}")
         self.console.print(table)
-        self.console.print("Mean ± standard deviation over seeds; evaluations over the seeds that found the optimum.")
-        for name in ("curves.csv", "summary.csv", *(["hypervolume.csv"] if several else []), "curves.png"):
-            self.console.print(f"  {self.config.out / name}", soft_wrap=True, highlight=False)
+        about = ["Mean ± standard deviation over seeds; rank 1 is the best"]
+        if comparison.optimum is not None:
+            about.append(f"evals to the optimum, {comparison.budget + 1} where it was missed")
+        for line in ("; ".join(about) + ".", *comparison.findings, *self._files(comparison)):
+            self.console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+    def _files(self, comparison: Comparison) -> list[str]:
+        """Where everything is."""
+        from gennas.workbench.compare_files import FILES
+
+        tables, figures = [name for name in FILES if name != "report.html"], ["curves"]
+        if comparison.charged:
+            figures.append("curves_seconds")
+        if comparison.volumes is not None:
+            tables.append("hypervolume.csv")
+            figures.append("hypervolume")
+        return [
+            f"Report: {self.config.out / 'report.html'}",
+            f"Tables: {', '.join(tables)}",
+            f"Figures: {', '.join(figures)} (.png, .svg, .pdf)",
+        ]
+
+
+def _narrow(text: str) -> str:
+    return text.replace(" ± ", "±").replace(" %", "%")
 
 
 def print_scales(console: Console, trained: TrainedGenerator) -> None:

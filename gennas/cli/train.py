@@ -11,9 +11,10 @@ SETTINGS = TrainSettings
 
 def run(settings: TrainSettings) -> int:
     """Run the verb."""
-    from gennas.cli.terminal import print_metrics
+    from gennas.cli.terminal import print_metrics, print_tracked
     from gennas.workbench.train import train
 
     trained = train(settings)
     print_metrics(trained.chosen.described, trained.values, trained.metrics)
+    print_tracked(trained.tracked)
     return 0

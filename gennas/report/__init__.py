@@ -1,7 +1,9 @@
-"""Reports of a run as one HTML file, and plots that compare strategies."""
+"""Reports of runs and comparisons as HTML files, their tables, and plots that compare strategies."""
 
+from gennas.report.comparison import Comparison
+from gennas.report.comparison_page import write_comparison
 from gennas.report.data import RunData
 from gennas.report.html import write_report
 from gennas.report.search_curves import plot_comparison
 
-__all__ = ["RunData", "plot_comparison", "write_report"]
+__all__ = ["Comparison", "RunData", "plot_comparison", "write_comparison", "write_report"]

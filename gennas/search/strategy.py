@@ -49,6 +49,23 @@ class Strategy(ABC):
         """How many proposals this strategy wants evaluated before the next tell."""
         return 1
 
+    @property
+    def initial_evaluations(self) -> int:
+        """How many of the first proposals are made before any outcome can matter.
+
+        A search whose budget is no larger cannot differ from random search. 0 where outcomes never matter.
+        """
+        return 1
+
+    @classmethod
+    def for_budget(cls, budget: int) -> dict[str, Any]:
+        """Options that suit a budget better than the defaults do; none for most strategies.
+
+        A comparison takes them for what the user left open, and keeps them in its runs' settings. Nothing else
+        asks: the defaults themselves never depend on the budget, so that a search can be extended.
+        """
+        return {}
+
     @abstractmethod
     def ask(self, n: int) -> list[Proposal]:
         """Return between 1 and ``n`` new proposals, or none if the space is exhausted."""

@@ -88,6 +88,22 @@ class StrategyContract(ABC):
                 assert strategy.state_dict()["seen"] == twin.state_dict()["seen"]
                 told += ahead
 
+    def test_what_is_proposed_at_first_depends_on_no_outcome(self) -> None:
+        """As many proposals as :attr:`Strategy.initial_evaluations` says are the same whatever comes out."""
+        space = self.spaces()[0]
+        first = self.make(space, self.objectives, 4).initial_evaluations
+        evaluator = SyntheticEvaluator(space.schema)
+        runs = []
+        for sign in (1.0, -1.0):
+            strategy, keys = self.make(space, self.objectives, 4), list[str]()
+            while len(keys) < min(first, self.budget):
+                proposals = strategy.ask(min(strategy.batch_size, self.budget))
+                keys += [p.arch.key for p in proposals]
+                trials = self._evaluate(proposals, evaluator, len(keys))
+                strategy.tell([replace(t, metrics={"score": sign * t.metrics["score"]}) for t in trials])
+            runs.append(keys[:first])
+        assert runs[0] == runs[1]
+
     def test_accepts_foreign_and_failed_trials(self) -> None:
         """Trials it never proposed are learned from and not bought again; failures do not stop it."""
         space = self.spaces()[0]

@@ -11,7 +11,7 @@ from gennas.graph import Architecture
 from gennas.search.objectives import Objectives
 from gennas.search.trial import Trial
 
-__all__ = ["NullTracker", "RunInfo", "SafeTracker", "Tracker", "replay"]
+__all__ = ["Guard", "NullTracker", "RunInfo", "SafeTracker", "Tracker", "replay"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Tracker(Protocol):
     It is a listener of the search loop with a start and an end: :meth:`start` is called once, then
     :meth:`on_trial` for every trial in the order of tells and :meth:`on_round` after every generator
     round, and :meth:`finish` once. A tracker changes nothing; what it is told can be told again from
-    the archive (:func:`replay`).
+    the archive (:func:`replay`). An attribute ``place`` that says where the run is found is printed at the end.
     """
 
     def start(self, info: RunInfo) -> None:
@@ -80,6 +80,30 @@ class NullTracker:
         """Do nothing."""
 
 
+class Guard:
+    """Calls what may fail: the first exception warns, and later calls do nothing.
+
+    Args:
+        consolation: what goes on in spite of it, a sentence.
+    """
+
+    def __init__(self, consolation: str) -> None:
+        self.consolation = consolation
+        self.failed = False
+
+    def __call__(self, action: Callable[[], None]) -> None:
+        """Do it, or warn."""
+        if self.failed:
+            return
+        try:
+            action()
+        except Exception as error:
+            self.failed = True
+            warnings.warn(
+                f"Tracking stopped ({type(error).__name__}: {error}). {self.consolation}", RuntimeWarning, stacklevel=4
+            )
+
+
 class SafeTracker:
     """Keeps a search alive when its tracker fails: the first exception warns, later calls do nothing.
 
@@ -93,37 +117,33 @@ class SafeTracker:
 
     def __init__(self, tracker: Tracker) -> None:
         self.tracker = tracker
-        self.failed = False
+        self._guard = Guard("The search goes on and its archive is complete; track it later from the archive.")
+
+    @property
+    def failed(self) -> bool:
+        """Whether the tracker has failed."""
+        return self._guard.failed
+
+    @property
+    def place(self) -> str:
+        """Where a person finds what was tracked, in a line or two; empty where the tracker does not say."""
+        return str(getattr(self.tracker, "place", ""))
 
     def start(self, info: RunInfo) -> None:
         """Begin the run, or warn."""
-        self._call(lambda: self.tracker.start(info))
+        self._guard(lambda: self.tracker.start(info))
 
     def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
         """Pass a trial on, or warn."""
-        self._call(lambda: self.tracker.on_trial(trial, n_evals, incumbent))
+        self._guard(lambda: self.tracker.on_trial(trial, n_evals, incumbent))
 
     def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
         """Pass a generator round on, or warn."""
-        self._call(lambda: self.tracker.on_round(n_evals, record))
+        self._guard(lambda: self.tracker.on_round(n_evals, record))
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """End the run, or warn."""
-        self._call(lambda: self.tracker.finish(summary))
-
-    def _call(self, action: Callable[[], None]) -> None:
-        if self.failed:
-            return
-        try:
-            action()
-        except Exception as error:
-            self.failed = True
-            warnings.warn(
-                f"Tracking stopped ({type(error).__name__}: {error}). The search goes on and its archive is "
-                "complete; track it later from the archive.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+        self._guard(lambda: self.tracker.finish(summary))
 
 
 def replay(

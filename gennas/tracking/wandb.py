@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import netrc
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from gennas.graph.draw import draw_png
 from gennas.runtime.secrets import redacted
 from gennas.search.trial import Trial
 from gennas.tracking.base import RunInfo
+from gennas.tracking.wandb_run import WandbOptions, default_mode, open_run, place_of
 
-__all__ = ["WandbTracker", "default_mode"]
+__all__ = ["WandbTracker"]
 
 ARCHIVE_COLUMNS = ("n_evals", "arch", "key", "source", "round", "status", "error")
 
@@ -24,29 +22,34 @@ class WandbTracker:
     """Follows a search as one W&B run of job type ``search``.
 
     The run's id is a function of the configuration's hash and the seed: continuing a search
-    continues its run. Every value is drawn over ``n_evals``; ``cost/*`` (seconds and whatever else
-    trials cost, summed) and ``incumbent/*`` are logged beside it, so that any of them can be the
-    axis. At the end the archive goes up as a Table, every folder in ``generator`` of the run directory
-    as a version of an Artifact of type ``checkpoint``, the best architecture as an Artifact of type
-    ``architecture`` and its drawing as an Image.
+    continues its run. Every value is drawn over ``n_evals``, and of an objective the best is the run's
+    result; ``cost/*`` (seconds and whatever else trials cost, summed) and ``incumbent/*`` are logged
+    beside it, so that any of them can be the axis. At the end the archive goes up as a Table, every
+    folder in ``generator`` of the run directory as a version of an Artifact of type ``checkpoint``, the
+    best architecture as an Artifact of type ``architecture`` and its drawing as an Image.
 
     A continued search tells all of its trials again. Online, what the run has logged is not logged
     twice; offline, where W&B cannot continue a run, the newest ``offline-run`` folder is complete
     and the only one to sync.
 
     Args:
-        project: the W&B project.
+        options: where the run goes; a text is the project.
         run_dir: the search's directory; W&B writes to its folder ``wandb``.
         mode: ``online``, ``offline`` or ``disabled``; by default see :func:`default_mode`.
         settings: further fields of ``wandb.Settings``.
     """
 
     def __init__(
-        self, project: str, run_dir: str | Path, mode: str | None = None, settings: Mapping[str, Any] | None = None
+        self,
+        options: WandbOptions | str,
+        run_dir: str | Path,
+        mode: str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
-        self.project, self.run_dir = project, Path(run_dir)
+        self.options, self.run_dir = options, Path(run_dir)
         self.mode = mode or default_mode()
         self.settings = dict(settings or {})
+        self.place = ""  # where the run is, for a person, once it has begun
         self._run: Any = None
         self._info: RunInfo
         self._rows: list[tuple[Trial, int]] = []
@@ -56,27 +59,36 @@ class WandbTracker:
 
     def start(self, info: RunInfo) -> None:
         """Open the run."""
-        import wandb
-
-        self.run_dir.mkdir(parents=True, exist_ok=True)
         self._info, self._rows, self._cost, self._incumbent = info, [], {}, None
-        self._run = wandb.init(
-            project=self.project,
-            id=run_id(info),
-            name=info.name or None,
-            group=info.group or None,
+        self._run = open_run(
+            self.options,
+            self.run_dir,
             job_type="search",
-            config=redacted(info.config),
-            dir=str(self.run_dir),
-            mode=self.mode,  # type: ignore[arg-type,unused-ignore]
-            resume="allow" if self.mode == "online" else None,
-            settings=wandb.Settings(silent=True, console="off", init_timeout=30, **self.settings),
+            config=info.config,
+            name=info.name,
+            group=info.group,
+            run_id=run_id(info),
+            mode=self.mode,
+            settings=self.settings,
         )
-        self._run.define_metric("n_evals")
-        self._run.define_metric("*", step_metric="n_evals")
+        self.place = place_of(self._run, self.mode)
+        self._define_metrics()
         if self._run.resumed:
             self._logged = int(self._run.summary.get("n_evals", 0))
             self._logged_round = int(self._run.summary.get("round/n_evals", 0))
+
+    def _define_metrics(self) -> None:
+        """The axis of all values, what of each is kept as the run's result, and what needs no chart of its own."""
+        self._run.define_metric("n_evals", hidden=True)
+        self._run.define_metric("*", step_metric="n_evals")
+        for objective in self._info.objectives.objectives:
+            for part in ("trial", "incumbent"):
+                self._run.define_metric(
+                    f"{part}/{objective.metric}", step_metric="n_evals", summary=objective.direction
+                )
+        self._run.define_metric("trial/ok", step_metric="n_evals", summary="mean")
+        for name in ("round/n_evals", "round/round"):
+            self._run.define_metric(name, step_metric="n_evals", hidden=True)
 
     def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
         """Log the trial's metrics, the incumbent's and the cost so far."""
@@ -147,20 +159,3 @@ class WandbTracker:
 def run_id(info: RunInfo) -> str:
     """The W&B id of a search: sixteen hexadecimal digits made of its configuration's hash and seed."""
     return hashlib.blake2b(f"{info.config_hash}:{info.seed}".encode(), digest_size=8).hexdigest()
-
-
-def default_mode() -> str:
-    """``WANDB_MODE`` if it is set, else ``online`` if there are credentials, else ``offline``."""
-    if os.environ.get("WANDB_MODE"):
-        return os.environ["WANDB_MODE"]
-    named = any(os.environ.get(name) for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE"))
-    return "online" if named or _in_netrc() else "offline"
-
-
-def _in_netrc() -> bool:
-    """Whether the user has logged in: ``wandb login`` leaves an entry in the netrc file."""
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
-    try:
-        return host in netrc.netrc(os.environ.get("NETRC")).hosts
-    except (OSError, netrc.NetrcParseError):
-        return False

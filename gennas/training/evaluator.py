@@ -26,7 +26,7 @@ from gennas.training.recipe import TrainConfig
 from gennas.training.result import TrainResult
 from gennas.training.state import StateStore
 from gennas.training.task import Task
-from gennas.training.trainer import Trainer
+from gennas.training.trainer import EpochListener, Trainer
 
 __all__ = ["TrainEvaluator"]
 
@@ -156,14 +156,16 @@ class TrainEvaluator:
         """
         return self.train(arch, fidelity, seed)[1]
 
-    def train(self, arch: Architecture, fidelity: Fidelity, seed: int) -> tuple[nn.Module, Mapping[str, float]]:
-        """As :meth:`evaluate`, and also return the trained network."""
+    def train(
+        self, arch: Architecture, fidelity: Fidelity, seed: int, on_epoch: EpochListener | None = None
+    ) -> tuple[nn.Module, Mapping[str, float]]:
+        """As :meth:`evaluate`, and also return the trained network; ``on_epoch`` as of :meth:`Trainer.fit`."""
         spec = scale_spec(self.task.spec, fidelity)
         device = resolve_device(self.config.device)
         with seeded(seed, device):
             module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec)
         with nullcontext() if self.energy_method is None else EnergyMeter(self.config.device) as meter:
-            result = self._fit(module, arch.key, fidelity, seed)
+            result = self._fit(module, arch.key, fidelity, seed, on_epoch)
         values = {
             "val_accuracy": result.selected_val_accuracy,
             "test_accuracy": result.test_accuracy,
@@ -200,14 +202,16 @@ class TrainEvaluator:
         finally:
             module.to("cpu")
 
-    def _fit(self, module: nn.Module, key: str, fidelity: Fidelity, seed: int) -> TrainResult:
+    def _fit(
+        self, module: nn.Module, key: str, fidelity: Fidelity, seed: int, on_epoch: EpochListener | None
+    ) -> TrainResult:
         """Train, from the nearest state on where states are kept."""
         trainer = Trainer(self.task, self.config)
         if not self.store:
-            return trainer.fit(module, fidelity, seed)
+            return trainer.fit(module, fidelity, seed, on_epoch=on_epoch)
         epochs = fidelity.epochs or self.config.epochs
         found, place = (find(key, fidelity, epochs, seed) for find in (self.store.nearest, self.store.place))
-        result = trainer.fit(module, fidelity, seed, resume_from=found, save_to=place)
+        result = trainer.fit(module, fidelity, seed, resume_from=found, save_to=place, on_epoch=on_epoch)
         self.store.trim()
         return result
 

@@ -107,6 +107,10 @@ class Progress:
         scores = [(a, -loss) for a, loss in zip(self.val_accuracy, self.val_loss, strict=True)]
         return len(scores) == 1 or scores[-1] > max(scores[:-1])
 
+    def figures(self, epoch: int) -> dict[str, float]:
+        """Losses and accuracy of an epoch, counted from 1."""
+        return {name: getattr(self, name)[epoch - 1] for name in _CURVES}
+
     def record(self) -> dict[str, Any]:
         """The plain values."""
         return {"selected_epoch": self.selected_epoch, **{name: getattr(self, name) for name in _CURVES}}

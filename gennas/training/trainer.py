@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,7 +38,9 @@ from gennas.training.state import (
 )
 from gennas.training.task import Task
 
-__all__ = ["Trainer"]
+__all__ = ["EpochListener", "Trainer"]
+
+EpochListener = Callable[[int, Mapping[str, float]], None]
 
 
 class Trainer:
@@ -67,6 +69,7 @@ class Trainer:
         *,
         resume_from: str | Path | None = None,
         save_to: str | Path | None = None,
+        on_epoch: EpochListener | None = None,
     ) -> TrainResult:
         """Train ``module`` in place; it ends with the selected weights, on the device it came on.
 
@@ -82,6 +85,8 @@ class Trainer:
                 ``fidelity``. Where the schedule is the same (``TrainConfig.schedule_epochs``, or a constant rate
                 without warm-up) the result is that of training at once.
             save_to: directory where the state is saved after every epoch.
+            on_epoch: called after every epoch with its number, from 1, and its ``train_loss``, ``val_loss``,
+                ``val_accuracy``; first of all for the epochs that are read from a state.
 
         Raises:
             CheckpointError: the state belongs to another training, or cannot be read or written.
@@ -103,7 +108,7 @@ class Trainer:
                 run = _Run(module, data, self.task, self.config, fidelity, device, seed, start)
                 if resume_from is not None:
                     run.resume(Path(resume_from))
-                stopped = run.train(save_to)
+                stopped = run.train(save_to, on_epoch)
                 test_accuracy, _ = run.evaluate("test")
         finally:
             module.to(home).to(memory_format=torch.contiguous_format if is_image else torch.preserve_format)
@@ -147,12 +152,18 @@ class _Run:
         self.rate = partial(_rate, total=steps * self.horizon, config=config)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.rate)
 
-    def train(self, save_to: str | Path | None = None) -> Literal["finished", "patience"]:
+    def train(
+        self, save_to: str | Path | None = None, on_epoch: EpochListener | None = None
+    ) -> Literal["finished", "patience"]:
         """Run the epochs and leave the selected weights in the module."""
+        tell = on_epoch or (lambda epoch, values: None)
+        for epoch in range(1, self.progress.epochs + 1):
+            tell(epoch, self.progress.figures(epoch))
         while self.progress.epochs < self.epochs and not self._out_of_patience():
             self._advance()
             if save_to is not None:
                 save_state(self.state(), save_to)
+            tell(self.progress.epochs, self.progress.figures(self.progress.epochs))
         if self.progress.kept:
             self.module.load_state_dict(self.progress.kept)
         return "patience" if self._out_of_patience() else "finished"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import multiprocessing as mp
 import os
@@ -9,48 +10,61 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError
+import gennas
+from gennas.errors import ConfigError, GennasError
 from gennas.execution.parent import exit_with
 from gennas.runtime.files import write_atomically
 from gennas.search import STRATEGIES, Objectives, Trial
 from gennas.search.hypervolume import FloatArray, Scale, hypervolume, hypervolume_curve, signed_values
+from gennas.workbench.budgets import options_for, scaling_note, warm_up_note
+from gennas.workbench.compare_files import track, write
 from gennas.workbench.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
 from gennas.workbench.problem import Problem, make_problem, make_strategy
 from gennas.workbench.run import run_search
 from gennas.workbench.settings import Options
+from gennas.workbench.track import tracking_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CurvePoint", "compare", "hypervolumes", "incumbent_curve", "summarize"]
+    from gennas.report import Comparison
+    from gennas.report.statistics import Measure
+
+__all__ = ["CurvePoint", "compare", "hypervolumes", "incumbent_curve", "run_comparison", "summarize"]
 
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The incumbent after ``n_evals`` evaluations: its objective, and the value merely reported for it."""
+    """The incumbent after ``n_evals`` evaluations: its objective, and the value merely reported for it.
+
+    ``seconds`` is what these evaluations took, summed over trials.
+    """
 
     n_evals: int
     objective: float
     report: float
+    seconds: float = math.nan
 
 
 def incumbent_curve(trials: Sequence[Trial], objectives: Objectives, report: str | None) -> list[CurvePoint]:
     """One point whenever the incumbent changes, and one at the end; empty if nothing was feasible."""
-    goal, points = objectives.primary, list[CurvePoint]()
+    goal, points, seconds = objectives.primary, list[CurvePoint](), 0.0
     for n_evals, trial in enumerate(trials, start=1):
+        seconds += trial.cost.get("seconds", math.nan)
         if not objectives.is_feasible(trial):
             continue
         value = trial.metrics[goal.metric]
         if not points or goal.signed(value) > goal.signed(points[-1].objective):
-            points.append(CurvePoint(n_evals, value, trial.metrics[report] if report else math.nan))
+            points.append(CurvePoint(n_evals, value, trial.metrics[report] if report else math.nan, seconds))
     if points and points[-1].n_evals < len(trials):
-        points.append(CurvePoint(len(trials), points[-1].objective, points[-1].report))
+        points.append(CurvePoint(len(trials), points[-1].objective, points[-1].report, seconds))
     return points
 
 
@@ -66,25 +80,42 @@ class _Job:
 
 
 def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | None = None) -> pd.DataFrame:
-    """Run every strategy with every seed and write ``curves.csv``, ``summary.csv`` and ``curves.png``.
+    """The summary of :func:`run_comparison`, one row per strategy."""
+    return run_comparison(config, on_run).summary
+
+
+def run_comparison(
+    config: CompareConfig,
+    on_run: Callable[[str, int, int], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> Comparison:
+    """Run every strategy with every seed and write tables, statistics, figures and a page.
 
     Every run is an ordinary search in ``out/runs/STRATEGY-SEED``, so an interrupted comparison
-    continues where it stopped. With several objectives ``hypervolume.csv`` holds the hypervolume after
+    continues where it stopped. What is written: ``curves.csv``, ``summary.csv``, ``statistics.csv`` and ``tests.csv``
+    (see :mod:`gennas.report.statistics`), ``summary.md`` and ``summary.tex``, ``curves`` as PNG, SVG and PDF, and
+    ``report.html``. Where evaluations take time ``curves_seconds`` are curves over the seconds they took.
+
+    With several objectives ``hypervolume.csv`` holds the hypervolume after
     every evaluation that raised it: objectives run from 0, the worst feasible value, to 1, the best one,
     of the table, or of all runs together where there is no table; with a table it is divided by what
     the table's own Pareto front has.
 
+    A strategy that has options which suit the budget better than its defaults (:meth:`Strategy.for_budget`) gets
+    them where the user left them open and no run was begun with others.
+
     Args:
         config: the settings.
         on_run: called as ``on_run(strategy, seed, runs_done)`` when a run is finished.
-
-    Returns:
-        The summary, one row per strategy.
+        on_note: called before the first run with what a person should know of a strategy at this budget.
 
     Raises:
-        GennasError: bad settings; nothing is written then.
+        GennasError: bad settings; nothing is written then. Or no run found anything feasible.
     """
     import pandas as pd
+
+    from gennas.report import Comparison
+    from gennas.report.statistics import describe, significance
 
     jobs = list(_jobs(config))
     problem = _problem(jobs[0].common)
@@ -92,31 +123,113 @@ def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | Non
         if problem.optimum is None:
             raise ConfigError("--stop-at-optimum needs a table and a single objective.")
         jobs = [replace(job, search=replace(job.search, target=problem.optimum)) for job in jobs]
-    for name in dict.fromkeys(job.strategy for job in jobs):  # fail before the first run, not after an hour
-        make_strategy(*_named(name), problem, seed=0)
+    notes = _notes(jobs, problem)  # fails before the first run, not after an hour
     _claim(config)
+    for note in [note for found in notes.values() for note in found]:
+        if on_note is not None:
+            on_note(note)
     rows: list[tuple[Any, ...]] = []
     walls: dict[tuple[str, int], float] = {}
     fronts: dict[tuple[str, int], _Values] = {}
     for job, points, wall_s, values in _run_all(jobs, config.workers):
-        rows += [(job.strategy, job.seed, p.n_evals, p.objective, p.report) for p in points]
+        rows += [(job.strategy, job.seed, p.n_evals, p.objective, p.report, p.seconds) for p in points]
         walls[job.strategy, job.seed] = wall_s
         fronts[job.strategy, job.seed] = values
         if on_run is not None:
             on_run(job.strategy, job.seed, len(walls))
-    curves = pd.DataFrame(rows, columns=["strategy", "seed", "n_evals", "objective", "report"])
+    if not rows:
+        raise GennasError("No run found a feasible architecture; loosen the constraints or raise the budget.")
+    curves = pd.DataFrame(rows, columns=["strategy", "seed", "n_evals", "objective", "report", "seconds"])
     names = list(dict.fromkeys(job.strategy for job in jobs))
     curves["strategy"] = pd.Categorical(curves["strategy"], names)
     curves = curves.sort_values(["strategy", "seed", "n_evals"])
-    summary = summarize(curves, problem, walls)
+    summary, volumes = summarize(curves, problem, walls), None
     if len(problem.objectives.objectives) > 1:
         volumes = hypervolumes(fronts, problem)
-        volumes.sort_values(["strategy", "seed", "n_evals"]).to_csv(config.out / "hypervolume.csv", index=False)
         last = volumes.groupby(["strategy", "seed"])["hypervolume"].last().groupby("strategy")
+        volumes["strategy"] = pd.Categorical(volumes["strategy"], names)
+        volumes = volumes.sort_values(["strategy", "seed", "n_evals"])
         summary.insert(3, "hypervolume_mean", summary["strategy"].map(last.mean()))
         summary.insert(4, "hypervolume_std", summary["strategy"].map(last.std(ddof=1)).fillna(0.0))
-    _write(config, problem, curves, summary)
-    return summary
+    if any(notes.values()):
+        summary["note"] = [" ".join(notes[name]) for name in summary["strategy"]]
+    measures = _measures(curves, volumes, problem, config, names)
+    tests, metrics, space = significance(measures), problem.evaluator.metrics, problem.space.name
+    comparison = Comparison(
+        title=problem.source if problem.source.startswith(space) else f"{space} · {problem.source}",
+        objective=problem.objectives.primary,
+        budget=config.budget,
+        seeds=config.seeds,
+        summary=summary,
+        curves=curves,
+        statistics=describe(measures),
+        tests=tests,
+        findings=_findings(measures, tests, config.budget),
+        notes=[note for found in notes.values() for note in found],
+        optimum=problem.optimum,
+        report=problem.report or "",
+        report_direction=metrics[problem.report].direction if problem.report else "max",
+        volumes=volumes,
+        charged=problem.table is None and bool((curves["seconds"] > 0).all()),
+        config=config.to_dict(),
+        version=gennas.__version__,
+    )
+    figures = write(config.out, comparison)
+    return replace(comparison, tracked=track(config, jobs[0].search, comparison, figures))
+
+
+def _findings(measures: Sequence[Measure], tests: pd.DataFrame, budget: int) -> list[str]:
+    """What the tests say, a sentence or two for each measure."""
+    from gennas.report.statistics import sentence
+
+    found = []
+    for measure in measures:
+        if measure.name == "evaluations" and bool((measure.values > budget).all(axis=None)):
+            found.append(f"No run found the table's optimum within {budget} evaluations.")
+        elif text := sentence(measure, tests):
+            found.append(text)
+    return found
+
+
+def _notes(jobs: Sequence[_Job], problem: Problem) -> dict[str, list[str]]:
+    """What a person should know of each strategy at this budget."""
+    found: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.strategy not in found:
+            name, given = _named(job.strategy)
+            options = job.search.strategy_option
+            strategy = make_strategy(name, options, problem, seed=0)
+            told = (
+                scaling_note(job.strategy, given, options),
+                warm_up_note(job.strategy, strategy, job.search.budget),
+            )
+            found[job.strategy] = [text for text in told if text]
+    return found
+
+
+def _measures(
+    curves: pd.DataFrame, volumes: pd.DataFrame | None, problem: Problem, config: CompareConfig, names: Sequence[str]
+) -> list[Measure]:
+    """What every run ended with: the incumbent's objective, the hypervolume, the evaluations to the optimum."""
+    from gennas.report.statistics import Measure
+
+    def table(values: pd.Series[Any]) -> pd.DataFrame:
+        return values.unstack("strategy").reindex(index=range(config.seeds), columns=list(names))
+
+    goal = problem.objectives.primary
+    kinds = curves.astype({"strategy": str})
+    last = kinds.groupby(["strategy", "seed"])["objective"].last()
+    found = [Measure(goal.metric, table(last), goal.direction, f"Best {goal.metric}")]
+    if volumes is not None:
+        last = volumes.astype({"strategy": str}).groupby(["strategy", "seed"])["hypervolume"].last()
+        found.append(Measure("hypervolume", table(last), "max", "Hypervolume"))
+    if problem.optimum is not None:
+        reached = kinds[np.isclose(kinds["objective"], problem.optimum, rtol=0, atol=1e-12)]
+        spent = table(reached.groupby(["strategy", "seed"])["n_evals"].first())
+        miss = config.budget + 1
+        about = f"Evaluations to the optimum (a miss counts as {miss})"
+        found.append(Measure("evaluations", spent.fillna(miss).astype(float), "min", about))
+    return found
 
 
 def hypervolumes(fronts: Mapping[tuple[str, int], _Values], problem: Problem) -> pd.DataFrame:
@@ -140,12 +253,34 @@ def _jobs(config: CompareConfig) -> Iterator[_Job]:
     if not names or len(set(names)) != len(names):
         raise ConfigError(f"Expected one or more different strategies, got {config.strategies!r}.")
     common = {f.name: getattr(config, f.name) for f in fields(ProblemConfig)}
+    problem = ProblemConfig(**common)
+    tracking = tracking_of(config) | {"wandb_group": _group(config, problem)}
     for name in names:
-        strategy, options = _named(name)
-        for seed in range(config.seeds):
-            out = config.out / "runs" / f"{_slug(name)}-{seed}"
-            search = SearchConfig(**common, strategy=strategy, strategy_option=options, seed=seed, out=out)
-            yield _Job(name, seed, search, ProblemConfig(**common))
+        strategy, given = _named(name)
+        outs = [config.out / "runs" / f"{_slug(name)}-{seed}" for seed in range(config.seeds)]
+        options = options_for(strategy, given, config.budget, outs)
+        for seed, out in enumerate(outs):
+            search = SearchConfig(
+                **{**common, **tracking, "track": "none" if _is_tracked(out, config.budget) else config.track},
+                strategy=strategy, strategy_option=options, seed=seed, out=out,
+            )  # fmt: skip
+            yield _Job(name, seed, search, problem)
+
+
+def _group(config: CompareConfig, problem: ProblemConfig) -> str:
+    """The W&B group of the comparison's runs; more strategies and seeds join it."""
+    own = f"{config.out.name}-{problem.config_hash[:6]}"
+    return config.wandb_group or os.environ.get("WANDB_RUN_GROUP") or own
+
+
+def _is_tracked(out: Path, budget: int) -> bool:
+    """Whether W&B has been told of a finished run."""
+    try:
+        summary = json.loads((out / "summary.json").read_text())
+    except (OSError, ValueError):
+        return False
+    finished = summary["n_evals"] >= budget or summary["stopped"] in ("target", "exhausted", "limit")
+    return finished and any((out / "wandb").glob("*run-*"))
 
 
 def _named(text: str) -> tuple[str, Options]:
@@ -242,12 +377,3 @@ def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int
         row["wall_s"] = float(np.mean([wall for (name, _), wall in walls.items() if name == strategy]))
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def _write(config: CompareConfig, problem: Problem, curves: pd.DataFrame, summary: pd.DataFrame) -> None:
-    from gennas.report.search_curves import plot_comparison
-
-    curves.to_csv(config.out / "curves.csv", index=False)
-    summary.to_csv(config.out / "summary.csv", index=False)
-    goal, report = problem.objectives.primary, problem.report or ""
-    plot_comparison(curves, config.out / "curves.png", goal, problem.optimum, report)

@@ -33,7 +33,7 @@ from gennas.workbench.settings import (
     parse_options,
 )
 
-__all__ = ["CompareConfig", "ProblemConfig", "SearchConfig", "load_yaml", "parse_options"]
+__all__ = ["CompareConfig", "ProblemConfig", "SearchConfig", "TrackingSettings", "load_yaml", "parse_options"]
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,6 @@ class ExecutionSettings(Settings):
     """Seconds after which one trial is given up."""
     memory_limit_gb: Positive | None = None
     """Memory limit of each worker process."""
-    track: Literal["none", "wandb"] = "none"
-    """Experiment tracker; W&B works offline without an account."""
 
 
 def _read_statuses(value: object) -> object:
@@ -216,7 +214,25 @@ class ContinuationSettings(Settings):
 
 
 @dataclass(frozen=True)
-class SearchConfig(ContinuationSettings, ExecutionSettings, StrategySettings, ProblemConfig):
+class TrackingSettings(Settings):
+    """Where it can be followed."""
+
+    track: Literal["none", "wandb"] = "none"
+    """Experiment tracker; W&B works offline without an account."""
+    wandb_project: str | None = None
+    """W&B project (default: WANDB_PROJECT, else gennas)."""
+    wandb_entity: str | None = None
+    """W&B user or team (default: WANDB_ENTITY, else the account's own)."""
+    wandb_group: str | None = None
+    """W&B group (default: WANDB_RUN_GROUP, else runs that belong together)."""
+    wandb_tags: Texts = ()
+    """W&B tags (default: WANDB_TAGS, separated by commas)."""
+    wandb_notes: str | None = None
+    """W&B notes (default: WANDB_NOTES)."""
+
+
+@dataclass(frozen=True)
+class SearchConfig(TrackingSettings, ContinuationSettings, ExecutionSettings, StrategySettings, ProblemConfig):
     """Search a space: propose, evaluate, learn, until the budget is spent."""
 
 
@@ -227,7 +243,8 @@ class ComparisonSettings(Settings):
     strategies: Annotated[str, BeforeValidator(lambda v: ",".join(v) if isinstance(v, (list, tuple)) else v)] = (
         "random,local-search,regularized-evolution,generative"
     )
-    """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments: generative@shares={random: 1}."""
+    """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments: generative@shares={random: 1}. Where a
+    small budget suits other arguments than the defaults, these are taken and said."""
     seeds: Count = 10
     """Runs of each strategy, with seeds 0 to seeds - 1."""
     out: Path = Path("runs/compare")
@@ -239,8 +256,16 @@ class ComparisonSettings(Settings):
 
 
 @dataclass(frozen=True)
-class CompareConfig(ComparisonSettings, ProblemConfig):
-    """Compare several strategies at an equal budget, over many seeds."""
+class CompareConfig(TrackingSettings, ComparisonSettings, ProblemConfig):
+    """Compare several strategies at an equal budget, over many seeds.
+
+    The directory then holds:
+
+    - report.html, summary.csv, summary.md and summary.tex (booktabs)
+    - curves.csv, curves.png, curves.svg and curves.pdf
+    - statistics.csv: means, Student's 95 % intervals, mean ranks
+    - tests.csv: Friedman; Wilcoxon's signed-rank test of every pair, by Holm
+    """
 
     @property
     def strategy_names(self) -> list[str]:
@@ -265,5 +290,10 @@ _HOW = (
     "target",
     "time_limit_s",
     "track",
+    "wandb_entity",
+    "wandb_group",
+    "wandb_notes",
+    "wandb_project",
+    "wandb_tags",
     "workers",
 )

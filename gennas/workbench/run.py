@@ -21,10 +21,11 @@ from gennas.execution import Executor, ProcessExecutor, SerialExecutor, describe
 from gennas.runtime.files import write_atomically
 from gennas.search import Archive, Listener, Result, Search, Status, Trial, commonest_error, read_meta, trials_frame
 from gennas.spaces import Space, TaskSpec
-from gennas.tracking import NullTracker, RunInfo, SafeTracker, Tracker
-from gennas.workbench.config import SearchConfig, load_yaml
+from gennas.tracking import RunInfo
+from gennas.workbench.config import SearchConfig, TrackingSettings, load_yaml
 from gennas.workbench.problem import Problem, make_problem, make_strategy, space_from, task_name
 from gennas.workbench.save_generator import GeneratorSaver
+from gennas.workbench.track import make_tracker, overridden, place_of, resolved_values
 from gennas.workbench.trust import refuse_foreign_code, seal_settings
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class Run:
     problem: Problem
     result: Result
     directory: Path = field(default=Path())
+    tracked: str = ""
+    """Where its tracker left it, for a person."""
 
     @property
     def best(self) -> Trial:
@@ -146,7 +149,7 @@ def _make_executor(config: SearchConfig, evaluator: Evaluator) -> Executor:
 
 
 def _run_info(config: SearchConfig, problem: Problem) -> RunInfo:
-    values = config.to_dict()
+    values = resolved_values(config, problem)
     source = task_name(config.task) or config.table or "digits"
     strategy = str(values["strategy"])
     return RunInfo(
@@ -158,14 +161,6 @@ def _run_info(config: SearchConfig, problem: Problem) -> RunInfo:
         group=f"{problem.space.name}-{Path(source).name}-{strategy}",
         name=f"{strategy}-{config.seed}",
     )
-
-
-def _make_tracker(config: SearchConfig) -> Tracker:
-    if config.track == "none":
-        return NullTracker()
-    from gennas.tracking.wandb import WandbTracker
-
-    return SafeTracker(WandbTracker(project="gennas", run_dir=config.out))
 
 
 # ---------------------------------------------------------------------- running
@@ -229,7 +224,7 @@ def run_search(
     problem = problem or make_problem(config)
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     executor = _make_executor(config, problem.evaluator)
-    tracker = _make_tracker(config)
+    tracker = make_tracker(config, config.out)
     with _locked(config.out), _open_archive(config, problem) as archive:
         writer = _Writer(config, problem, archive, report)
         search = Search(
@@ -256,7 +251,7 @@ def run_search(
             run = Run(config, problem, search.run(), config.out)
             writer.write(run)
             tracker.finish(run.summary())
-            return run
+            return replace(run, tracked=place_of(tracker))
         except (KeyboardInterrupt, EvaluationError) as error:
             run = writer.so_far("interrupted" if isinstance(error, KeyboardInterrupt) else "failures")
             writer.write(run)
@@ -497,10 +492,17 @@ def read_run(directory: Path | str, trust: bool = False, **own: Any) -> tuple[Ru
     ), archive
 
 
-def replay_run(run: Run, archive: Archive) -> None:
-    """Tell W&B the whole story of a run, from its archive."""
-    from gennas.tracking import replay
-    from gennas.tracking.wandb import WandbTracker
+def replay_run(run: Run, archive: Archive, tracking: TrackingSettings | None = None) -> Run:
+    """Tell W&B the whole story of a run, from its archive; the run that comes back says where.
 
-    tracker = SafeTracker(WandbTracker(project="gennas", run_dir=run.directory))
+    Args:
+        run: a run, finished or not.
+        archive: its archive.
+        tracking: replaces what the run's own settings say of W&B.
+    """
+    from gennas.tracking import replay
+
+    settings = overridden(run.config, tracking or TrackingSettings())
+    tracker = make_tracker(replace(settings, track="wandb"), run.directory)
     replay(tracker, run.result.trials, archive.rounds(), _run_info(run.config, run.problem), run.summary())
+    return replace(run, tracked=place_of(tracker))

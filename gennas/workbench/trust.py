@@ -14,7 +14,10 @@ from gennas.runtime.seal import is_sealed, seal
 __all__ = ["code_names", "refuse_foreign_code", "seal_settings"]
 
 # Settings in which a colon does not lead to code.
-_PLAIN = ("objective", "constraint", "cheap", "report", "limit", "out", "enqueue", "ingest", "version")
+_PLAIN = (
+    "objective", "constraint", "cheap", "report", "limit", "out", "enqueue", "ingest", "version",
+    "wandb_project", "wandb_entity", "wandb_group", "wandb_tags", "wandb_notes",
+)  # fmt: skip
 
 
 def code_names(settings: Mapping[str, Any]) -> dict[str, str]:

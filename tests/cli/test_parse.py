@@ -69,6 +69,7 @@ def test_first_words_need_no_flags() -> None:
 
 
 GROUPS = ["space", "task", "evaluator", "goal", "training", "fidelity", "strategy", "execution", "continuation"]
+GROUPS += ["tracking"]
 
 
 def help_of(verb: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gennas.graph import Architecture
+from gennas.report.comparison import Comparison
 from gennas.report.data import RunData
+from gennas.report.statistics import Measure, describe, significance
 from gennas.search.objectives import Objective, Objectives
 from gennas.search.trial import Origin, Proposal, Status, Trial
 from gennas.spaces.nasbench201.space import NASBench201
@@ -87,5 +91,57 @@ def make_run() -> Callable[..., RunData]:
             "version": "1.2.3",
         }
         return RunData(**(values | changes))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def make_comparison() -> Callable[..., Comparison]:
+    """Three strategies, three seeds: the second and the third are equally good, and found 0.8 once."""
+
+    def make(
+        names: Sequence[str] = ("random", "x", "y"),
+        direction: Literal["max", "min"] = "max",
+        optimum_share: Sequence[float] = (0.0, 1 / 3, 1 / 3),
+        **changes: object,
+    ) -> Comparison:
+        last = [[0.5, 0.7, 0.75], [0.6, 0.75, 0.7], [0.7, 0.8, 0.8]]
+        spent = [[11.0, 11.0, 11.0], [11.0, 11.0, 11.0], [11.0, 5.0, 5.0]]
+        measures = [
+            Measure("val_acc", pd.DataFrame(last, columns=list(names)), direction),
+            Measure("evaluations", pd.DataFrame(spent, columns=list(names)), "min"),
+        ]
+        rows = [
+            (name, seed, n, value - 0.1 * (n == 1), value - 0.2, 0.5 * n)
+            for i, name in enumerate(names)
+            for seed, value in enumerate(row[i] for row in last)
+            for n in (1, 10)
+        ]
+        columns = ["strategy", "seed", "n_evals", "objective", "report", "seconds"]
+        values: dict[str, object] = {
+            "title": "space · table",
+            "objective": Objective("val_acc", direction),
+            "budget": 10,
+            "seeds": 3,
+            "summary": pd.DataFrame(
+                {
+                    "strategy": list(names),
+                    "report_mean": [0.4, 0.55, 0.55],
+                    "report_std": [0.1, 0.05, 0.05],
+                    "optimum_share": list(optimum_share),
+                    "wall_s": [1.0, 2.0, 3.0],
+                }
+            ),
+            "curves": pd.DataFrame(rows, columns=columns),
+            "statistics": describe(measures),
+            "tests": significance(measures),
+            "findings": ["found something"],
+            "notes": ["watch out"],
+            "optimum": 0.8,
+            "report": "test",
+            "config": {"budget": 10},
+            "version": "1.2.3",
+        }
+        return Comparison(**(values | changes))  # type: ignore[arg-type]
 
     return make

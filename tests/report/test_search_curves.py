@@ -10,7 +10,7 @@ import pytest
 from matplotlib.image import imread
 
 from gennas.errors import ConfigError
-from gennas.report.search_curves import mean_curve, plot_comparison
+from gennas.report.search_curves import Panel, mean_curve, plot_comparison, plot_panels
 from gennas.search.objectives import Objective
 
 CURVES = pd.DataFrame(
@@ -86,3 +86,34 @@ def test_missing_columns_are_named(tmp_path: Path) -> None:
         plot_comparison(CURVES.drop(columns="report"), tmp_path / "plot.png", Objective("val"))
     with pytest.raises(ConfigError, match="missing: all rows"):
         plot_comparison(CURVES[:0], tmp_path / "plot.png", Objective("val"))
+
+
+def test_curves_over_seconds_step_forward() -> None:
+    curves = CURVES.assign(seconds=[1.0, 8.0, 2.0, 3.0, 1.0, 4.0])
+    random = curves[curves.strategy == "random"]
+    mean, _ = mean_curve(random, "objective", np.array([0.5, 1.0, 2.0, 9.0]), "seconds")
+    assert np.isnan(mean[:2]).all() and mean[2:].tolist() == pytest.approx([0.4, 0.5])
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")])
+def test_every_format_and_the_same_file_again(tmp_path: Path, suffix: str, start: bytes) -> None:
+    curves, files = CURVES.assign(seconds=[1.0, 8.0, 2.0, 3.0, 1.0, 4.0]), []
+    for name in "ab":
+        file = tmp_path / f"{name}{suffix}"
+        plot_panels(curves, [Panel("objective", "best", "seconds"), Panel("report", "test")], file)
+        files.append(file.read_bytes())
+    assert files[0].startswith(start) and files[0] == files[1]
+
+
+def test_curves_of_version_0_1_0_have_no_seconds_and_are_drawn(tmp_path: Path) -> None:
+    assert "seconds" not in CURVES
+    plot_comparison(CURVES, tmp_path / "plot.pdf", Objective("val"))
+    assert (tmp_path / "plot.pdf").stat().st_size > 1000
+
+
+def test_long_names_stay_inside_the_image(tmp_path: Path) -> None:
+    long = "generative@shares={mutation: 0.25, random: 0.75}@warm_start=16@round_size=4"
+    curves = CURVES.assign(strategy=CURVES["strategy"].replace("generative", long), report=np.nan)
+    plot_comparison(curves, tmp_path / "plot.png", Objective("val"))
+    image = imread(tmp_path / "plot.png")[..., :3]
+    assert (image[:, -8:] > 0.99).all()  # nothing is cut off at the right edge

@@ -31,3 +31,9 @@ def info() -> RunInfo:
     config = {"space": "nasbench201", "llm": {"api_key": "sk-very-secret"}}
     objectives = Objectives((Objective("val"),))
     return RunInfo(config, "abc123", 7, objectives, SPACE.to_text, group="nasbench201-random", name="random-7")
+
+
+@pytest.fixture(autouse=True)
+def folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path_factory.mktemp(name)))

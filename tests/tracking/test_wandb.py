@@ -3,65 +3,28 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gennas.search.objectives import Objective, Objectives
 from gennas.search.trial import Trial
-from gennas.tracking.base import RunInfo, replay
-from gennas.tracking.wandb import WandbTracker, default_mode, run_id
+from gennas.tracking.base import NullTracker, RunInfo, SafeTracker, replay
+from gennas.tracking.wandb import WandbTracker, run_id
+from gennas.tracking.wandb_run import WandbOptions
 
 QUICK = {"x_disable_stats": True, "x_disable_meta": True, "disable_git": True}
 
 
-@pytest.fixture(autouse=True)
-def folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR"):
-        monkeypatch.setenv(name, str(tmp_path_factory.mktemp(name)))
+Reader = Callable[[Path], list[Any]]
 
 
-def records(run_dir: Path) -> list[Any]:
-    """Every record of the one offline run below ``run_dir``: W&B's file is a LevelDB log of protocol buffers.
-
-    After a header of 7 bytes come blocks of 32 KiB; a chunk is a checksum (4 bytes), a length (2), a
-    type (1: whole record, 2: first, 3: middle, 4: last part of one) and that many bytes.
-    """
-    from wandb.proto import wandb_internal_pb2
-
-    (file,) = run_dir.glob("wandb/offline-run-*/run-*.wandb")
-    content, at, pending, found = file.read_bytes(), 7, b"", []
-    while at + 7 <= len(content):
-        if 32768 - at % 32768 < 7:
-            at += 32768 - at % 32768
-        length, kind = int.from_bytes(content[at + 4 : at + 6], "little"), content[at + 6]
-        pending += content[at + 7 : at + 7 + length]
-        at += 7 + length
-        if kind in (1, 4):
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(pending)
-            found.append(record)
-            pending = b""
-    return found
-
-
-def complete_records(run_dir: Path) -> list[Any]:
-    """The records once the last one is there: W&B's service writes the file on its own."""
-    for _ in range(100):
-        found = records(run_dir)
-        if any(record.WhichOneof("record_type") == "exit" for record in found):
-            return found
-        time.sleep(0.1)
-    raise AssertionError("W&B did not finish its file within 10 s")
-
-
-def history(found: list[Any]) -> list[dict[str, Any]]:
-    rows = [record.history for record in found if record.WhichOneof("record_type") == "history"]
-    return [{(i.key or "/".join(i.nested_key)): json.loads(i.value_json) for i in row.item} for row in rows]
-
-
-def test_an_offline_run_holds_the_whole_search(tmp_path: Path, trials: list[Trial], info: RunInfo) -> None:
+def test_an_offline_run_holds_the_whole_search(
+    tmp_path: Path, trials: list[Trial], info: RunInfo, offline_records: Reader, history: Reader
+) -> None:
     checkpoint = tmp_path / "generator" / "round-001"
     checkpoint.mkdir(parents=True)
     (checkpoint / "config.json").write_text("{}")
@@ -69,13 +32,19 @@ def test_an_offline_run_holds_the_whole_search(tmp_path: Path, trials: list[Tria
     rounds = [{"n_evals": 2, "round": 0, "validity": 0.75}]
     replay(tracker, trials, rounds, info, {"n_evals": 5, "llm": {"api_key": "sk-very-secret"}})
 
-    found = complete_records(tmp_path)
+    found = offline_records(tmp_path)
     run = next(record.run for record in found if record.WhichOneof("record_type") == "run")
     assert (run.run_id, run.run_group, run.job_type) == (run_id(info), "nasbench201-random", "search")
     assert (run.display_name, run.project) == ("random-7", "gennas-tests")
 
     metrics = [record.metric for record in found if record.WhichOneof("record_type") == "metric"]
     assert any(metric.glob_name == "*" and metric.step_metric == "n_evals" for metric in metrics)
+    named = {metric.name: metric for metric in metrics}
+    for name in ("trial/val", "incumbent/val"):
+        assert named[name].summary.max and not named[name].summary.min and named[name].step_metric == "n_evals"
+    assert named["n_evals"].options.hidden and named["round/n_evals"].options.hidden
+    assert tracker.place.startswith("W&B, offline: ") and "\nUpload: wandb sync " in tracker.place
+    assert Path(tracker.place.split("wandb sync ")[1]).is_dir()
 
     rows = history(found)
     trial_rows = [row for row in rows if "trial/ok" in row]
@@ -130,28 +99,29 @@ def test_the_id_depends_on_configuration_and_seed_alone(info: RunInfo) -> None:
     assert len(run_id(info)) == 16
 
 
-@pytest.fixture
-def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    return tmp_path / "netrc"
+def test_objectives_that_fall_are_best_when_least(
+    tmp_path: Path, trials: list[Trial], info: RunInfo, offline_records: Reader
+) -> None:
+    goals = Objectives((Objective("val", "max"), Objective("test", "min")))
+    replay(WandbTracker("gennas-tests", tmp_path, "offline", QUICK), trials, [], replace(info, objectives=goals), {})
+    metrics = {r.metric.name: r.metric for r in offline_records(tmp_path) if r.WhichOneof("record_type") == "metric"}
+    assert metrics["trial/test"].summary.min and not metrics["trial/test"].summary.max
 
 
-def test_without_an_account_runs_are_offline(no_account: Path) -> None:
-    assert default_mode() == "offline"
-    no_account.write_text("machine example.org login user password x\n")
-    assert default_mode() == "offline"
-    no_account.write_text("not a netrc file")
-    assert default_mode() == "offline"
+def test_the_run_goes_where_the_options_say(
+    tmp_path: Path, trials: list[Trial], info: RunInfo, offline_records: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_PROJECT", "theirs")
+    monkeypatch.setenv("WANDB_RUN_GROUP", "their-group")
+    options = WandbOptions("mine", "team", tags=("a", "b"), notes="why")
+    replay(WandbTracker(options, tmp_path, "offline", QUICK), trials, [], info, {})
+    run = next(r.run for r in offline_records(tmp_path) if r.WhichOneof("record_type") == "run")
+    assert (run.project, run.entity, run.run_group, run.notes) == ("mine", "team", "their-group", "why")
+    assert list(run.tags) == ["a", "b"]
 
 
-def test_an_account_or_a_wish_decides_the_mode(no_account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    no_account.write_text("machine api.wandb.ai login user password x\n")
-    no_account.chmod(0o600)
-    assert default_mode() == "online"
-    no_account.unlink()
-    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
-    assert default_mode() == "online"
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert default_mode() == "disabled"
+def test_a_safe_tracker_knows_the_place(tmp_path: Path, trials: list[Trial], info: RunInfo) -> None:
+    safe = SafeTracker(WandbTracker("gennas-tests", tmp_path, "offline", QUICK))
+    assert safe.place == ""
+    replay(safe, trials, [], info, {})
+    assert "wandb sync" in safe.place and SafeTracker(NullTracker()).place == ""

@@ -210,3 +210,23 @@ def test_gcn_on_cora_is_near_the_published_accuracy(shared_data):
     torch.manual_seed(0)
     result = Trainer(task, replace(task.config, epochs=80)).fit(GCN(1433, 7))
     assert result.test_accuracy > 0.78  # published: 81.5 %
+
+
+def test_every_epoch_is_told_those_of_a_state_first(tmp_path):
+    told = []
+    recipe = replace(QUICK, epochs=2, schedule="constant", warmup=0.0)
+    trainer = Trainer(DIGITS, recipe)
+    result = trainer.fit(network(), seed=1, save_to=tmp_path, on_epoch=lambda n, values: told.append((n, values)))
+    assert [n for n, _ in told] == [1, 2]
+    assert [values["train_loss"] for _, values in told] == list(result.train_loss)
+    assert set(told[0][1]) == {"train_loss", "val_loss", "val_accuracy"}
+    again = []
+    more = trainer.fit(
+        network(),
+        Fidelity(epochs=3),
+        seed=1,
+        resume_from=tmp_path,
+        on_epoch=lambda n, values: again.append((n, values)),
+    )
+    assert again[:2] == told and [n for n, _ in again] == [1, 2, 3]
+    assert again[2][1]["val_accuracy"] == more.val_accuracy[2]

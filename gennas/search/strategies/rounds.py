@@ -66,6 +66,11 @@ class Rounds(Strategy):
         """What the warm start lacks; trials of others count, so that a search that starts from them needs none."""
         return self.warm_start - max(self._asked_warm, len(self._trials))
 
+    @property
+    def initial_evaluations(self) -> int:
+        """The warm start."""
+        return self.warm_start
+
     def ask(self, n: int) -> list[Proposal]:
         """The warm start's architectures, then this round's proposals."""
         missing = self._missing

@@ -80,6 +80,11 @@ class NSGA2(Strategy):
         """What the first generation lacks; trials of others count."""
         return 0 if self._members else self.population_size - max(self._started, len(self._children))
 
+    @property
+    def initial_evaluations(self) -> int:
+        """The first population."""
+        return self.population_size
+
     def ask(self, n: int) -> list[Proposal]:
         """Random members until the population is full, then children."""
         if self._missing > 0 or not any(t.ok for t in self._members):

@@ -21,6 +21,8 @@ from gennas.spaces.base import Space
 
 __all__ = ["RegularizedEvolution"]
 
+DEFAULT_POPULATION = 50
+
 
 @STRATEGIES.register("regularized-evolution")
 class RegularizedEvolution(Strategy):
@@ -47,7 +49,7 @@ class RegularizedEvolution(Strategy):
         objectives: Objectives,
         seed: int = 0,
         *,
-        population_size: int = 50,
+        population_size: int = DEFAULT_POPULATION,
         sample_size: int = 10,
     ) -> None:
         super().__init__(space, objectives, seed)
@@ -66,6 +68,16 @@ class RegularizedEvolution(Strategy):
     def _missing(self) -> int:
         """What the first population lacks; trials of others count."""
         return self.population_size - max(self._started, len(self._population))
+
+    @property
+    def initial_evaluations(self) -> int:
+        """The first population."""
+        return self.population_size
+
+    @classmethod
+    def for_budget(cls, budget: int) -> dict[str, Any]:
+        """A population of a quarter of the budget, where the default one would be more than half of it."""
+        return {"population_size": max(2, budget // 4)} if budget < 2 * DEFAULT_POPULATION else {}
 
     def ask(self, n: int) -> list[Proposal]:
         """Random members until the population is full, then children of tournament winners."""

@@ -23,6 +23,11 @@ class RandomSearch(Strategy):
         """Proposals do not depend on outcomes, so batches may be large."""
         return 32
 
+    @property
+    def initial_evaluations(self) -> int:
+        """None: it never learns."""
+        return 0
+
     def ask(self, n: int) -> list[Proposal]:
         """Up to ``n`` architectures not proposed before."""
         return [Proposal(arch, Origin("random")) for arch in self._random_unseen(n)]
