@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import warnings
@@ -11,6 +10,7 @@ from typing import TextIO
 
 import gennas
 from gennas.registry import user_files
+from gennas.runtime.quiet import hush
 
 __all__ = ["quieten"]
 
@@ -32,7 +32,7 @@ def quieten() -> None:
         return
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    logging.getLogger().addHandler(logging.NullHandler())  # else Python prints what no handler takes
+    hush()
     warnings.showwarning = _show
 
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from gennas.errors import ConfigError
 from gennas.graph import Architecture
 
-__all__ = ["CheapEvaluator", "CheckedEvaluator", "FULL_FIDELITY", "Direction", "Evaluator", "Fidelity", "Metric"]
+__all__ = [
+    "CheapEvaluator",
+    "CheckedEvaluator",
+    "FULL_FIDELITY",
+    "Direction",
+    "Evaluator",
+    "Fidelity",
+    "Measured",
+    "Metric",
+]
 
 Direction = Literal["max", "min"]
 
@@ -65,6 +74,24 @@ class Fidelity:
 FULL_FIDELITY = Fidelity()
 
 
+class Measured(dict[str, float]):
+    """Values of metrics, with what was measured after every epoch on the way to them.
+
+    Args:
+        values: of the metrics.
+        curves: by name, one value for each epoch.
+
+    Example:
+        >>> found = Measured({"val_accuracy": 0.9}, {"val_loss": [0.7, 0.3]})
+        >>> found["val_accuracy"], found.curves["val_loss"]
+        (0.9, [0.7, 0.3])
+    """
+
+    def __init__(self, values: Mapping[str, float], curves: Mapping[str, Sequence[float]]) -> None:
+        super().__init__(values)
+        self.curves = {name: list(curve) for name, curve in curves.items()}
+
+
 @runtime_checkable
 class Evaluator(Protocol):
     """Scores one architecture.
@@ -84,7 +111,7 @@ class Evaluator(Protocol):
     protocol: str
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
-        """Return the value of every metric.
+        """Return the value of every metric; as :class:`Measured` with learning curves, where there are some.
 
         Raises:
             EvaluationError: the architecture cannot be scored.

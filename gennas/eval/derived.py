@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from gennas.errors import ConfigError, UnknownNameError
-from gennas.eval.base import CheckedEvaluator, Evaluator, Fidelity, Metric
+from gennas.eval.base import CheckedEvaluator, Evaluator, Fidelity, Measured, Metric
 from gennas.graph import Architecture
 
 __all__ = ["DerivedEvaluator", "WeightedSum", "read_goal"]
@@ -97,8 +97,8 @@ class DerivedEvaluator:
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
         """Evaluate, and add the sums."""
-        values = dict(self.base.evaluate(arch, fidelity, seed))
-        return values | {s.name: float(s(values)) for s in self.sums}
+        values = self.base.evaluate(arch, fidelity, seed)
+        return Measured({**values, **{s.name: float(s(values)) for s in self.sums}}, getattr(values, "curves", {}))
 
     def check(self, arch: Architecture, fidelity: Fidelity) -> None:
         """As ``base`` does, where it does."""

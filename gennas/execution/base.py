@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gennas.eval.base import Evaluator
 from gennas.search.trial import Proposal, Status, Trial
@@ -21,10 +21,12 @@ def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
     """
     start = time.perf_counter()
     metrics: Mapping[str, float] = {}
+    curves: Mapping[str, Sequence[float]] = {}
     status: Status = "ok"
     error = ""
     try:
-        metrics = {k: float(v) for k, v in evaluator.evaluate(proposal.arch, proposal.fidelity, proposal.seed).items()}
+        found = evaluator.evaluate(proposal.arch, proposal.fidelity, proposal.seed)
+        metrics, curves = {k: float(v) for k, v in found.items()}, getattr(found, "curves", {})
         bad = [name for name in evaluator.metrics if not math.isfinite(metrics.get(name, math.nan))]
         if bad:
             status, error = "failed", f"no finite value for {', '.join(bad)}"
@@ -33,7 +35,7 @@ def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
     except Exception as caught:
         status, error = "failed", describe(caught)
     cost = {"seconds": time.perf_counter() - start}
-    return Trial(proposal, status, metrics if status == "ok" else {}, cost, error)
+    return Trial(proposal, status, metrics if status == "ok" else {}, cost, error, curves)
 
 
 def describe(error: BaseException) -> str:

@@ -18,6 +18,7 @@ from gennas.eval.base import Evaluator
 from gennas.execution.base import run_trial
 from gennas.execution.parent import end_group, exit_with
 from gennas.registry import import_user_files, user_files
+from gennas.runtime.quiet import hush_if_asked
 from gennas.search.trial import Proposal, Status, Trial
 
 __all__ = ["ProcessExecutor"]
@@ -169,6 +170,7 @@ def _packed(evaluator: Evaluator) -> _Parcel:
 def _work(connection: Connection, parcel: _Parcel, memory_limit_gb: float | None, driver: int) -> None:
     """Body of a worker: answer proposals until the driver goes away."""
     exit_with(driver)
+    hush_if_asked()
     import_user_files(parcel[0])
     evaluator = pickle.loads(parcel[1])  # the driver's own
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle

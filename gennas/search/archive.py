@@ -41,6 +41,7 @@ CREATE TABLE IF NOT EXISTS snapshot (
 """
 _LATER_TABLES = """
 CREATE TABLE IF NOT EXISTS asked (id INTEGER PRIMARY KEY, told INTEGER NOT NULL, proposal TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS curves (id INTEGER PRIMARY KEY, record TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS attempts (
     id INTEGER NOT NULL, text TEXT NOT NULL, status TEXT NOT NULL, cost TEXT NOT NULL, error TEXT NOT NULL);
 """
@@ -194,6 +195,9 @@ class Archive:
             if not self._db.in_transaction:
                 self._db.execute("BEGIN")
             self._db.execute("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            if trial.curves:
+                curves = json.dumps({name: list(values) for name, values in trial.curves.items()})
+                self._db.execute("INSERT OR REPLACE INTO curves VALUES (?, ?)", (p.id, curves))
 
     def add_many(self, trials: Sequence[Trial]) -> None:
         """Store trials inside of :meth:`together`."""
@@ -208,6 +212,7 @@ class Archive:
                 "INSERT INTO attempts SELECT id, text, status, cost, error FROM trials WHERE id = ?", marks
             )
             self._db.executemany("DELETE FROM trials WHERE id = ?", marks)
+            self._db.executemany("DELETE FROM curves WHERE id = ?", marks)
 
     def replace(self, trial: Trial) -> None:
         """Store the outcome of a trial that was evaluated again, durably; the former one joins the attempts."""
@@ -239,10 +244,11 @@ class Archive:
                 "SELECT id, decisions, origin, fidelity, seed, status, metrics, cost, error FROM trials "
                 f"ORDER BY {order}"
             ).fetchall()
+            records = dict(self._db.execute("SELECT id, record FROM curves").fetchall())
         try:
             D = np.array([json.loads(r[1]) for r in rows], dtype=np.int16).reshape(-1, self.space.schema.num_decisions)
             archs = Population.from_decisions(self.space.schema, D)
-            return [_read_trial(row, archs, i) for i, row in enumerate(rows)]
+            return [_read_trial(row, archs, i, json.loads(records.get(row[0], "{}"))) for i, row in enumerate(rows)]
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise ArchiveError(f"{self.path}: a stored trial cannot be read ({error}); restore the file.") from error
 
@@ -392,7 +398,7 @@ def _read_origin(o: Mapping[str, Any]) -> Origin:
     return Origin(o["source"], tuple(o["parents"]), o["round"], o.get("details", {}))
 
 
-def _read_trial(row: tuple[Any, ...], archs: Population, i: int) -> Trial:
+def _read_trial(row: tuple[Any, ...], archs: Population, i: int, curves: Mapping[str, list[float]]) -> Trial:
     number, _, origin, fidelity, seed, status, metrics, cost, error = row
     proposal = Proposal(archs[i], _read_origin(json.loads(origin)), Fidelity(**json.loads(fidelity)), number, seed)
-    return Trial(proposal, cast(Status, status), json.loads(metrics), json.loads(cost), error)
+    return Trial(proposal, cast(Status, status), json.loads(metrics), json.loads(cost), error, curves)

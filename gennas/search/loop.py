@@ -313,9 +313,9 @@ class Search:
                 self._save_snapshot()
 
     def _visible(self, trial: Trial) -> Trial:
-        """The trial without metrics that are merely reported."""
+        """The trial without metrics that are merely reported, and without curves."""
         names = self.objectives.metric_names
-        return replace(trial, metrics={n: v for n, v in trial.metrics.items() if n in names})
+        return replace(trial, metrics={n: v for n, v in trial.metrics.items() if n in names}, curves={})
 
     def _save_snapshot(self) -> None:
         if self._told == self._snapshot_at:

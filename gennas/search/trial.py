@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -57,6 +57,7 @@ class Trial:
         metrics: measured values; empty unless ``ok``.
         cost: seconds (and later joules, tokens) spent, by name.
         error: one line saying what went wrong.
+        curves: what was measured after every epoch of a training, by name.
     """
 
     proposal: Proposal
@@ -64,6 +65,7 @@ class Trial:
     metrics: Mapping[str, float] = field(default_factory=dict)
     cost: Mapping[str, float] = field(default_factory=dict)
     error: str = ""
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def arch(self) -> Architecture:

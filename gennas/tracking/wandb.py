@@ -119,10 +119,27 @@ class WandbTracker:
         last: dict[str, Any] = {"archive": wandb.Table(columns=[*ARCHIVE_COLUMNS, *metrics], data=rows)}
         if self._incumbent is not None:
             last["best/drawing"] = self._drawing(self._incumbent)
+        last |= self._learning_curves()
         self._run.log({"n_evals": len(rows), **last})
         self._log_artifacts()
         self._run.summary.update(redacted(summary))
         self._run.finish()
+
+    def _learning_curves(self) -> dict[str, Any]:
+        """A table of all epochs, and a chart of each curve over them; nothing where no trial has one."""
+        import wandb
+
+        names = list(dict.fromkeys(name for trial, _ in self._rows for name in trial.curves))
+        if not names:
+            return {}
+        rows = [
+            [n_evals, epoch, *(trial.curves[name][epoch - 1] if name in trial.curves else None for name in names)]
+            for trial, n_evals in self._rows
+            for epoch in range(1, 1 + min((len(curve) for curve in trial.curves.values()), default=0))
+        ]
+        table = wandb.Table(columns=["n_evals", "epoch", *names], data=rows)
+        charts = {f"curves/{n}": wandb.plot.line(table, "epoch", n, stroke="n_evals", title=n) for n in names}
+        return {"learning_curves": table, **charts}
 
     def _row(self, trial: Trial, n_evals: int, metrics: list[str]) -> list[Any]:
         origin, arch = trial.proposal.origin, trial.arch

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from gennas.errors import ConfigError, EvaluationError
-from gennas.eval.base import Fidelity, Metric
+from gennas.eval.base import Fidelity, Measured, Metric
 from gennas.eval.complexity import count_flops
 from gennas.eval.hardware import EnergyMeter, measure_latency, resolve_device
 from gennas.graph import Architecture
@@ -186,7 +186,8 @@ class TrainEvaluator:
                 threads=self.latency_threads,
             )
             values |= {"latency_ms": latency.median_ms, "latency_iqr_ms": latency.iqr_ms}
-        return module, {**values, **self._measured(module, fidelity, seed)}
+        curves = {name: getattr(result, name) for name in ("val_accuracy", "val_loss", "train_loss")}
+        return module, Measured({**values, **self._measured(module, fidelity, seed)}, curves)
 
     def _measured(self, module: nn.Module, fidelity: Fidelity, seed: int) -> dict[str, float]:
         """Calibration and robustness, where they are asked for."""

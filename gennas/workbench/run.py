@@ -439,6 +439,7 @@ def run_data(run: Run, archive: Archive) -> RunData:
         objectives=run.problem.objectives,
         report_metric=run.problem.report,
         rounds=archive.rounds(),
+        curves={t.proposal.id: t.curves for t in run.result.trials if t.curves},
         optimum=run.problem.optimum,
         texts=run.problem.space.to_text,
         wall_s=run.result.wall_s,
