@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gennas.workbench.run import read_config
+from gennas.workbench.directory import read_config
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "tutorial.py"
 

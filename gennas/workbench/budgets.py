@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gennas.search import STRATEGIES, Strategy
-from gennas.workbench.run import kept_settings
+from gennas.workbench.directory import kept_settings
 from gennas.workbench.settings import Options
 
 __all__ = ["options_for", "scaling_note", "warm_up_note"]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from gennas.errors import ConfigError, UnknownNameError
 from gennas.graph import Architecture
 from gennas.spaces import Space
+from gennas.workbench.directory import kept_settings, read_config
 from gennas.workbench.evaluators import task_from
 from gennas.workbench.problem import load_architecture, space_from, task_name
-from gennas.workbench.run import kept_settings, read_config
 from gennas.workbench.settings import SpaceSettings, TrustSettings
 
 if TYPE_CHECKING:

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import yaml
 
 import gennas
-from gennas.errors import ArchiveError, ConfigError, EvaluationError, GennasError
+from gennas.errors import ConfigError, EvaluationError, GennasError
 from gennas.eval.base import CheckedEvaluator, Evaluator, Metric
 from gennas.eval.tables import read_rows
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor, describe
 from gennas.runtime.files import write_atomically
-from gennas.search import Archive, Listener, Result, Search, Status, Trial, commonest_error, read_meta, trials_frame
+from gennas.search import Archive, Listener, Result, Search, Status, Trial, commonest_error, trials_frame
 from gennas.spaces import Space, TaskSpec
 from gennas.tracking import RunInfo
-from gennas.workbench.config import SearchConfig, TrackingSettings, load_yaml
+from gennas.workbench.config import SearchConfig, TrackingSettings
+from gennas.workbench.directory import locked, open_archive, read_config
 from gennas.workbench.problem import Problem, make_problem, make_strategy, space_from, task_name
 from gennas.workbench.save_generator import GeneratorSaver
 from gennas.workbench.track import make_tracker, overridden, place_of, resolved_values
-from gennas.workbench.trust import refuse_foreign_code, seal_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,9 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Run",
-    "kept_settings",
     "open_run",
-    "read_config",
     "read_run",
     "replay_run",
     "run_data",
@@ -225,7 +221,7 @@ def run_search(
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     executor = _make_executor(config, problem.evaluator)
     tracker = make_tracker(config, config.out)
-    with _locked(config.out), _open_archive(config, problem) as archive:
+    with locked(config.out), open_archive(config, problem) as archive:
         writer = _Writer(config, problem, archive, report)
         search = Search(
             strategy,
@@ -259,23 +255,6 @@ def run_search(
             raise
         finally:
             executor.close()
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Keep other processes from running the search of this directory; the lock ends with the process that holds it."""
-    from filelock import FileLock, Timeout
-
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise ConfigError(
-            f"{directory}: another process is running this search. Wait for it, or use another --out."
-        ) from error
-    except OSError as error:
-        raise ConfigError(f"Cannot write to the run directory {directory}: {error.strerror}.") from error
 
 
 def _try_one(problem: Problem, config: SearchConfig) -> None:
@@ -353,80 +332,6 @@ class _Writer:
             from gennas.report import write_report
 
             write_report(run_data(run, self._archive), run.directory / "report.html")
-
-
-@contextmanager
-def _open_archive(config: SearchConfig, problem: Problem) -> Iterator[Archive]:
-    """Create the run directory or reopen it; refuse another configuration's."""
-    found = kept_settings(config.out)
-    if found is not None:
-        config.refuse_other(SearchConfig.from_dict(found[0]), config.out, "configuration")
-    archive = Archive(config.out / "archive.sqlite", problem.space)
-    try:
-        schema = problem.space.schema.fingerprint
-        archive.claim(f"{problem.space.name} {schema} {problem.evaluator.protocol} {problem.fidelity}")
-        metrics = json.dumps({name: asdict(m) for name, m in problem.evaluator.metrics.items()})
-        values = config.to_dict()
-        written = json.dumps(values, default=str)
-        with archive.together():
-            archive.set_meta("metrics", metrics)
-            archive.set_meta("config", written)
-            archive.set_meta("seal", seal_settings(written, values))
-        content = yaml.safe_dump({**values, "version": gennas.__version__}, sort_keys=False)
-        _write_changed(config.out / "config.yaml", content)
-        yield archive
-    finally:
-        archive.close()
-
-
-def _write_changed(path: Path, content: str) -> None:
-    if not path.exists() or path.read_bytes() != content.encode():
-        write_atomically(path, content)
-
-
-def kept_settings(directory: Path) -> tuple[dict[str, Any], str, str | None] | None:
-    """Settings of a run as they are kept, with their text and its seal; None where there are none.
-
-    The archive's own copy decides; ``config.yaml`` beside it is for people, and for runs of version 0.1.0.
-    """
-    archive, file = directory / "archive.sqlite", directory / "config.yaml"
-    written, digest = read_meta(archive, "config", "seal") if archive.exists() else (None, None)
-    if written is None:
-        if not file.exists():
-            return None
-        values = load_yaml(file)
-        values.pop("version", None)
-        return values, "", None
-    try:
-        values = json.loads(written)
-    except ValueError as error:
-        raise ArchiveError(f"{archive}: the settings in it cannot be read ({error}).") from error
-    if not isinstance(values, dict):
-        raise ArchiveError(f"{archive}: expected a mapping of settings in it, got {type(values).__name__}.")
-    return values, written, digest
-
-
-def read_config(directory: Path, trust: bool = False, **own: Any) -> SearchConfig:
-    """The settings of a run, with ``directory`` as its place.
-
-    Args:
-        directory: of the run.
-        trust: run code that the settings name although somebody else wrote them.
-        **own: settings in place of the run's, where they are not None.
-
-    Raises:
-        ConfigError: the folder is not a run directory, its settings cannot be read, or they name code outside of gennas
-            and were written by somebody else.
-    """
-    found = kept_settings(directory)
-    if found is None:
-        raise ConfigError(f"{directory}: expected the --out of a search, which holds config.yaml and archive.sqlite.")
-    values, written, digest = found
-    config = SearchConfig.from_dict({**values, "out": directory})
-    given = {name: value for name, value in own.items() if value is not None}
-    if not trust:
-        refuse_foreign_code(SearchConfig.from_dict(values).to_dict(), directory, written, digest, tuple(given))
-    return replace(config, **given)
 
 
 def run_data(run: Run, archive: Archive) -> RunData:

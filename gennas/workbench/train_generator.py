@@ -21,8 +21,9 @@ from gennas.graph import Population
 from gennas.registry import reconfigured
 from gennas.search import Objective
 from gennas.spaces import Space
+from gennas.workbench.directory import kept_settings
 from gennas.workbench.problem import space_from, task_name
-from gennas.workbench.run import kept_settings, read_run
+from gennas.workbench.run import read_run
 from gennas.workbench.settings import (
     NO_OPTIONS,
     Count,

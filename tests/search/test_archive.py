@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from gennas.errors import ArchiveError
-from gennas.search import Archive
+from gennas.search import Archive, read_meta
 from gennas.spaces import NASBench201
 from gennas.testing import ArchiveContract, example_trials
 
@@ -81,3 +82,56 @@ def test_export(tmp_path: Path, ending: str) -> None:
     assert frame["acc"].tolist()[::2] == pytest.approx([0.0, 0.2])
     with pytest.raises(ArchiveError, match=r"\.csv"):
         archive.export(tmp_path / "out.xls")
+
+
+def test_learning_curves_are_kept_and_go_with_their_trial(tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "a.sqlite", SPACE)
+    with_curves, plain = example_trials(SPACE, 2)
+    with_curves = replace(with_curves, curves={"val_accuracy": [0.1, 0.5], "val_loss": [2.0, 1.0]})
+    archive.add(with_curves)
+    archive.add(plain)
+    archive.commit()
+    assert archive.trials() == [with_curves, plain]
+    archive.replace(replace(with_curves, curves={}))
+    assert archive.trials()[0].curves == {} and archive.attempts()[0].id == 0
+
+
+def test_reading_changes_nothing_and_an_archive_of_0_1_0_has_no_later_tables(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    archive = Archive(path, SPACE)
+    archive.add(example_trials(SPACE, 1)[0])
+    for table in ("asked", "attempts", "curves"):
+        archive._db.execute("COMMIT") if archive._db.in_transaction else None
+        archive._db.execute(f"DROP TABLE {table}")
+    archive.close()
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert list(before) == ["a.sqlite"]  # no log beside it
+    reader = Archive(path, SPACE, read_only=True)
+    assert len(reader.trials()) == 1 and reader.attempts() == reader.asked() == []
+    with pytest.raises(ArchiveError, match="readonly"):
+        reader.set_meta("a", "b")
+    reader.close()
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    assert read_meta(path, "format", "nothing") == ["1", None]
+
+
+def test_arrivals_keep_their_order_whatever_the_clock_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = Archive(tmp_path / "a.sqlite", SPACE)
+    clock = iter([100.0, 50.0, 50.0])
+    monkeypatch.setattr("gennas.search.archive.time.time", lambda: next(clock))
+    trials = example_trials(SPACE, 3)
+    for i in (2, 0, 1):
+        archive.add(trials[i])
+    assert [t.proposal.id for t in archive.trials(by_arrival=True)] == [2, 0, 1]
+
+
+@pytest.mark.parametrize(("local", "mode"), [(True, "wal"), (False, "truncate")])
+def test_the_log_is_written_ahead_only_where_memory_is_shared(
+    local: bool, mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gennas.search.archive.shares_memory", lambda path: local)
+    archive = Archive(tmp_path / "a.sqlite", SPACE)
+    assert archive._db.execute("PRAGMA journal_mode").fetchone()[0] == mode
+    archive.add(example_trials(SPACE, 1)[0])
+    archive.close()
+    assert len(Archive(tmp_path / "a.sqlite", SPACE)) == 1

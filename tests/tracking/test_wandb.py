@@ -125,3 +125,15 @@ def test_a_safe_tracker_knows_the_place(tmp_path: Path, trials: list[Trial], inf
     assert safe.place == ""
     replay(safe, trials, [], info, {})
     assert "wandb sync" in safe.place and SafeTracker(NullTracker()).place == ""
+
+
+def test_learning_curves_go_up_as_a_table_and_charts(
+    tmp_path: Path, trials: list[Trial], info: RunInfo, history: Reader, offline_records: Reader
+) -> None:
+    curved = [replace(trials[0], curves={"val_loss": [2.0, 1.0], "val_accuracy": [0.1, 0.6]}), *trials[1:3]]
+    replay(WandbTracker("gennas-tests", tmp_path, "offline", QUICK), curved, [], info, {})
+    (file,) = tmp_path.glob("wandb/offline-run-*/files/media/table/learning_curves*.json")
+    assert json.loads(file.read_text()) == {
+        "columns": ["n_evals", "epoch", "val_loss", "val_accuracy"],
+        "data": [[1, 1, 2.0, 0.1], [1, 2, 1.0, 0.6]],
+    } | {k: v for k, v in json.loads(file.read_text()).items() if k not in ("columns", "data")}

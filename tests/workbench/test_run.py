@@ -17,9 +17,11 @@ from gennas.errors import ArchiveError, ConfigError, GennasError, UnknownNameErr
 from gennas.search import Archive, Trial
 from gennas.search.strategies import LocalSearch, RandomSearch
 from gennas.spaces import MacroChain, NASBench201, TaskSpec
+from gennas.training import Task
 from gennas.workbench.config import SearchConfig
+from gennas.workbench.directory import read_config
 from gennas.workbench.problem import make_problem
-from gennas.workbench.run import Run, read_config, read_run, run_data, run_search
+from gennas.workbench.run import Run, read_run, run_data, run_search, search
 
 Maker = Callable[..., Run]
 
@@ -368,3 +370,14 @@ def test_a_space_as_an_object_is_found_by_its_class(make_run: Maker, chains: Mac
     again, archive = read_run(tmp_path / "given")
     archive.close()
     assert again.problem.space.schema.fingerprint == chains.schema.fingerprint != NASBench201().schema.fingerprint
+
+
+def test_a_search_by_training_keeps_learning_curves(blobs: Task, chains: MacroChain, tmp_path: Path) -> None:
+    settings = {"space": chains, "task": blobs, "strategy": "random", "budget": 2, "epochs": 3}
+    run = search(**settings, objective="val_accuracy - 1e-9 * params", executor="serial", out=tmp_path / "run")
+    again, archive = read_run(tmp_path / "run")
+    for trial in again.result.trials:
+        assert set(trial.curves) == {"val_accuracy", "val_loss", "train_loss"}
+        assert len(trial.curves["val_loss"]) == 3 and trial.curves["train_loss"][-1] == trial.metrics["train_loss"]
+    assert run_data(again, archive).curves == {t.proposal.id: t.curves for t in run.result.trials}
+    archive.close()

@@ -17,7 +17,8 @@ from gennas.cli.main import main
 from gennas.errors import ConfigError, EvaluationError
 from gennas.search import Archive
 from gennas.spaces import MacroChain
-from gennas.workbench.run import Run, _Writer, read_config, read_run, search
+from gennas.workbench.directory import read_config
+from gennas.workbench.run import Run, _Writer, read_run, search
 
 Maker = Callable[..., Run]
 

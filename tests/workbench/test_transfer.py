@@ -17,8 +17,8 @@ from gennas.eval.base import Fidelity
 from gennas.spaces import make_space
 from gennas.workbench.chosen import best_text
 from gennas.workbench.config import parse_options
+from gennas.workbench.directory import read_config
 from gennas.workbench.problem import space_from
-from gennas.workbench.run import read_config
 from gennas.workbench.transfer import TransferTable, transfer
 
 OPTIONS = ("max_depth=2", "min_depth=1", "widths=[4]", "kernels=[3]")

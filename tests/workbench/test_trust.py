@@ -16,7 +16,8 @@ from gennas.cli.main import main
 from gennas.errors import ConfigError
 from gennas.runtime.seal import _key
 from gennas.search import Archive
-from gennas.workbench.run import Run, read_config, read_run
+from gennas.workbench.directory import read_config
+from gennas.workbench.run import Run, read_run
 from gennas.workbench.trust import code_names
 
 Maker = Callable[..., Run]
