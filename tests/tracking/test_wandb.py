@@ -133,7 +133,6 @@ def test_learning_curves_go_up_as_a_table_and_charts(
     curved = [replace(trials[0], curves={"val_loss": [2.0, 1.0], "val_accuracy": [0.1, 0.6]}), *trials[1:3]]
     replay(WandbTracker("gennas-tests", tmp_path, "offline", QUICK), curved, [], info, {})
     (file,) = tmp_path.glob("wandb/offline-run-*/files/media/table/learning_curves*.json")
-    assert json.loads(file.read_text()) == {
-        "columns": ["n_evals", "epoch", "val_loss", "val_accuracy"],
-        "data": [[1, 1, 2.0, 0.1], [1, 2, 1.0, 0.6]],
-    } | {k: v for k, v in json.loads(file.read_text()).items() if k not in ("columns", "data")}
+    content = json.loads(file.read_text())
+    assert content["columns"] == ["n_evals", "epoch", "val_loss", "val_accuracy"]
+    assert content["data"] == [[1, 1, 2.0, 0.1], [1, 2, 1.0, 0.6]]
