@@ -179,10 +179,7 @@ def _work(connection: Connection, parcel: _Parcel, memory_limit_gb: float | None
 
         limit = int(memory_limit_gb * 2**30)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    connection.send(_Ready())
-    while True:
-        try:
-            proposal = connection.recv()
-        except EOFError:
-            return
-        connection.send(run_trial(evaluator, proposal))
+    with suppress(EOFError, ConnectionError):  # the driver is gone, or has enough
+        connection.send(_Ready())
+        while True:
+            connection.send(run_trial(evaluator, connection.recv()))
