@@ -128,7 +128,11 @@ def _tiles(run: RunData) -> list[tuple[str, str, str]]:
             (run.report_metric or "", _number(best.metrics[run.report_metric or ""]), "not seen by the search")
         )
     found = run.incumbents[-1][0] if run.incumbents else 0
-    tiles.append(("evaluations", f"{len(run.trials):,}", f"best found at {found:,}" if found else "none feasible"))
+    charged = sum(t.charged for t in run.trials)
+    note = f"best found at {found:,}" if found else "none feasible"
+    if given := len(run.trials) - charged:
+        note = f"and {given:,} that were given, numbered with them; {note}"
+    tiles.append(("evaluations", f"{charged:,}", note))
     tiles.append(("wall time", _duration(run.wall_s), f"{_duration(run.costs().get('seconds', 0.0))} evaluating"))
     return tiles
 

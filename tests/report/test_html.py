@@ -45,6 +45,15 @@ def test_report_shows_the_headline_the_drawings_and_the_tables(make_run: MakeRun
     assert '<th scope="row">joules</th><td class="n">30</td>' in page
 
 
+def test_given_measurements_are_no_evaluations(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    first = run.trials[0]
+    origin = replace(first.proposal.origin, source="given")
+    given = replace(first, proposal=replace(first.proposal, origin=origin))
+    page = without_scripts(written(make_run(trials=[given, *run.trials[1:]]), tmp_path))
+    assert re.search(r"evaluations</dt><dd class=\"value\">5</dd><dd class=\"hint\">and 1 that were given", page)
+
+
 def payload_of(html: str) -> dict[str, Any]:
     """What the page's script works with."""
     found = re.search(r'id="payload">([^<]+)<', html)
