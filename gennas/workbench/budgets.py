@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gennas.search import STRATEGIES, Strategy
-from gennas.workbench.directory import kept_settings
+from gennas.workbench.directory import kept_settings, read_config
 from gennas.workbench.settings import Options
+from gennas.workbench.trust import code_names
 
 __all__ = ["options_for", "scaling_note", "warm_up_note"]
 
@@ -38,10 +39,16 @@ def options_for(strategy: str, given: Mapping[str, Any], budget: int, runs: Sequ
         given: the user's options.
         budget: evaluations of each run.
         runs: directories of the runs, begun or not.
+
+    Raises:
+        ConfigError: somebody else began one with options that name code.
     """
-    for found in filter(None, map(kept_settings, runs)):
-        begun = Options.of(found[0].get("strategy_option"))
-        if all(begun.get(name) == value for name, value in given.items()):
+    for run in runs:
+        found = kept_settings(run)
+        begun = Options.of(None if found is None else found[0].get("strategy_option"))
+        if found is not None and all(begun.get(name) == value for name, value in given.items()):
+            if code_names({"option": begun}).keys() - code_names({"option": given}).keys():
+                read_config(run)  # refuses what is not one's own
             return begun
     factory: Any = STRATEGIES.get(strategy)
     suited = factory.for_budget(budget) if isinstance(factory, type) and issubclass(factory, Strategy) else {}

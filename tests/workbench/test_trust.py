@@ -132,6 +132,18 @@ def test_continuing_in_a_foreign_directory_executes_nothing(
     assert not (tmp_path / "mark").exists()
 
 
+def test_a_foreign_comparison_lends_no_options_that_are_code(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    (tmp_path / "evil.py").write_text(EVIL.format(mark=str(tmp_path / "mark")))
+    run = tmp_path / "c" / "runs" / "generative-0"
+    run.mkdir(parents=True)
+    options = {"shares": {f"{tmp_path / 'evil.py'}:Space": 1.0}}
+    settings = {"space": "nasbench-graph", "task": "cora", "strategy": "generative", "strategy_option": options}
+    (run / "config.yaml").write_text(yaml.safe_dump(settings))
+    words = ["compare", "--strategies", "generative", "--seeds", "1", "--budget", "12", "--out", str(tmp_path / "c")]
+    assert main([*words, "--space", "nasbench-graph", "--task", "cora"]) == 2
+    assert "Nothing of it was run" in capsys.readouterr().err and not (tmp_path / "mark").exists()
+
+
 def test_a_generator_of_somebody_else_brings_no_code(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     words = ["--unlabelled", "20", "--pretrain-steps", "1", "--out", str(tmp_path / "g")]
     assert main(["train-generator", "--space", "nasbench201", *words]) == 0
