@@ -10,14 +10,19 @@ from collections.abc import Mapping, Sequence
 from gennas.eval.base import Evaluator
 from gennas.search.trial import Proposal, Status, Trial
 
-__all__ = ["describe", "run_trial"]
+__all__ = ["TimeLimit", "describe", "run_trial"]
+
+
+class TimeLimit(BaseException):
+    """Raised inside a trial whose time is over; no ``Exception``, so that a user's code does not swallow it."""
 
 
 def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
     """Evaluate one proposal; whatever goes wrong ends this trial only.
 
-    A raised error, running out of memory, a missing metric or one that is not finite give status
-    ``failed`` with a one-line reason. ``KeyboardInterrupt`` passes through.
+    A raised error (``sys.exit`` too), running out of memory, an answer that is no mapping, a missing metric or
+    one that is not finite give status ``failed`` with a one-line reason. ``KeyboardInterrupt`` passes through, and the
+    end of the time limit.
     """
     start = time.perf_counter()
     metrics: Mapping[str, float] = {}
@@ -26,13 +31,15 @@ def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
     error = ""
     try:
         found = evaluator.evaluate(proposal.arch, proposal.fidelity, proposal.seed)
-        metrics, curves = {k: float(v) for k, v in found.items()}, getattr(found, "curves", {})
+        metrics, curves = _values_of(found)
         bad = [name for name in evaluator.metrics if not math.isfinite(metrics.get(name, math.nan))]
         if bad:
             status, error = "failed", f"no finite value for {', '.join(bad)}"
     except MemoryError as caught:
-        status, error = "failed", f"out of memory: {caught}"
-    except Exception as caught:
+        status, error = "failed", f"out of memory: {_text_of(caught)}"
+    except (KeyboardInterrupt, TimeLimit):
+        raise
+    except BaseException as caught:
         status, error = "failed", describe(caught)
     cost = {"seconds": time.perf_counter() - start}
     return Trial(proposal, status, metrics if status == "ok" else {}, cost, error, curves)
@@ -42,5 +49,25 @@ def describe(error: BaseException) -> str:
     """One line: the error's type and text, and where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f" (at {frames[-1].name}, line {frames[-1].lineno})" if frames else ""
-    text = " ".join(str(error).split())[:500]
-    return f"{type(error).__name__}: {text}{where}"
+    return f"{type(error).__name__}: {_text_of(error)}{where}"
+
+
+def _text_of(error: BaseException) -> str:
+    """The error's own words in one line that can be stored: at most 500 letters, none of them half a character."""
+    try:
+        text = str(error)
+    except BaseException as worse:
+        text = f"(its text cannot be had: {type(worse).__name__})"
+    return " ".join(text.split())[:500].encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\0")
+
+
+def _values_of(found: object) -> tuple[dict[str, float], dict[str, list[float]]]:
+    """Metrics and curves as plain values.
+
+    Raises:
+        TypeError: the evaluator returned something else.
+    """
+    if not isinstance(found, Mapping) or not all(isinstance(name, str) for name in found):
+        raise TypeError(f"expected a mapping of metrics by name, got {type(found).__name__}")
+    curves = getattr(found, "curves", {})
+    return {k: float(v) for k, v in found.items()}, {k: [float(x) for x in curve] for k, curve in curves.items()}

@@ -10,14 +10,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 from gennas.eval.base import Evaluator
-from gennas.execution.base import run_trial
+from gennas.execution.base import TimeLimit, run_trial
 from gennas.search.trial import Proposal, Trial
 
 __all__ = ["SerialExecutor"]
-
-
-class _TimeLimit(BaseException):
-    """Raised by the alarm inside a trial; a BaseException so that user code does not swallow it."""
 
 
 class SerialExecutor:
@@ -48,7 +44,7 @@ class SerialExecutor:
         try:
             with _alarm(self.time_limit):
                 return run_trial(self.evaluator, proposal)
-        except _TimeLimit:
+        except TimeLimit:
             error = f"exceeded the time limit of {self.time_limit:g} s"
             return Trial(proposal, "timeout", {}, {"seconds": self.time_limit}, error)
 
@@ -64,7 +60,7 @@ def _alarm(seconds: float) -> Iterator[None]:
         return
 
     def raise_limit(signum: int, frame: FrameType | None) -> None:
-        raise _TimeLimit
+        raise TimeLimit
 
     previous = signal.signal(signal.SIGALRM, raise_limit)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gennas.errors import EvaluationError
 from gennas.eval.base import FULL_FIDELITY, Fidelity, Metric
-from gennas.execution.base import describe, run_trial
+from gennas.execution.base import TimeLimit, describe, run_trial
 from gennas.graph import Architecture
+from gennas.search import Archive
 from gennas.search.trial import Origin, Proposal
 from gennas.spaces import NASBench201
 
@@ -83,3 +86,48 @@ def test_an_interrupt_passes_through() -> None:
 
 def test_long_texts_are_cut_and_errors_that_were_never_raised_have_no_place() -> None:
     assert describe(ValueError("x" * 999)) == "ValueError: " + "x" * 500
+
+
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+class Custom(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("bad \ud800 end"), "RuntimeError: bad \\ud800 end"),
+        (RuntimeError("a\0b"), "RuntimeError: a\\0b"),
+        (RuntimeError("x" * 10**6), "RuntimeError: " + "x" * 500),
+        (MemoryError("\udfff"), "out of memory: \\udfff"),
+        (MuteError(), "MuteError: (its text cannot be had: ValueError)"),
+        (SystemExit(3), "SystemExit: 3"),
+        (Custom("own"), "Custom: own"),
+        (RecursionError("deep"), "RecursionError: deep"),
+    ],
+)
+def test_any_error_is_one_storable_line(error: BaseException, said: str, tmp_path: Path) -> None:
+    trial = run_trial(Calls(raises(error)), PROPOSAL)
+    assert trial.status == "failed" and trial.error.startswith(said) and len(trial.error) < 600
+    archive = Archive(tmp_path / "a.sqlite", NASBench201())
+    archive.add(replace(trial, proposal=replace(PROPOSAL, id=0)))
+    archive.close()
+    assert Archive(tmp_path / "a.sqlite", NASBench201()).trials()[0].error == trial.error
+
+
+@pytest.mark.parametrize("passed", [KeyboardInterrupt(), TimeLimit()])
+def test_interruptions_pass_through(passed: BaseException) -> None:
+    with pytest.raises(type(passed)):
+        run_trial(Calls(raises(passed)), PROPOSAL)
+
+
+@pytest.mark.parametrize("found", [None, 0.5, [("a", 1.0)], {1: 2.0}, {"a": "x", "b": 1.0}, {"a": None, "b": 1.0}])
+def test_an_answer_that_is_no_mapping_of_numbers_fails(found: object) -> None:
+    trial = run_trial(Calls(lambda *_: found), PROPOSAL)  # type: ignore[arg-type,return-value]
+    assert trial.status == "failed" and trial.error.startswith(
+        ("TypeError: expected a mapping of metrics", "ValueError", "TypeError: float")
+    )
