@@ -308,6 +308,8 @@ def import_object(path: str) -> Any:
         ConfigError: the module, the file or the attribute does not exist.
     """
     module_name, _, attribute = path.rpartition(":")
+    if path.startswith("object:"):  # how records name what had no import path
+        raise ConfigError(f"{path!r} stands for an object, which cannot be made again from its name.")
     try:
         is_file = module_name.endswith(".py")
         module = _module_from_file(Path(module_name)) if is_file else _module_from_here(module_name)

@@ -19,6 +19,9 @@ _PLAIN = (
     "wandb_project", "wandb_entity", "wandb_group", "wandb_tags", "wandb_notes",
 )  # fmt: skip
 
+# Settings that may say that they were given as an object; nothing is imported for these.
+_PARTS = ("space", "task", "evaluator", "strategy")
+
 
 def code_names(settings: Mapping[str, Any]) -> dict[str, str]:
     """Texts of the settings that may be imported as code, by the setting that holds them.
@@ -32,9 +35,9 @@ def code_names(settings: Mapping[str, Any]) -> dict[str, str]:
     return {
         text: name
         for name, value in settings.items()
-        if name not in _PLAIN
+        if name not in _PLAIN and not (name in _PARTS and str(value).startswith("object:"))
         for text in _texts(value)
-        if ":" in text and not text.startswith("object:")
+        if ":" in text
     }
 
 
@@ -81,7 +84,7 @@ def refuse_foreign_code(
     Raises:
         ConfigError: they do, and were written by somebody else, or have changed since.
     """
-    names = {text: setting for text, setting in code_names(settings).items() if setting not in own}
+    names = code_names({name: value for name, value in settings.items() if name not in own})
     if not names or (digest and is_sealed(_sealed_text(written, settings), digest)):
         return
     listed = ", ".join(f"{setting}: {text}" for text, setting in names.items())

@@ -223,6 +223,30 @@ def test_the_key_is_readable_by_its_user_only_and_stays_the_same(
     assert main(["report", "other"]) == 0 and file.read_bytes() == before and len(before) == 32
 
 
+@pytest.mark.parametrize("setting", ["space", "strategy", "evaluator", "task", "proxy", "table"])
+@pytest.mark.parametrize("text", ["object:{name}", "object:odd.py:{name}", ",object:odd.py:{name}"])
+def test_names_that_look_like_those_of_objects_lead_to_no_code(
+    setting: str, text: str, evil: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    value = text.format(name="Space")
+    run = evil({setting: value} | ({"table": None} if setting == "proxy" else {}), "archive")
+    for name in ("object.py", "object:odd.py", ",object:odd.py"):
+        shutil.copy(run / "evil.py", run / name)
+    for verb in (["report", "."], ["report", ".", "--track", "wandb"], ["train", "--from", ".", "--epochs", "1"]):
+        assert main(verb) in (0, 2)
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_part_of_ones_own_does_not_vouch_for_the_same_name_elsewhere(
+    evil: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run = evil({"space": "{file}:Space", "task": "{file}:Space"}, "archive")
+    for verb in (["report", str(run)], ["train", "--from", str(run), "--epochs", "1"]):
+        assert main([*verb, "--task", "digits"]) == 2
+    assert "Nothing of it was run" in capsys.readouterr().err
+    assert not (tmp_path / "mark").exists()
+
+
 def test_what_counts_as_code() -> None:
     settings = {"objective": ["val_accuracy:max"], "space": "object:Tiny", "strategy_option": {"a": {"b:c": 1}}}
     assert code_names({**settings, "out": "C:/x", "table": "a.csv"}) == {"b:c": "strategy_option"}
