@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from gennas.cli.parse import Verb, parse
 from gennas.errors import EvaluationError, GennasError, UnknownNameError
@@ -88,13 +90,23 @@ def command() -> int:
     from gennas.cli.quiet import quieten
 
     quieten()
+    signal.signal(signal.SIGTERM, _terminate)
     return main()
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which schedulers of clusters send: it ends like Ctrl-C."""
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one does not wait
+    raise _Terminated
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    0; 1 when nothing could be evaluated; 2 for bad input; 130 when interrupted.
+    0; 1 when nothing could be evaluated; 2 for bad input; 130 when interrupted, 143 by SIGTERM.
     """
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help"):
@@ -116,9 +128,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GennasError as error:
         print(f"gennas: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         print(f"\nInterrupted; every finished trial is kept. Continue with:\n  gennas {_quoted(args)}", file=sys.stderr)
-        return 130
+        return 143 if isinstance(interruption, _Terminated) else 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

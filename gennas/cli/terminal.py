@@ -52,6 +52,10 @@ def format_value(value: float) -> str:
     return f"{value:.5g}"
 
 
+def _counted(n: int) -> str:
+    return f"{n:,} evaluation{'' if n == 1 else 's'}"
+
+
 class _Rate(ProgressColumn):
     """Evaluations per second, of those that were evaluated now."""
 
@@ -108,7 +112,8 @@ class SearchDisplay:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._progress.stop()
+        if self.console.is_terminal:
+            self._progress.stop()
 
     def begin(self, problem: Problem) -> None:
         """Say what is searched, and start the bar."""
@@ -128,8 +133,11 @@ class SearchDisplay:
         """From here on trials are evaluated; those before were in the archive."""
         self._is_live = True
         self._times.append(time.monotonic())
-        if n_evals:
-            self.console.print(f"Continuing after {n_evals} evaluations.", highlight=False)
+        if n_evals >= self.config.budget:
+            said = f"The budget of {_counted(self.config.budget)} is spent: {n_evals} were made before."
+            self.console.print(said, highlight=False)
+        elif n_evals:
+            self.console.print(f"Continuing after {_counted(n_evals)}.", highlight=False)
 
     @property
     def rate(self) -> float:
@@ -194,7 +202,7 @@ def print_run(run: Run, console: Console | None = None) -> None:
         console.print(run.why_none, style="yellow", markup=False, highlight=False)
     failed = sum(not t.ok for t in run.result.trials)
     optimum = run.problem.optimum
-    parts = [f"{run.result.n_evals} evaluations in {run.result.wall_s:.1f} s"]
+    parts = [f"{_counted(run.result.n_evals)} in {run.result.wall_s:.1f} s"]
     if given := len(run.result.trials) - run.result.n_evals:
         parts.append(f"{given} given")
     if failed:

@@ -85,7 +85,7 @@ def pareto_chart(run: RunData) -> Figure | None:
         _cloud(run, feasible, x_metric, "feasible", {"color": PALETTE[4], "size": 6, "opacity": 0.55}),
         {
             **_cloud(run, front(run), x_metric, "not dominated", best),
-            "mode": "lines+markers",
+            "mode": "lines+markers" if len(run.objectives.objectives) < 3 else "markers",
             "line": {"color": PALETTE[5], "width": 1.5, "dash": "dot"},
         },
     ]

@@ -9,11 +9,12 @@ from typing import Any
 
 from gennas.graph import Architecture
 from gennas.search.objectives import Objectives
-from gennas.search.trial import Trial
+from gennas.search.trial import ENQUEUED, GIVEN, INGESTED, Trial
 
 __all__ = ["WARM_START", "RunData", "SourceSummary"]
 
 WARM_START = "warm start"
+OF_A_PERSON = (ENQUEUED, INGESTED, GIVEN)
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,19 @@ class RunData:
 
     def source(self, number: int) -> str:
         """The source of the trial with this number, from 1, or :data:`WARM_START`."""
-        return WARM_START if number <= self.num_warm else self.trials[number - 1].proposal.origin.source
+        source = self.trials[number - 1].proposal.origin.source
+        return WARM_START if number <= self.num_warm and source not in OF_A_PERSON else source
 
     @cached_property
     def guided(self) -> list[int]:
         """Numbers of the improvements after the warm start."""
-        return [n for n, _ in self.incumbents if n > self.num_warm]
+        return [n for n, t in self.incumbents if n > self.num_warm and t.proposal.origin.source not in OF_A_PERSON]
 
     def credits(self) -> list[SourceSummary]:
         """What every source of proposals brought: the warm start, then the most frequent first.
 
-        The warm start has a row of its own and no share: whatever comes first improves on nothing.
+        The warm start has a row of its own and no share: whatever comes first improves on nothing. Neither have a
+        person's own points, enqueued, ingested or given.
         """
         by_source: dict[str, list[Trial]] = {}
         for number, trial in enumerate(self.trials, 1):
@@ -132,7 +135,7 @@ class RunData:
         for source, trials in by_source.items():
             best = self.objectives.best(trials)
             gained = improvements.count(source)
-            share = None if source == WARM_START else gained / max(1, len(self.guided))
+            share = None if source in (WARM_START, *OF_A_PERSON) else gained / max(1, len(self.guided))
             value = None if best is None else self.value(best)
             rows.append(SourceSummary(source, len(trials), sum(t.ok for t in trials), value, gained, share))
         return sorted(rows, key=lambda row: (row.share is not None, -row.count, row.source))

@@ -4,7 +4,7 @@ from gennas.search.archive import Archive, Attempt, read_meta
 from gennas.search.frame import trials_frame
 from gennas.search.loop import Listener, Result, Search
 from gennas.search.objectives import Constraint, Objective, Objectives
-from gennas.search.progress import commonest_error
+from gennas.search.progress import commonest_error, failures
 from gennas.search.strategies import STRATEGIES, Strategy
 from gennas.search.trial import Origin, Proposal, Status, Trial
 
@@ -24,6 +24,7 @@ __all__ = [
     "Strategy",
     "Trial",
     "commonest_error",
+    "failures",
     "read_meta",
     "trials_frame",
 ]

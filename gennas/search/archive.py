@@ -19,7 +19,7 @@ from gennas.graph import Population
 from gennas.runtime.files import shares_memory
 from gennas.search.frame import trials_frame
 from gennas.search.packing import pack_state, unpack_state
-from gennas.search.trial import Origin, Proposal, Status, Trial
+from gennas.search.trial import GIVEN, Origin, Proposal, Status, Trial
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ class Archive:
             self._db = _opened_to_read(Path(path)) if read_only else self._opened()
             if read_only and not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone():
                 self._db.executescript(_LATER_TABLES.replace("CREATE TABLE", "CREATE TEMP TABLE"))  # of version 0.1.0
+            _refuse_other_objects(self._db, self.path)
             found = self.meta("format")
             if found is None and not read_only:
                 self.set_meta("format", _FORMAT)
@@ -232,6 +233,15 @@ class Archive:
         with self._translated():
             return int(self._db.execute("SELECT COUNT(*) FROM trials").fetchone()[0])
 
+    @property
+    def num_charged(self) -> int:
+        """How many of the trials count towards a budget."""
+        return sum(json.loads(origin)["source"] != GIVEN for origin in self._column("origin"))
+
+    def _column(self, name: str) -> list[Any]:
+        with self._translated():
+            return [row[0] for row in self._db.execute(f"SELECT {name} FROM trials").fetchall()]
+
     def trials(self, by_arrival: bool = False) -> list[Trial]:
         """All trials in the order of their proposals, or in the order in which they finished.
 
@@ -359,6 +369,17 @@ class Archive:
                 raise ArchiveError(f"Expected a path ending in .csv, .jsonl or .parquet, got {other or 'no ending'!r}.")
 
 
+def _refuse_other_objects(db: sqlite3.Connection, path: Path | str) -> None:
+    """Views, triggers and virtual tables are no part of an archive, and would compute while it is read."""
+    found = db.execute(
+        "SELECT name FROM sqlite_master WHERE type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL%'"
+    ).fetchone()
+    if found is not None:
+        raise ArchiveError(
+            f"{path}: expected the tables of an archive, got {found[0]!r}, which computes; do not trust it."
+        )
+
+
 def read_meta(path: Path, *names: str) -> list[str | None]:
     """What an archive remembers under ``names``, without a space and without changing the file.
 
@@ -367,6 +388,7 @@ def read_meta(path: Path, *names: str) -> list[str | None]:
     """
     try:
         with closing(_opened_to_read(path)) as db:
+            _refuse_other_objects(db, path)
             found = dict(db.execute("SELECT name, value FROM meta").fetchall())
     except sqlite3.Error as error:
         raise ArchiveError(

@@ -13,7 +13,7 @@ import numpy as np
 from gennas.search.objectives import Objectives
 from gennas.search.trial import Trial
 
-__all__ = ["Listener", "Progress", "StartListener", "commonest_error"]
+__all__ = ["Listener", "Progress", "StartListener", "commonest_error", "failures"]
 
 
 class Listener(Protocol):
@@ -112,6 +112,18 @@ class Progress:
         if self.n_evals >= self.budget:
             return "budget"
         return "limit" if any(self._spent.get(name, 0.0) >= limit for name, limit in self.limits.items()) else ""
+
+
+def failures(n: int, alike: int, whose: str = "All") -> str:
+    """The beginning of a sentence about ``n`` failed trials, ``alike`` of which give the reason that follows.
+
+    Example:
+        >>> failures(20, 20), failures(1, 1), failures(20, 3, "The last")
+        ('All 20 trials failed with', 'The only trial failed with', 'The last 20 trials failed, 3 of them with')
+    """
+    if n == 1 and whose == "All":
+        return "The only trial failed with"
+    return f"{whose} {n} trials failed" + (" with" if alike == n else f", {alike} of them with")
 
 
 def commonest_error(trials: Sequence[Trial]) -> tuple[str, int]:

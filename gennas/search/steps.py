@@ -15,7 +15,7 @@ from gennas.eval.base import Fidelity
 from gennas.graph import Architecture
 from gennas.search.archive import Archive
 from gennas.search.objectives import Objectives
-from gennas.search.progress import Listener, Progress, commonest_error
+from gennas.search.progress import Listener, Progress, commonest_error, failures
 from gennas.search.strategy import Strategy
 from gennas.search.trial import Proposal, Status, Trial
 
@@ -113,8 +113,8 @@ class Steps:
         error, count = commonest_error(failed)
         every = "All" if len(failed) == len(self._progress) else "The last"
         raise EvaluationError(
-            f"{every} {len(failed)} trials failed, {count} of them with: {error}. Mend the cause and run the same "
-            "command again: these trials are then evaluated again."
+            f"{failures(len(failed), count, every)}: {error}. Mend the cause and run the same command again: these "
+            "trials are then evaluated again."
         )
 
     def _tell(self, trials: Sequence[Trial], whole: bool = True, replayed: bool = False) -> None:

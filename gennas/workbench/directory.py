@@ -51,6 +51,7 @@ def open_archive(config: SearchConfig, problem: Problem) -> Iterator[Archive]:
         archive.claim(f"{problem.space.name} {schema} {problem.evaluator.protocol} {problem.fidelity}")
         metrics = json.dumps({name: asdict(m) for name, m in problem.evaluator.metrics.items()})
         values = config.to_dict()
+        values["budget"] = max(config.budget, archive.num_charged)  # what was spent is no less for a smaller one
         written = json.dumps(values, default=str)
         with archive.together():
             archive.set_meta("metrics", metrics)

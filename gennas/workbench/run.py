@@ -16,8 +16,9 @@ from gennas.errors import ConfigError, EvaluationError, GennasError
 from gennas.eval.base import CheckedEvaluator, Evaluator, Metric
 from gennas.eval.tables import read_rows
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor, describe
+from gennas.graph import Architecture
 from gennas.runtime.files import write_atomically
-from gennas.search import Archive, Listener, Result, Search, Status, Trial, commonest_error, trials_frame
+from gennas.search import Archive, Listener, Result, Search, Status, Trial, commonest_error, failures, trials_frame
 from gennas.spaces import Space, TaskSpec
 from gennas.tracking import RunInfo
 from gennas.workbench.config import SearchConfig, TrackingSettings
@@ -80,8 +81,7 @@ class Run:
             return ""
         if not any(t.ok for t in trials):
             error, count = commonest_error(trials)
-            failed = f"All {len(trials)} trials failed, {count} of them with: {error}"
-            return failed if trials else "There is no trial yet."
+            return f"{failures(len(trials), count)}: {error}" if trials else "There is no trial yet."
         return "No trial was feasible: loosen the constraints or raise the budget."
 
     def build(self, spec: TaskSpec) -> nn.Module:
@@ -221,6 +221,7 @@ def run_search(
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     executor = _make_executor(config, problem.evaluator)
     tracker = make_tracker(config, config.out)
+    known = _read_known(config, problem)
     with locked(config.out), open_archive(config, problem) as archive:
         writer = _Writer(config, problem, archive, report)
         search = Search(
@@ -237,7 +238,7 @@ def run_search(
             limits=problem.limits,
             retry=cast(tuple[Status, ...], config.retry),
         )
-        _add_known(search, config, problem)
+        known.add_to(search, charged=config.ingest_as == "charged")
         if on_problem is not None:
             on_problem(problem)
         try:
@@ -272,23 +273,58 @@ def _try_one(problem: Problem, config: SearchConfig) -> None:
         ) from error
 
 
-def _add_known(search: Search, config: SearchConfig, problem: Problem) -> None:
-    """Enqueue and ingest what the settings name."""
-    if config.ingest is not None:
-        needed = problem.objectives.metric_names
-        archs, columns = read_rows(config.ingest, problem.space, needed, list(problem.evaluator.metrics))
-        rows = [{name: float(values[i]) for name, values in columns.items()} for i in range(len(archs))]
-        for name, values in columns.items():
-            low, high = problem.evaluator.metrics[name].bounds
-            wrong = np.flatnonzero((values < low) | (values > high))
-            if len(wrong):
-                raise ConfigError(
-                    f"{config.ingest}: expected {name} between {low:g} and {high:g}, got {values[wrong[0]]:g} in row "
-                    f"{wrong[0] + 1}. Is it in another unit?"
-                )
-        search.ingest(zip(archs, rows, strict=True), charged=config.ingest_as == "charged")
-    if config.enqueue is not None:
-        search.enqueue(read_rows(config.enqueue, problem.space)[0])
+@dataclass(frozen=True)
+class _Known:
+    """What a person knows: architectures to be evaluated first, and measured ones."""
+
+    enqueued: Sequence[Architecture] = ()
+    measured: Sequence[tuple[Architecture, Mapping[str, float]]] = ()
+
+    def add_to(self, search: Search, charged: bool) -> None:
+        search.ingest(self.measured, charged)
+        search.enqueue(self.enqueued)
+
+
+def _read_known(config: SearchConfig, problem: Problem) -> _Known:
+    """Read the files of ``--enqueue`` and ``--ingest``.
+
+    Raises:
+        ConfigError: values that cannot be, or that contradict each other.
+        TableError: a file that cannot be read.
+    """
+    enqueued = () if config.enqueue is None else tuple(read_rows(config.enqueue, problem.space)[0])
+    if config.ingest is None:
+        return _Known(enqueued)
+    metrics = problem.evaluator.metrics
+    archs, columns = read_rows(config.ingest, problem.space, problem.objectives.metric_names, list(metrics))
+    for name, values in columns.items():
+        low, high = _plausible(name, problem)
+        wrong = np.flatnonzero((values < low) | (values > high))
+        if len(wrong):
+            raise ConfigError(
+                f"{config.ingest}: expected {name} between {low:g} and {high:g}, got {values[wrong[0]]:g} in row "
+                f"{wrong[0] + 1}. Is it in another unit?"
+            )
+    rows: dict[str, tuple[int, dict[str, float]]] = {}
+    for i, key in enumerate(archs.keys):
+        found = {name: float(values[i]) for name, values in columns.items()}
+        first, before = rows.setdefault(key, (i, found))
+        if found != before:
+            raise ConfigError(
+                f"{config.ingest}: rows {first + 1} and {i + 1} are the same architecture with other values. Keep one, "
+                "or average them."
+            )
+    return _Known(enqueued, [(archs[i], values) for i, values in rows.values()])
+
+
+def _plausible(name: str, problem: Problem) -> tuple[float, float]:
+    """The values that a metric can take; beside a table, those within its range, widened by its width."""
+    low, high = problem.evaluator.metrics[name].bounds
+    if problem.table is None or name not in problem.table.columns:
+        return low, high
+    column = problem.table.columns[name]
+    least, most = float(np.nanmin(column)), float(np.nanmax(column))
+    return max(low, least - (most - least)), min(high, most + (most - least))
 
 
 class _Writer:
@@ -322,6 +358,7 @@ class _Writer:
         trials = [self._trials[number] for number in sorted(self._trials)]
         goals = self._problem.objectives
         wall_s = self._before + time.perf_counter() - self._start
+        self._archive.set_meta("wall_s", str(wall_s))
         result = Result(trials, goals.best(trials), goals.pareto(trials), wall_s, stopped)
         return Run(self._config, self._problem, result, self._config.out)
 

@@ -114,3 +114,13 @@ def test_settings_have_dotted_names(make_run: MakeRun) -> None:
 def test_an_empty_run_has_no_best(make_run: MakeRun) -> None:
     run = make_run(trials=[])
     assert (run.best, run.incumbents, run.best_trials(6), run.credits()) == (None, [], [], [])
+
+
+def test_points_of_a_person_are_sources_of_their_own_without_credit(make_run: Callable[..., RunData]) -> None:
+    run = make_run()
+    first = run.trials[0]
+    for source in ("enqueued", "ingested", "given"):
+        origin = replace(first.proposal.origin, source=source)
+        trials = [replace(first, proposal=replace(first.proposal, origin=origin)), *run.trials[1:]]
+        row = next(row for row in make_run(trials=trials).credits() if row.source == source)
+        assert (row.count, row.share) == (1, None)

@@ -135,3 +135,24 @@ def test_the_log_is_written_ahead_only_where_memory_is_shared(
     archive.add(example_trials(SPACE, 1)[0])
     archive.close()
     assert len(Archive(tmp_path / "a.sqlite", SPACE)) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW trials AS WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i FROM c) SELECT * FROM c",
+        "CREATE TRIGGER t AFTER INSERT ON meta BEGIN DELETE FROM meta; END",
+        "CREATE VIRTUAL TABLE v USING fts5(a)",
+    ],
+)
+def test_what_computes_is_refused(statement: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    Archive(path, SPACE).close()
+    with sqlite3.connect(path) as db:
+        if "VIEW trials" in statement:
+            db.execute("DROP TABLE trials")
+        db.execute(statement)
+    db.close()
+    for open_ in (lambda: Archive(path, SPACE), lambda: Archive(path, SPACE, True), lambda: read_meta(path, "format")):
+        with pytest.raises(ArchiveError, match="which computes"):
+            open_()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -101,13 +102,11 @@ def test_when_everything_fails_the_reason_is_said(tmp_path: Path, monkeypatch: p
     words = ["search", "--evaluator", "own.py:score", "--strategy", "random", "--out", "run"]
     assert main([*words, "--budget", "3"]) == 1
     said = capsys.readouterr().out
-    assert (
-        "All 3 trials failed, 3 of them with: OSError: no disk for" in " ".join(said.split()) and "loosen" not in said
-    )
+    assert "All 3 trials failed with: OSError: no disk for" in " ".join(said.split()) and "loosen" not in said
     assert main(["report", "run"]) == 0 and "no disk for" in capsys.readouterr().out
     assert main([*words, "--budget", "50"]) == 1
     error = capsys.readouterr().err
-    assert "20 trials failed, 20 of them with: OSError: no disk" in error and "Traceback" not in error
+    assert "20 trials failed with: OSError: no disk" in error and "Traceback" not in error
     Path("own2.py").write_text("def score(arch):\n    return 1.0\n")
     Path("own.py").write_text(Path("own2.py").read_text())
     for name in [n for n in sys.modules if n.startswith("_gennas_user_own")]:
@@ -249,3 +248,69 @@ def test_an_evaluation_error_is_not_hidden_in_python(make_run: Maker, tmp_path: 
     with pytest.raises(EvaluationError, match="no disk"):
         search(space="nasbench201", evaluator=fail, strategy="random", budget=99, out=tmp_path / "run", report=False)
     assert json.loads((tmp_path / "run" / "summary.json").read_text())["stopped"] == "failures"
+
+
+def test_wrong_files_write_nothing_and_contradictions_are_refused(
+    make_run: Maker, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "known.csv"
+    rows = pd.concat([frame.head(2), frame.head(1).assign(val_accuracy=0.6)])
+    rows.to_csv(path, index=False)
+    with pytest.raises(ConfigError, match="rows 1 and 3 are the same architecture with other values"):
+        make_run(ingest=path)
+    frame.head(2).assign(val_accuracy=[50.0, 51.0]).to_csv(path, index=False)
+    with pytest.raises(ConfigError, match=r"got 50 in row 1\. Is it in another unit"):
+        make_run(ingest=path)
+    with pytest.raises(Exception, match="nowhere"):
+        make_run(enqueue=tmp_path / "nowhere.csv")
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "notepad.txt").write_text("\ufeff" + frame["arch"].iloc[3] + "\r\n", encoding="utf-8")
+    assert make_run(enqueue=tmp_path / "notepad.txt").result.trials[0].proposal.origin.source == "enqueued"
+
+
+def test_a_smaller_budget_spends_nothing_and_is_not_recorded(make_run: Maker, tmp_path: Path, capsys) -> None:
+    make_run(budget=9)
+    assert make_run(budget=4).result.n_evals == 9 and read_config(tmp_path / "run").budget == 9
+    words = [
+        "search",
+        "--space",
+        "nasbench-graph",
+        "--task",
+        "cora",
+        "--strategy",
+        "random",
+        "--out",
+        str(tmp_path / "n"),
+    ]
+    assert main([*words, "--budget", "6"]) == 0 and "Continuing" not in capsys.readouterr().out
+    assert main([*words, "--budget", "2"]) == 0
+    assert "The budget of 2 evaluations is spent: 6 were made before." in capsys.readouterr().out
+    assert main([*words, "--budget", "8"]) == 0 and "Continuing after 6 evaluations." in capsys.readouterr().out
+
+
+TERMINATED = """
+import time
+def score(arch):
+    print("evaluating", flush=True)
+    time.sleep(0.2)
+    return 1.0
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_end_by_a_signal_leaves_summary_and_report(number: int, code: int, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(TERMINATED)
+    words = ["search", "--evaluator", "own.py:score", "--strategy", "random", "--budget", "99", "--out", "run"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "gennas", *words]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    while b"evaluating" not in process.stdout.readline():
+        assert process.poll() is None
+    time.sleep(0.5)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code and b"Continue with" in stderr and b"Traceback" not in stderr
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["stopped"] == "interrupted"
+    assert (tmp_path / "run" / "report.html").exists()

@@ -117,7 +117,7 @@ def _lines(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise TableError(f"Cannot read {path}: {error}") from error
     return pd.DataFrame({"arch": [line.strip() for line in lines if line.strip()]})
