@@ -123,10 +123,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         verb = VERBS[args[0]]
         return verb.run(parse(args[0], verb, args[1:]))
     except EvaluationError as error:
-        print(f"gennas: {error}", file=sys.stderr)
+        print(f"gennas: {_one_line(str(error))}", file=sys.stderr)
         return 1
     except GennasError as error:
-        print(f"gennas: {error}", file=sys.stderr)
+        print(f"gennas: {_one_line(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interruption:
         print(f"\nInterrupted; every finished trial is kept. Continue with:\n  gennas {_quoted(args)}", file=sys.stderr)
@@ -134,6 +134,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _one_line(message: str) -> str:
+    """A message for a terminal: long words of the user's cut, nothing that moves the cursor, at most 1,200 letters."""
+    words = (w if len(w) <= 300 else f"{w[:150]}…({len(w):,} letters)…{w[-30:]}" for w in message.split())
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(words))
+    return line if len(line) <= 1200 else f"{line[:1000]}…({len(line):,} letters)…{line[-100:]}"
 
 
 def _quoted(args: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,11 @@ class WeightedSum:
     """
 
     terms: tuple[tuple[float, str], ...]
+
+    def __post_init__(self) -> None:
+        wrong = [f"{weight}*{name}" for weight, name in self.terms if not math.isfinite(weight)]
+        if wrong:
+            raise ConfigError(f"Expected finite weights in a sum of metrics, got {', '.join(wrong)}.")
 
     @classmethod
     def parse(cls, text: str) -> WeightedSum:

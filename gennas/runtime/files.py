@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["draft", "shares_memory", "write_atomically"]
+__all__ = ["draft", "exists", "shares_memory", "write_atomically"]
 
 
 @contextmanager
@@ -36,6 +36,14 @@ def draft(path: Path) -> Iterator[Path]:
         place.replace(path)
     finally:
         place.unlink(missing_ok=True)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file or folder; no for names that the system cannot have, such as ones that are too long."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def write_atomically(path: Path, content: str) -> None:

@@ -60,6 +60,10 @@ class Constraint:
     sense: str
     bound: float
 
+    def __post_init__(self) -> None:
+        if not np.isfinite(self.bound):
+            raise ConfigError(f"Expected a finite bound of {self.metric}, got {self.metric}{self.sense}{self.bound}.")
+
     @classmethod
     def parse(cls, text: str, metrics: Mapping[str, Metric] | None = None) -> Constraint:
         """Read ``metric<=number`` or ``metric>=number``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -81,7 +82,9 @@ class TrainConfig:
             "crop_padding": self.crop_padding >= 0,
             "threads": self.threads is None or self.threads >= 1,
         }
-        wrong = [f"{name}={getattr(self, name)!r}" for name, ok in checks.items() if not ok]
+        values = {name: getattr(self, name) for name in checks}
+        infinite = {name for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)}
+        wrong = [f"{name}={values[name]!r}" for name, ok in checks.items() if not ok or name in infinite]
         if wrong:
             raise ConfigError(f"Training settings out of range: {', '.join(wrong)}; see TrainConfig for the ranges.")
         if self.patience is not None and self.select != "best":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -157,7 +156,7 @@ def _check_constraints(problem: Problem) -> None:
             low = max(low, constraint.bound)
         else:
             high = min(high, constraint.bound)
-        if low > high or math.isnan(constraint.bound):
+        if low > high:
             raise ConfigError(f"Impossible constraint {constraint}: {constraint.metric} cannot take such a value.")
         ranges[constraint.metric] = (low, high)
     if problem.table is not None and goals.constraints and problem.feasible_rows is not None:

@@ -219,6 +219,9 @@ class Settings:
                 clean = adapter.validate_python(value)
             except ValidationError as error:
                 raise ConfigError(f"{_flag(name)}: {_reason(error, value)}") from error
+            for path in clean if isinstance(clean, tuple) else (clean,):
+                if isinstance(path, Path) and "\0" in str(path):
+                    raise ConfigError(f"{_flag(name)}: expected a path, got a text with a NUL character.")
             object.__setattr__(self, name, clean)
         for name in self.part_names():
             if isinstance(value := getattr(self, name), (bool, int, float, list, tuple, dict)):

@@ -13,6 +13,7 @@ from gennas.eval.tables.hw_nas_bench import load_hw_nas_bench
 from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph
 from gennas.eval.tables.user import guess_direction, read_rows, read_table
 from gennas.registry import Registry
+from gennas.runtime.files import exists
 from gennas.spaces.base import Space
 from gennas.spaces.nasbench201.space import NASBench201
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
@@ -74,7 +75,7 @@ def open_table(name_or_path: str | Path, space: Space, metrics: Sequence[str] | 
         TableError: the table cannot be read; see :func:`read_table`.
     """
     name = str(name_or_path)
-    if name not in TABLES and Path(name).exists():
+    if name not in TABLES and exists(Path(name)):
         return read_table(name, space, metrics=metrics)
     if name in TABLES or ":" in name:
         return TABLES.get(name)(space)

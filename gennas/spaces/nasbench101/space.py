@@ -76,6 +76,8 @@ class NASBench101(Space):
     def __init__(self, width: int = 128, num_stacks: int = 3, num_cells: int = 3) -> None:
         if width < 5:
             raise ConfigError(f"Expected a width of at least 5 channels, got {width}.")
+        if num_stacks < 1 or num_cells < 1:
+            raise ConfigError(f"Expected at least one stack and one cell, got {num_stacks} and {num_cells}.")
         self.width, self.num_stacks, self.num_cells = width, num_stacks, num_cells
         self.schema = cells.cell_schema()
 

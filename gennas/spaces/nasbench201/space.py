@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES, Space, TaskSpec, scaled_count
 
@@ -53,6 +53,8 @@ class NASBench201(Space):
     name = "nasbench201"
 
     def __init__(self, num_cells: int = 5, width: int = 16) -> None:
+        if num_cells < 1 or width < 1:
+            raise ConfigError(f"Expected at least one cell and one channel, got num_cells={num_cells}, width={width}.")
         self.num_cells, self.width = num_cells, width
         node_mask = np.zeros((4, 3), dtype=bool)
         node_mask[np.arange(4), [0, 1, 1, 2]] = True

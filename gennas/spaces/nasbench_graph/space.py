@@ -79,6 +79,11 @@ class NASBenchGraph(Space):
             raise ConfigError(f"Expected variant 'default' or 'proteins', got {variant!r}.")
         if hidden < 2 or hidden % 2:
             raise ConfigError(f"Expected an even, positive hidden width, got {hidden}.")
+        if num_pre < 0 or num_post < 0 or not 0 <= dropout < 1:
+            raise ConfigError(
+                f"Expected no negative number of layers and a dropout in [0, 1), got num_pre={num_pre}, "
+                f"num_post={num_post}, dropout={dropout}."
+            )
         self.variant, self.hidden, self.dropout = variant, hidden, dropout
         self.num_pre, self.num_post = num_pre, num_post
         self.operations = VARIANTS[variant]
