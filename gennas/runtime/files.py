@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["draft", "exists", "shares_memory", "write_atomically"]
+__all__ = ["draft", "draft_folder", "exists", "shares_memory", "sweep_drafts", "write_atomically"]
 
 
 @contextmanager
@@ -36,6 +38,35 @@ def draft(path: Path) -> Iterator[Path]:
         place.replace(path)
     finally:
         place.unlink(missing_ok=True)
+
+
+@contextmanager
+def draft_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside ``path``, which takes its name when the block ends: it is there with all of its files or not.
+
+    ``path`` must not exist, or be an empty folder.
+
+    Raises:
+        OSError: it cannot be written, or there is something at ``path``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    place = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        place.mkdir()
+        yield place
+        place.replace(path)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def sweep_drafts(folder: Path) -> None:
+    """Remove drafts that killed processes left in a folder; nobody else may write to it meanwhile."""
+    for place in folder.glob(".[0-9]*-*"):
+        if re.match(r"\.\d+-", place.name):
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                place.unlink(missing_ok=True)
 
 
 def exists(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -36,14 +37,14 @@ def _key(folder: Path) -> bytes:
     file = folder / "key"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            found = file.read_bytes()
-            return found if len(found) >= 32 else b""
-        with os.fdopen(handle, "wb") as writer:
-            key = secrets.token_bytes(32)
-            writer.write(key)
-            return key
+        if not file.exists():
+            own = folder / f".key-{os.getpid()}-{secrets.token_hex(4)}"
+            with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as writer:
+                writer.write(secrets.token_bytes(32))
+            with suppress(FileExistsError):  # another process was quicker: its key counts
+                os.link(own, file)
+            own.unlink()
+        found = file.read_bytes()
+        return found if len(found) >= 32 else b""
     except OSError:  # a home that cannot be written: nothing is recognised, and --trust is asked for
         return b""

@@ -13,7 +13,7 @@ import yaml
 
 import gennas
 from gennas.errors import ArchiveError, ConfigError
-from gennas.runtime.files import write_atomically
+from gennas.runtime.files import sweep_drafts, write_atomically
 from gennas.search import Archive, read_meta
 from gennas.workbench.config import SearchConfig, load_yaml
 from gennas.workbench.problem import Problem
@@ -30,6 +30,8 @@ def locked(directory: Path) -> Iterator[None]:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / ".lock", timeout=0):
+            for folder in (directory, directory / "generator"):
+                sweep_drafts(folder)
             yield
     except Timeout as error:
         raise ConfigError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gennas.runtime.files import draft_folder
 from gennas.search import Trial
 from gennas.search.strategy import Strategy
 from gennas.workbench.config import SearchConfig
@@ -41,7 +42,8 @@ class GeneratorSaver:
             return  # nothing was refitted, or a restored round whose weights are gone
         folder = self.config.out / "generator" / f"round-{int(record['refits']):03d}"
         if not folder.exists():
-            self._save(generator, folder, n_evals)
+            with draft_folder(folder) as place:
+                self._save(generator, place, n_evals)
 
     def _save(self, generator: Generator, folder: Path, n_evals: int) -> None:
         from gennas.generators.base import NetworkGenerator

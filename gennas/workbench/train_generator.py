@@ -19,6 +19,7 @@ from gennas.eval.base import Direction, Fidelity
 from gennas.generators.registry import GENERATORS
 from gennas.graph import Population
 from gennas.registry import reconfigured
+from gennas.runtime.files import draft_folder
 from gennas.search import Objective
 from gennas.spaces import Space
 from gennas.workbench.directory import kept_settings
@@ -136,7 +137,8 @@ def train_generator(config: TrainGeneratorConfig, progress: Progress | None = No
     record = _record(config, labelled, losses, time.perf_counter() - start)
     known = trained.known | (set(labelled.archs.keys) if labelled is not None else set())
     trained = dataclasses.replace(trained, known=known, history=(*trained.history, record))
-    trained.save_pretrained(config.out)
+    with draft_folder(config.out) as place:
+        trained.save_pretrained(place)
     return trained
 
 

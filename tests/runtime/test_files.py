@@ -2,7 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from gennas.runtime.files import _file_system, draft, shares_memory, write_atomically
+from gennas.runtime.files import (
+    _file_system,
+    draft,
+    draft_folder,
+    exists,
+    shares_memory,
+    sweep_drafts,
+    write_atomically,
+)
 
 
 def test_a_file_is_replaced_at_once(tmp_path: Path) -> None:
@@ -56,3 +64,31 @@ def test_the_deepest_mount_counts_and_the_last_of_several(path: str, kind: str) 
 
 def test_memory_is_shared_on_a_file_system_of_this_machine() -> None:
     assert shares_memory(Path("/dev/shm") if Path("/dev/shm").exists() else Path.cwd())
+
+
+def test_a_folder_is_there_whole_or_not(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "folder"
+    with draft_folder(path) as place:
+        (place / "a").write_text("1")
+        assert not path.exists()
+    assert (path / "a").read_text() == "1" and [p.name for p in path.parent.iterdir()] == ["folder"]
+    with pytest.raises(RuntimeError), draft_folder(tmp_path / "other") as place:
+        (place / "a").write_text("1")
+        raise RuntimeError
+    with pytest.raises(OSError), draft_folder(path) as place:
+        (place / "b").write_text("2")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["deep"] and (path / "a").exists()
+
+
+def test_drafts_of_the_dead_are_swept(tmp_path: Path) -> None:
+    (tmp_path / ".123-report.html").write_text("half")
+    (tmp_path / ".77-round-001").mkdir()
+    (tmp_path / ".77-round-001" / "a").touch()
+    for name in (".lock", ".123x-a", "123-a", ".git"):
+        (tmp_path / name).touch()
+    sweep_drafts(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".123x-a", ".git", ".lock", "123-a"]
+
+
+def test_names_that_cannot_be_do_not_exist(tmp_path: Path) -> None:
+    assert exists(tmp_path) and not exists(tmp_path / ("a" * 5000)) and not exists(Path("a\0b"))
