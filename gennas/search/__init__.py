@@ -1,10 +1,11 @@
 """Search: strategies, the loop, the archive."""
 
-from gennas.search.archive import Archive, Attempt, read_meta
+from gennas.search.archive import Archive, Attempt
 from gennas.search.frame import trials_frame
 from gennas.search.loop import Listener, Result, Search
 from gennas.search.objectives import Constraint, Objective, Objectives
-from gennas.search.progress import commonest_error, failures
+from gennas.search.progress import Progress, commonest_error, failures
+from gennas.search.stored import read_meta
 from gennas.search.strategies import STRATEGIES, Strategy
 from gennas.search.trial import Origin, Proposal, Status, Trial
 
@@ -17,6 +18,7 @@ __all__ = [
     "Objective",
     "Objectives",
     "Origin",
+    "Progress",
     "Proposal",
     "Result",
     "Search",

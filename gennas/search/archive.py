@@ -6,10 +6,10 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,14 +19,25 @@ from gennas.graph import Population
 from gennas.runtime.files import shares_memory
 from gennas.search.frame import trials_frame
 from gennas.search.packing import pack_state, unpack_state
-from gennas.search.trial import GIVEN, Origin, Proposal, Status, Trial
+from gennas.search.stored import (
+    curves_of,
+    numbers_of,
+    opened_to_read,
+    origin_record,
+    read_origin,
+    read_trial,
+    refuse_other_objects,
+    status_of,
+)
+from gennas.search.trial import GIVEN, Proposal, Status, Trial
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Archive", "Attempt", "read_meta"]
+__all__ = ["Archive", "Attempt"]
 
+V = TypeVar("V", float, list[int], dict[str, Any])
 _FORMAT = "1"
 _COMMIT_EVERY_S = 0.02
 _TABLES = """
@@ -79,15 +90,16 @@ class Archive:
         self.path, self.space, self._is_read_only = str(path), space, read_only
         self._committed = time.monotonic()
         with self._translated():
-            self._db = _opened_to_read(Path(path)) if read_only else self._opened()
+            self._db = opened_to_read(Path(path)) if read_only else self._opened()
             if read_only and not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone():
                 self._db.executescript(_LATER_TABLES.replace("CREATE TABLE", "CREATE TEMP TABLE"))  # of version 0.1.0
-            _refuse_other_objects(self._db, self.path)
+            refuse_other_objects(self._db, self.path)
             found = self.meta("format")
             if found is None and not read_only:
                 self.set_meta("format", _FORMAT)
             elif found != _FORMAT:
                 raise ArchiveError(f"{self.path}: expected archive format {_FORMAT}, got {found}; use a new --out.")
+        with self._reading("the time of a trial"):
             self._latest = float(self._db.execute("SELECT COALESCE(MAX(finished), 0) FROM trials").fetchone()[0])
 
     def _opened(self) -> sqlite3.Connection:
@@ -96,6 +108,15 @@ class Archive:
         db.execute("PRAGMA synchronous=FULL")
         db.executescript(_TABLES + _LATER_TABLES)
         return db
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """What is stored is not what was written: damage, or somebody's hand."""
+        try:
+            with self._translated():
+                yield
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
+            raise ArchiveError(f"{self.path}: {what} cannot be read ({error}); restore the file.") from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -125,6 +146,24 @@ class Archive:
         """A remembered text, or None."""
         row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
+
+    def meta_value(self, name: str, default: V) -> V:
+        """A remembered number, list or mapping, as JSON; ``default``, whose type it has, where there is none.
+
+        Raises:
+            ArchiveError: it is something else.
+        """
+        with self._reading(f"what is remembered as {name!r}"):
+            text = self.meta(name)
+            if text is None:
+                return default
+            value = json.loads(text)
+            kinds = (int, float) if isinstance(default, float) else type(default)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise TypeError(f"expected {type(default).__name__}, got {text[:50]!r}")
+            if isinstance(value, list) and not all(type(item) is int and item >= 0 for item in value):
+                raise TypeError(f"expected numbers of trials, got {text[:50]!r}")
+            return value
 
     def set_meta(self, name: str, value: str) -> None:
         """Remember a text under ``name``."""
@@ -183,7 +222,7 @@ class Archive:
             p.arch.key,
             self.space.to_text(p.arch),
             json.dumps(p.arch.decisions.tolist()),
-            json.dumps(_origin(p)),
+            json.dumps(origin_record(p)),
             json.dumps(p.fidelity.to_dict()),
             p.seed,
             trial.status,
@@ -223,11 +262,9 @@ class Archive:
 
     def attempts(self) -> list[Attempt]:
         """Former attempts at trials that were evaluated again, the oldest first."""
-        with self._translated():
+        with self._reading("a former attempt"):
             rows = self._db.execute("SELECT id, text, status, cost, error FROM attempts ORDER BY rowid").fetchall()
-        return [
-            Attempt(number, text, cast(Status, status), json.loads(cost), e) for number, text, status, cost, e in rows
-        ]
+            return [Attempt(i, text, status_of(end), numbers_of(cost), error) for i, text, end, cost, error in rows]
 
     def __len__(self) -> int:
         with self._translated():
@@ -236,11 +273,9 @@ class Archive:
     @property
     def num_charged(self) -> int:
         """How many of the trials count towards a budget."""
-        return sum(json.loads(origin)["source"] != GIVEN for origin in self._column("origin"))
-
-    def _column(self, name: str) -> list[Any]:
-        with self._translated():
-            return [row[0] for row in self._db.execute(f"SELECT {name} FROM trials").fetchall()]
+        with self._reading("a stored trial"):
+            rows = self._db.execute("SELECT origin FROM trials").fetchall()
+            return sum(json.loads(origin)["source"] != GIVEN for (origin,) in rows)
 
     def trials(self, by_arrival: bool = False) -> list[Trial]:
         """All trials in the order of their proposals, or in the order in which they finished.
@@ -249,18 +284,15 @@ class Archive:
             ArchiveError: a row is damaged.
         """
         order = "finished, id" if by_arrival else "id"
-        with self._translated():
-            rows = self._db.execute(
-                "SELECT id, decisions, origin, fidelity, seed, status, metrics, cost, error FROM trials "
-                f"ORDER BY {order}"
-            ).fetchall()
-            records = dict(self._db.execute("SELECT id, record FROM curves").fetchall())
-        try:
-            D = np.array([json.loads(r[1]) for r in rows], dtype=np.int16).reshape(-1, self.space.schema.num_decisions)
+        columns = "id, key, decisions, origin, fidelity, seed, status, metrics, cost, error"
+        with self._reading("a stored trial"):
+            rows = self._db.execute(f"SELECT {columns} FROM trials ORDER BY {order}").fetchall()
+            curves = {
+                i: curves_of(record) for i, record in self._db.execute("SELECT id, record FROM curves").fetchall()
+            }
+            D = np.array([json.loads(r[2]) for r in rows], dtype=np.int16).reshape(-1, self.space.schema.num_decisions)
             archs = Population.from_decisions(self.space.schema, D)
-            return [_read_trial(row, archs, i, json.loads(records.get(row[0], "{}"))) for i, row in enumerate(rows)]
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise ArchiveError(f"{self.path}: a stored trial cannot be read ({error}); restore the file.") from error
+            return [read_trial(row, archs[i], curves.get(row[0], {})) for i, row in enumerate(rows)]
 
     # ------------------------------------------------------------------ proposals that are not evaluated yet
 
@@ -272,7 +304,7 @@ class Archive:
             told: -1 for what a person enqueued.
         """
         rows = [
-            (p.id, told, json.dumps({"decisions": p.arch.decisions.tolist(), "origin": _origin(p),
+            (p.id, told, json.dumps({"decisions": p.arch.decisions.tolist(), "origin": origin_record(p),
                                      "fidelity": p.fidelity.to_dict(), "seed": p.seed}))
             for p in proposals
         ]  # fmt: skip
@@ -287,16 +319,13 @@ class Archive:
         Raises:
             ArchiveError: a row is damaged.
         """
-        with self._translated():
+        with self._reading("a stored proposal"):
             rows = self._db.execute("SELECT id, told, proposal FROM asked ORDER BY id").fetchall()
-        try:
-            return [(told, self._read_asked(number, json.loads(text))) for number, told, text in rows]
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise ArchiveError(f"{self.path}: a stored proposal cannot be read ({error}); restore the file.") from error
+            return [(int(told), self._read_asked(number, json.loads(text))) for number, told, text in rows]
 
     def _read_asked(self, number: int, p: Mapping[str, Any]) -> Proposal:
         arch = self.space.architecture(np.array(p["decisions"]))
-        return Proposal(arch, _read_origin(p["origin"]), Fidelity(**p["fidelity"]), number, p["seed"])
+        return Proposal(arch, read_origin(p["origin"]), Fidelity(**p["fidelity"]), number, p["seed"])
 
     def drop_asked(self) -> None:
         """Forget what was asked for and not evaluated."""
@@ -325,9 +354,9 @@ class Archive:
 
     def rounds(self) -> list[dict[str, float]]:
         """The figures of all rounds, each with its ``n_evals``."""
-        with self._translated():
+        with self._reading("the figures of a round"):
             rows = self._db.execute("SELECT n_evals, record FROM rounds ORDER BY n_evals").fetchall()
-        return [{"n_evals": n, **json.loads(record)} for n, record in rows]
+            return [{"n_evals": int(n), **numbers_of(record)} for n, record in rows]
 
     def save_snapshot(self, n_told: int, state: Mapping[str, Any]) -> None:
         """Replace the snapshot: the strategy's state after ``n_told`` trials were told."""
@@ -367,61 +396,3 @@ class Archive:
                 frame.to_parquet(path, index=False)
             case other:
                 raise ArchiveError(f"Expected a path ending in .csv, .jsonl or .parquet, got {other or 'no ending'!r}.")
-
-
-def _refuse_other_objects(db: sqlite3.Connection, path: Path | str) -> None:
-    """Views, triggers and virtual tables are no part of an archive, and would compute while it is read."""
-    found = db.execute(
-        "SELECT name FROM sqlite_master WHERE type IN ('view', 'trigger') OR sql LIKE 'CREATE VIRTUAL%'"
-    ).fetchone()
-    if found is not None:
-        raise ArchiveError(
-            f"{path}: expected the tables of an archive, got {found[0]!r}, which computes; do not trust it."
-        )
-
-
-def read_meta(path: Path, *names: str) -> list[str | None]:
-    """What an archive remembers under ``names``, without a space and without changing the file.
-
-    Raises:
-        ArchiveError: the file is no archive.
-    """
-    try:
-        with closing(_opened_to_read(path)) as db:
-            _refuse_other_objects(db, path)
-            found = dict(db.execute("SELECT name, value FROM meta").fetchall())
-    except sqlite3.Error as error:
-        raise ArchiveError(
-            f"{path}: expected the archive of a search, got a file that SQLite refuses ({error})."
-        ) from error
-    return [found.get(name) for name in names]
-
-
-def _opened_to_read(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write; where the folder cannot be written either, the file is taken as it is."""
-    for mode in ("mode=ro", "mode=ro&immutable=1"):
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None)
-        try:
-            db.execute("PRAGMA trusted_schema=OFF")  # somebody else's views call nothing
-            db.execute("SELECT COUNT(*) FROM meta").fetchone()
-            return db
-        except sqlite3.OperationalError as error:
-            db.close()
-            refused = error
-    raise refused
-
-
-def _origin(proposal: Proposal) -> dict[str, Any]:
-    o = proposal.origin
-    found: dict[str, Any] = {"source": o.source, "parents": o.parents, "round": o.round}
-    return found | ({"details": dict(o.details)} if o.details else {})
-
-
-def _read_origin(o: Mapping[str, Any]) -> Origin:
-    return Origin(o["source"], tuple(o["parents"]), o["round"], o.get("details", {}))
-
-
-def _read_trial(row: tuple[Any, ...], archs: Population, i: int, curves: Mapping[str, list[float]]) -> Trial:
-    number, _, origin, fidelity, seed, status, metrics, cost, error = row
-    proposal = Proposal(archs[i], _read_origin(json.loads(origin)), Fidelity(**json.loads(fidelity)), number, seed)
-    return Trial(proposal, cast(Status, status), json.loads(metrics), json.loads(cost), error, curves)

@@ -107,7 +107,7 @@ class Search(Restoring):
     def run(self) -> Result:
         """Search until the budget is spent or the space exhausted."""
         start = self._last_snapshot = time.perf_counter()
-        spent_before = float(self.archive.meta("wall_s") or 0)
+        spent_before = self.archive.meta_value("wall_s", 0.0)
         try:
             stopped = self._continue()
         finally:

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from gennas.errors import ArchiveError
 from gennas.search.objectives import Objectives
 from gennas.search.trial import Trial
 
@@ -79,6 +80,17 @@ class Progress:
             for listener in self.listeners:
                 if isinstance(listener, StartListener):
                     listener.on_start(self.n_evals)
+
+    def check(self, trials: Sequence[Trial], where: str) -> None:
+        """Refuse successful trials of an archive that lack what is optimised or bounded.
+
+        Raises:
+            ArchiveError: one does.
+        """
+        for trial in trials:
+            missing = [name for name in self.objectives.metric_names if trial.ok and name not in trial.metrics]
+            if missing:
+                raise ArchiveError(f"{where}: trial {trial.proposal.id} has no {', '.join(missing)}; restore the file.")
 
     def note(self, trial: Trial) -> None:
         """Count a trial that was archived, and tell the listeners."""

@@ -27,8 +27,9 @@ class Restoring(Steps):
         self._forget_failures()
         self._former_cost = self._costs_of_attempts()
         self._evaluate_again()
-        at_once: list[int] = json.loads(archive.meta("at_once") or "[]")
+        at_once: list[int] = archive.meta_value("at_once", list[int]())
         arrivals = archive.trials(by_arrival=True)
+        self._progress.check(arrivals, archive.path)
         rows = archive.asked()
         if self.asynchronous and {t.proposal.id for t in arrivals} - {p.id for _, p in rows} - set(at_once):
             at_once = self._restart_from(
@@ -97,7 +98,7 @@ class Restoring(Steps):
         places = {number: place for place, number in enumerate(self._order)}
         rows = sorted(rows, key=lambda row: places.get(row[1].id, row[1].id))
         later = [t for t in arrivals if t.proposal.id not in at_once]
-        begun = int(self.archive.meta("snapshot_asked") or 0) if self._snapshot_at else len(at_once)
+        begun = int(self.archive.meta_value("snapshot_asked", 0.0)) if self._snapshot_at else len(at_once)
         base, self._asked = len(at_once), begun
         for place, (told, asked) in enumerate(rows, start=base):
             if told < 0 or place < begun:
@@ -128,14 +129,14 @@ class Restoring(Steps):
 
     def _forget_failures(self) -> None:
         """Set aside the failed trials that ended the last run, so that the search goes on as if they had not failed."""
-        numbers: list[int] = json.loads(self.archive.meta("failing") or "[]")
-        first, at_once = min(numbers, default=0), json.loads(self.archive.meta("at_once") or "[]")
+        numbers: list[int] = self.archive.meta_value("failing", list[int]())
+        first, at_once = min(numbers, default=0), self.archive.meta_value("at_once", list[int]())
         if not numbers:
             return
         with self.archive.together():
             self.archive.drop_meta("failing")
             if self.asynchronous or set(numbers) & set(at_once):
-                waiting = json.loads(self.archive.meta("again") or "[]")
+                waiting = self.archive.meta_value("again", list[int]())
                 self.archive.set_meta("again", json.dumps(sorted({*waiting, *numbers})))
                 return
             place = _with_gaps(at_once).index(first) if first < len(_with_gaps(at_once)) else first
@@ -147,7 +148,7 @@ class Restoring(Steps):
 
     def _evaluate_again(self) -> None:
         """Evaluate the trials of :attr:`retry` again, and those that a run which did so was killed before."""
-        waiting: list[int] = json.loads(self.archive.meta("again") or "[]")
+        waiting: list[int] = self.archive.meta_value("again", list[int]())
         wanted = [t for t in self.archive.trials() if t.status in self.retry or t.proposal.id in waiting]
         if not wanted:
             return

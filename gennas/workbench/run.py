@@ -12,13 +12,24 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 import gennas
-from gennas.errors import ConfigError, EvaluationError, GennasError
+from gennas.errors import ArchiveError, ConfigError, EvaluationError, GennasError
 from gennas.eval.base import CheckedEvaluator, Evaluator, Metric
 from gennas.eval.tables import read_rows
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor, describe
 from gennas.graph import Architecture
 from gennas.runtime.files import write_atomically
-from gennas.search import Archive, Listener, Result, Search, Status, Trial, commonest_error, failures, trials_frame
+from gennas.search import (
+    Archive,
+    Listener,
+    Progress,
+    Result,
+    Search,
+    Status,
+    Trial,
+    commonest_error,
+    failures,
+    trials_frame,
+)
 from gennas.spaces import Space, TaskSpec
 from gennas.tracking import RunInfo
 from gennas.workbench.config import SearchConfig, TrackingSettings
@@ -334,7 +345,7 @@ class _Writer:
         self._config, self._problem, self._archive, self._report = config, problem, archive, report
         self._trials: dict[int, Trial] = {}
         self._start = time.perf_counter()
-        self._before = float(archive.meta("wall_s") or 0)
+        self._before = archive.meta_value("wall_s", 0.0)
         self._next_summary, self._next_report = self._start + 5.0, self._start + 30.0
 
     def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
@@ -421,12 +432,18 @@ def read_run(directory: Path | str, trust: bool = False, **own: Any) -> tuple[Ru
     if not (directory / "archive.sqlite").exists():
         raise ConfigError(f"{directory} holds no archive.sqlite; expected the --out of a search.")
     archive = Archive(directory / "archive.sqlite", space_from(config, task_name(config.task)), read_only=True)
-    noted = json.loads(archive.meta("metrics") or "{}")
-    recorded = {name: Metric(**{**m, "bounds": tuple(m["bounds"])}) for name, m in noted.items()}
+    noted = archive.meta_value("metrics", dict[str, Any]())
+    try:
+        recorded = {name: Metric(**{**m, "bounds": tuple(m["bounds"])}) for name, m in noted.items()}
+    except (TypeError, KeyError) as error:
+        raise ArchiveError(
+            f"{archive.path}: the metrics in it cannot be read ({error!r}); restore the file."
+        ) from error
     problem = make_problem(config, recorded)
     trials = archive.trials()
     goals = problem.objectives
-    wall_s = float(archive.meta("wall_s") or 0)
+    Progress(goals, config.budget).check(trials, archive.path)
+    wall_s = archive.meta_value("wall_s", 0.0)
     ended = archive.meta("complete") in (str(len(trials)), None)  # version 0.1.0 did not say
     spent = "budget" if sum(t.charged for t in trials) >= config.budget else ""
     stopped = (ended and (archive.meta("stopped") or spent)) or "unfinished"
