@@ -12,9 +12,14 @@ import numpy as np
 
 from gennas.errors import TableError, UnknownNameError
 from gennas.eval.tables.formats.base import Rows, Source, read_json
+from gennas.eval.tables.formats.macro import is_macro, read_macro
 from gennas.eval.tables.formats.nasbench101 import read_nasbench101
+from gennas.eval.tables.formats.nasbench301 import is_nasbench301, is_nasbench301_folder, read_nasbench301
+from gennas.eval.tables.formats.nasbench_bert import is_nasbench_bert, read_nasbench_bert
 from gennas.eval.tables.formats.nats import is_nats, is_nats_folder, read_nats, read_nats_folder
 from gennas.eval.tables.formats.pickles import load_pickle
+from gennas.eval.tables.formats.suite_zero import is_suite_zero, read_suite_zero
+from gennas.eval.tables.formats.transnas import is_transnas, read_transnas
 from gennas.runtime.files import draft
 from gennas.spaces.base import SPACES
 
@@ -50,6 +55,14 @@ FORMATS: Mapping[str, tuple[Format, ...]] = {
         Format("NATS-Bench or NAS-Bench-201", "pickle", is_nats, read_nats),
         Format("NATS-Bench", "folder", is_nats_folder, read_nats_folder),
     ),
+    "suite-zero": (Format("NAS-Bench-Suite-Zero", "json", is_suite_zero, read_suite_zero),),
+    "macro": (Format("NAS-Bench-Macro", "json", is_macro, read_macro),),
+    "transnas": (Format("TransNAS-Bench-101", "pickle", is_transnas, read_transnas),),
+    "nasbench301": (
+        Format("NAS-Bench-301", "json", is_nasbench301, read_nasbench301),
+        Format("NAS-Bench-301", "folder", is_nasbench301_folder, read_nasbench301),
+    ),
+    "nasbench-bert": (Format("NAS-Bench-BERT", "json", is_nasbench_bert, read_nasbench_bert),),
 }
 """Formats by name; one may come packed in several ways."""
 

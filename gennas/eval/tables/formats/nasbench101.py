@@ -28,7 +28,7 @@ from gennas.eval.tables.formats.base import Rows, Source
 from gennas.eval.tables.formats.tfrecord import read_records
 from gennas.spaces.nasbench101.space import NASBench101
 
-__all__ = ["read_nasbench101"]
+__all__ = ["cell_texts", "read_nasbench101"]
 
 MEASURES = ("training_seconds", "train_accuracy", "validation_accuracy", "test_accuracy")
 _OPERATIONS = {"conv3x3-bn-relu": 0, "conv1x1-bn-relu": 1, "maxpool3x3": 2}
@@ -74,7 +74,7 @@ def read_nasbench101(source: Source) -> Rows:
     )
     return Rows(
         {
-            "arch": _texts(source, specs),
+            "arch": cell_texts(source, specs),
             "hash": list(cells),
             "trainable_parameters": np.array(parameters),
             **columns,
@@ -137,8 +137,12 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
     raise ValueError("metrics hold a number of more than ten bytes")
 
 
-def _texts(source: Source, specs: Sequence[tuple[str, str]]) -> list[str]:
-    """The cells in gennas' text form, read in batches of equal numbers of vertices."""
+def cell_texts(source: Source, specs: Sequence[tuple[str, str]]) -> list[str]:
+    """The cells in gennas' text form, from adjacencies row by row and operations joined by commas.
+
+    Raises:
+        TableError: one is no cell of the benchmark.
+    """
     space, found = NASBench101(), [""] * len(specs)
     groups: dict[int, list[int]] = {}
     for row, (_, operations) in enumerate(specs):

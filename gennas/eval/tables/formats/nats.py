@@ -11,8 +11,9 @@ Three packings of the same records: the folder ``NATS-tss-v1_0-3ffb9-simple`` wi
 ``all_results``, by ``(dataset, seed)``: ``epochs``, ``params`` (millions), ``flop`` (millions), ``latency`` (seconds,
 a list), ``train_acc1es`` and ``train_times`` by epoch, ``eval_acc1es`` by ``"set@epoch"``. The last epoch counts.
 Validation accuracies of CIFAR-10 are those of ``cifar10-valid`` on ``x-valid``, its test accuracies those of
-``cifar10`` on ``ori-test``; the other datasets have ``x-valid`` and ``x-test``. Costs are of the dataset's own record; some parameters and FLOPs of
-the 200 epochs' records are known to be wrong (issue 36 of NATS-Bench's repository): those of 12 epochs are right.
+``cifar10`` on ``ori-test``; the other datasets have ``x-valid`` and ``x-test``. Costs are of the dataset's own record;
+some parameters and FLOPs in the records of 200 epochs are known to be wrong (issue 36 of NATS-Bench's repository), so
+take those of 12.
 """
 
 from __future__ import annotations
