@@ -59,8 +59,7 @@ def crc32c(contents: Sequence[bytes]) -> NDArray[np.uint32]:
 def masked_crc32c(contents: Sequence[bytes]) -> NDArray[np.uint32]:
     """Checksums as TFRecord files hold them, ``(n,)``."""
     crc = crc32c(contents)
-    masked: NDArray[np.uint32] = ((crc >> 15) | (crc << 17)) + np.uint32(0xA282EAD8)
-    return masked
+    return (((crc >> 15) | (crc << 17)) + np.uint32(0xA282EAD8)).astype(np.uint32)
 
 
 def read_records(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> Iterator[bytes]:
