@@ -131,12 +131,21 @@ def open_official(source: Source, format: str = "auto") -> tuple[str, Rows]:
         raise UnknownNameError("format", format, ["auto", *FORMATS])
     if not source.path.exists():
         raise TableError(f"Cannot read {source.path}: no such file or folder.")
-    kind, content = _unpack(source)
-    names = list(FORMATS) if format == "auto" else [format]
-    for name in names:
-        for candidate in FORMATS[name]:
-            if candidate.kind == kind and candidate.fits(content):
-                return name, candidate.read(source, content)
+    try:
+        kind, content = _unpack(source)
+        for name in FORMATS if format == "auto" else [format]:
+            for candidate in FORMATS[name]:
+                if candidate.kind == kind and candidate.fits(content):
+                    return name, candidate.read(source, content)
+    except TableError:
+        raise
+    except OSError as error:
+        raise TableError(f"Cannot read {source.path}: {error.strerror or error}.") from error
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
+        # A file of hostile or damaged content: whatever its reader did not think of is still one line.
+        raise TableError(
+            f"{source.name}: of another structure than it seemed ({type(error).__name__}: {str(error)[:120]!r})."
+        ) from error
     wanted = f"the structure of {FORMATS[format][0].title}" if format != "auto" else "the structure of a known format"
     raise TableError(f"{source.name}: expected {wanted}, got another ({kind}). Known formats: {', '.join(FORMATS)}.")
 

@@ -85,6 +85,32 @@ def test_fields_in_another_order_are_read_too(tmp_path: Path) -> None:
     assert rows.cells["test_accuracy_108"][0] == 0.8 and rows.cells["training_seconds_108"][0] == 1000
 
 
+def test_what_the_protobuf_library_writes_is_read(tmp_path: Path) -> None:
+    descriptor_pb2 = pytest.importorskip("google.protobuf.descriptor_pb2")
+    from google.protobuf import descriptor_pool, message_factory
+
+    file = descriptor_pb2.FileDescriptorProto(name="m.proto", package="p", syntax="proto2")
+    evaluations, model = file.message_type.add(name="E"), file.message_type.add(name="M")
+    names = ("current_epoch", "training_time", "train_accuracy", "validation_accuracy", "test_accuracy")
+    for i, name in enumerate(names, 1):
+        evaluations.field.add(name=name, number=i, type=1, label=1)
+    evaluations.field.add(name="checkpoint_path", number=6, type=9, label=1)
+    model.field.add(name="evaluation_data", number=1, type=11, label=3, type_name=".p.E")
+    model.field.add(name="trainable_parameters", number=2, type=5, label=1)
+    model.field.add(name="total_time", number=3, type=1, label=1)
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    message = message_factory.GetMessageClass(pool.FindMessageTypeByName("p.M"))()
+    for epoch in (0, 54, 108):
+        values = dict(zip(names, (epoch, epoch * 10, 1.0, epoch / 120, epoch / 135), strict=True))
+        message.evaluation_data.add(**values, checkpoint_path="/model.ckpt-1234")
+    message.trainable_parameters, message.total_time = 49_979_274, 5.0
+    metrics = base64.b64encode(message.SerializeToString()).decode()
+    cells = read_nasbench101(Source(write(tmp_path, [["a", 108, *CHAIN, metrics]]))).cells
+    assert cells["validation_accuracy_108"][0] == 0.9 and cells["test_accuracy_108"][0] == 0.8
+    assert cells["training_seconds_108"][0] == 1080 and cells["trainable_parameters"][0] == 49_979_274
+
+
 @pytest.mark.parametrize(
     ("record", "message"),
     [
