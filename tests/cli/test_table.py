@@ -1,4 +1,4 @@
-"""``gennas convert-table`` and ``gennas table show``: from an official file to a search, and what a person sees."""
+"""``gennas convert-table`` and ``gennas table show``: from an official file to what a person sees."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def official(tmp_path: Path) -> Path:
     return path
 
 
-def test_an_official_file_becomes_a_table_that_is_searched(
+def test_an_official_file_becomes_a_table_to_look_up(
     official: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Callable[..., int]
 ) -> None:
     table = tmp_path / "zc.csv.gz"

@@ -13,7 +13,7 @@ import numpy as np
 
 from gennas.errors import TableError
 
-__all__ = ["MAX_BYTES", "NUMBERS", "StandIn", "load_numbers", "load_restricted", "plain_dtype"]
+__all__ = ["MAX_BYTES", "NUMBERS", "StandIn", "bounded_memory", "load_numbers", "load_restricted", "plain_dtype"]
 
 MAX_BYTES = 256 * 1024 * 1024
 _SCALAR_TYPES = frozenset("fiub")
@@ -132,7 +132,7 @@ def load_restricted(
         TableError: damaged, too big for its size, or it asks for another name.
     """
     try:
-        with _bounded_memory(_MEMORY_AT_LEAST + _MEMORY_PER_BYTE * size):
+        with bounded_memory(size):
             return _Restricted(file, admitted, persistent, advice).load()
     except TableError:
         raise
@@ -143,8 +143,12 @@ def load_restricted(
 
 
 @contextlib.contextmanager
-def _bounded_memory(more: int) -> Iterator[None]:
-    """Let this process take that many bytes more and no others, where it can be told so."""
+def bounded_memory(size: int) -> Iterator[None]:
+    """Let this process take 16 times ``size`` bytes and half a GiB more, and no others, where it can be told so.
+
+    Beyond that Python raises :class:`MemoryError`.
+    """
+    more = _MEMORY_AT_LEAST + _MEMORY_PER_BYTE * size
     try:
         import resource
 

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from gennas.errors import TableError
+from gennas.eval.tables.unpickle import bounded_memory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,6 +169,7 @@ def read_json(source: Source, path: Path) -> Any:
     """
     content = read_bounded(source, path)
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
+        with bounded_memory(len(content)):
+            return json.loads(content)
+    except (ValueError, RecursionError, MemoryError) as error:
         raise TableError(f"{path.name}: not readable as JSON ({str(error)[:200]}).") from error

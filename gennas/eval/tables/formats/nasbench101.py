@@ -24,12 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import InvalidArchitectureError, TableError
-from gennas.eval.tables.formats.base import Rows, Source
+from gennas.eval.tables.formats.base import Rows, Source, too_large
 from gennas.eval.tables.formats.tfrecord import read_records
 from gennas.spaces.nasbench101.space import NASBench101
 
 __all__ = ["cell_texts", "read_nasbench101"]
 
+SIZE = 423_624
+"""Cells of the benchmark."""
 MEASURES = ("training_seconds", "train_accuracy", "validation_accuracy", "test_accuracy")
 _OPERATIONS = {"conv3x3-bn-relu": 0, "conv1x1-bn-relu": 1, "maxpool3x3": 2}
 # As all writers write it: five doubles in the order of their numbers; what follows (a path) does not matter.
@@ -47,6 +49,8 @@ def read_nasbench101(source: Source) -> Rows:
         TableError: damaged, or of another structure; the message names the record.
     """
     total = source.path.stat().st_size
+    if total > source.max_bytes:
+        raise too_large(source.path, source.max_bytes)
     cells: dict[str, int] = {}
     parameters, where, epochs = array("q"), array("l"), array("l")
     values = array("d")
@@ -56,6 +60,8 @@ def read_nasbench101(source: Source) -> Rows:
             name, budget, adjacency, operations, metrics = json.loads(payload)
             final, count = _final(base64.b64decode(metrics, validate=True))
             row = cells.setdefault(str(name), len(cells))
+            if row >= SIZE:
+                raise ValueError(f"more than {SIZE:,} different cells")
             if row == len(specs):
                 specs.append((str(adjacency), str(operations)))
                 parameters.append(count)

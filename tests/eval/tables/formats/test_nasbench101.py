@@ -128,6 +128,14 @@ def test_damage_is_named(tmp_path: Path, record: list[object], message: str) -> 
         read_nasbench101(Source(write(tmp_path, [record])))
 
 
+def test_more_than_the_benchmark_holds_is_refused(official: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TableError, match="raise --max-gb"):
+        read_nasbench101(Source(official, max_bytes=100))
+    monkeypatch.setattr("gennas.eval.tables.formats.nasbench101.SIZE", 1)
+    with pytest.raises(TableError, match="more than 1 different cells"):
+        read_nasbench101(Source(official))
+
+
 def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TableError, match="no records"):
         read_nasbench101(Source(write(tmp_path, [])))
