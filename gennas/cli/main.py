@@ -82,6 +82,18 @@ VERBS: dict[str, Verb] = {
         "gennas show 0012:gat,gcn,fc,skip --space nasbench-graph",
         ("arch",),
     ),
+    "table": Verb(
+        "gennas.cli.table",
+        "look architectures up in a table",
+        "gennas table show nasbench-graph/cora --best 3 --space nasbench-graph",
+        ("action", "table", "arch"),
+    ),
+    "convert-table": Verb(
+        "gennas.cli.convert_table",
+        "turn a benchmark's official file into a table",
+        "gennas convert-table nasbench_only108.tfrecord nb101.parquet",
+        ("source", "out"),
+    ),
 }
 
 

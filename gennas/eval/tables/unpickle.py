@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from gennas.errors import TableError
 
-__all__ = ["MAX_BYTES", "load_numbers"]
+__all__ = ["MAX_BYTES", "NUMBERS", "StandIn", "bounded_memory", "load_numbers", "load_restricted", "plain_dtype"]
 
 MAX_BYTES = 256 * 1024 * 1024
 _SCALAR_TYPES = frozenset("fiub")
+# What the objects of a pickle may take of memory: some times the bytes that say them, and something to start with.
+_MEMORY_PER_BYTE, _MEMORY_AT_LEAST = 16, 512 * 1024 * 1024
+
+
+class StandIn:
+    """Stands in for a name of a pickle: a function of ours that the pickle may call, and can do nothing else with."""
+
+    __slots__ = ("_function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        object.__setattr__(self, "_function", function)
+
+    def __call__(self, *args: Any) -> Any:
+        """What the name means here."""
+        return self._function(*args)  # type: ignore[attr-defined]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise pickle.UnpicklingError("a pickle may not change what it calls")
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("a pickle may not change what it calls")
 
 
 class _NumberType:
     """Stands in for ``numpy.dtype`` in a pickle: holds plain numeric types and nothing else."""
+
+    __slots__ = ("dtype",)
 
     def __init__(self, code: Any, align: Any = False, copy: Any = False) -> None:
         dtype = np.dtype(code) if isinstance(code, str) and len(code) <= 3 else None
@@ -33,6 +58,17 @@ class _NumberType:
         self.dtype = self.dtype.newbyteorder(byte_order)
 
 
+def plain_dtype(kind: Any) -> np.dtype[Any]:
+    """The numpy type that a stand-in holds.
+
+    Raises:
+        pickle.UnpicklingError: it is no such stand-in.
+    """
+    if not isinstance(kind, _NumberType):
+        raise pickle.UnpicklingError("expected the type of a plain number")
+    return kind.dtype
+
+
 def _number(kind: Any, content: Any) -> float | int | bool:
     """Stands in for ``numpy.core.multiarray.scalar``: one number from its bytes."""
     if not isinstance(kind, _NumberType) or not isinstance(content, bytes) or len(content) != kind.dtype.itemsize:
@@ -41,24 +77,92 @@ def _number(kind: Any, content: Any) -> float | int | bool:
     return value
 
 
-_ADMITTED = {
-    ("numpy", "dtype"): _NumberType,
-    ("numpy.core.multiarray", "scalar"): _number,
-    ("numpy._core.multiarray", "scalar"): _number,
+NUMBERS: Mapping[tuple[str, str], StandIn] = {
+    ("numpy", "dtype"): StandIn(_NumberType),
+    ("numpy.core.multiarray", "scalar"): StandIn(_number),
+    ("numpy._core.multiarray", "scalar"): StandIn(_number),
 }
 
 
-class _NumbersOnly(pickle.Unpickler):
+class _Restricted(pickle.Unpickler):
+    def __init__(
+        self,
+        file: IO[bytes],
+        admitted: Mapping[tuple[str, str], StandIn],
+        persistent: Callable[[Any], Any] | None,
+        advice: str,
+    ) -> None:
+        super().__init__(file)
+        self._admitted, self._persistent, self._advice = admitted, persistent, advice
+
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
+        if (module, name) not in self._admitted:
             raise TableError(
                 f"Refused to load {module}.{name} from a pickle: expected numbers in dicts, lists and tuples only. "
-                "The file is damaged or was tampered with; install the package again."
+                f"The file is damaged or was tampered with; {self._advice}."
             )
-        return _ADMITTED[module, name]
+        return self._admitted[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
-        raise TableError(f"Refused a persistent reference ({str(pid)[:40]!r}) in a pickle of numbers.")
+        if self._persistent is None:
+            raise TableError(f"Refused a persistent reference ({str(pid)[:40]!r}) in a pickle of numbers.")
+        return self._persistent(pid)
+
+
+def load_restricted(
+    file: IO[bytes],
+    size: int,
+    admitted: Mapping[tuple[str, str], StandIn] = NUMBERS,
+    persistent: Callable[[Any], Any] | None = None,
+    advice: str = "download it again",
+) -> Any:
+    """Read one pickle that may call nothing but stand-ins.
+
+    Where the system lets a process bound its own memory (Linux does), the objects may take 16 times the bytes of
+    the pickle and half a GiB, so that a few bytes cannot ask for all there is.
+
+    Args:
+        file: opened for reading bytes.
+        size: how many bytes the pickle has at most.
+        admitted: what stands in for each module and name.
+        persistent: what stands for a persistent reference; by default such are refused.
+        advice: what the person may do about a file that is damaged.
+
+    Raises:
+        TableError: damaged, too big for its size, or it asks for another name.
+    """
+    try:
+        with bounded_memory(size):
+            return _Restricted(file, admitted, persistent, advice).load()
+    except TableError:
+        raise
+    except MemoryError as error:
+        raise TableError(f"its objects need more memory than {size:,} bytes of a sound file do; {advice}.") from error
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise TableError(f"damaged ({type(error).__name__}: {error}); {advice}.") from error
+
+
+@contextlib.contextmanager
+def bounded_memory(size: int) -> Iterator[None]:
+    """Let this process take 16 times ``size`` bytes and half a GiB more, and no others, where it can be told so.
+
+    Beyond that Python raises :class:`MemoryError`.
+    """
+    more = _MEMORY_AT_LEAST + _MEMORY_PER_BYTE * size
+    try:
+        import resource
+
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        bounds = [bound for bound in (used + more, soft, hard) if bound != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    except (ImportError, OSError, ValueError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def load_numbers(path: Path) -> Any:
@@ -71,14 +175,11 @@ def load_numbers(path: Path) -> Any:
         TableError: the file is missing, too large, damaged, or asks for any other name.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise TableError(f"{path}: expected at most {MAX_BYTES:,} bytes, got {path.stat().st_size:,}.")
-        return _NumbersOnly(io.BytesIO(path.read_bytes())).load()
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise TableError(f"{path}: expected at most {MAX_BYTES:,} bytes, got {size:,}.")
+        return load_restricted(io.BytesIO(path.read_bytes()), size, advice="install the package again")
     except TableError as error:
         raise TableError(f"{path.name}: {error}") from error
     except OSError as error:
         raise TableError(f"Cannot read {path}: {error.strerror}.") from error
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise TableError(
-            f"{path.name}: damaged ({type(error).__name__}: {error}); install the package again."
-        ) from error

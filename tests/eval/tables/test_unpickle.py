@@ -111,3 +111,17 @@ def test_size_and_presence_are_checked(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(unpickle, "MAX_BYTES", 10)
     with pytest.raises(TableError, match="at most 10 bytes, got 11"):
         load_numbers(written(tmp_path, b"x" * 11))
+
+
+def test_what_a_pickle_may_call_it_cannot_change(tmp_path: Path) -> None:
+    # BUILD on the stand-in itself, with attributes to set.
+    for state in (b"(V_function\nI1\ndb.", b"N(V_function\nI1\nd\x86b."):
+        with pytest.raises(TableError, match="may not change"):
+            load_numbers(written(tmp_path, b"cnumpy\ndtype\n" + state))
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not bound memory")
+def test_a_few_bytes_cannot_ask_for_all_memory(tmp_path: Path) -> None:
+    # A memo index of four billion makes the C unpickler want 64 GiB of table.
+    with pytest.raises(TableError, match="need more memory"):
+        load_numbers(written(tmp_path, b"\x80\x02Nr\xf0\xff\xff\xff."))

@@ -1,0 +1,117 @@
+"""NAS-Bench-301: trainings of DARTS cells on CIFAR-10, from the JSON records ``results_N.json``.
+
+Source: Zela et al., "Surrogate NAS Benchmarks: Going Beyond the Limited Search Spaces of Tabular NAS Benchmarks", ICLR
+2022, arXiv 2008.09777. The surrogate models, pickles of old libraries that hold code, are not read.
+
+A record holds ``optimized_hyperparamater_config`` (sic), ``budget`` (epochs), ``info[0]`` with ``val_accuracy``,
+``train_accuracy_final`` and ``model_parameters``, ``test_accuracy`` and ``runtime`` (seconds), accuracies in per cent.
+The configuration's keys begin with ``NetworkSelectorDatasetInfo:darts:``; ``edge_normal_0`` to ``edge_reduce_13`` name
+operations, ``inputs_node_normal_3`` and the like two sources as ``0_1`` (node 2 always takes both inputs); the edges of
+node 2 are 0 and 1, of node 3 from 2 on, of node 4 from 5, of node 5 from 9; ``layers`` and ``init_channels``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gennas.errors import TableError
+from gennas.eval.tables.formats.base import Rows, Source, mean, number, read_json
+
+__all__ = ["OPERATIONS", "genotype", "is_nasbench301", "is_nasbench301_folder", "read_nasbench301"]
+
+OPERATIONS = (
+    "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
+)  # fmt: skip
+_CONFIG, _PREFIX = "optimized_hyperparamater_config", "NetworkSelectorDatasetInfo:darts:"
+_FIRST_EDGE = {2: 0, 3: 2, 4: 5, 5: 9}
+_FIDELITY = ("epochs", "layers", "init_channels")
+
+
+def genotype(normal: Sequence[tuple[str, int]], reduce: Sequence[tuple[str, int]]) -> str:
+    """The text of a pair of cells, as DARTS prints it: eight operations with their sources, two for each node."""
+    cells = ", ".join(
+        f"{name}={list(edges)!r}, {name}_concat=range(2, 6)" for name, edges in (("normal", normal), ("reduce", reduce))
+    )
+    return f"Genotype({cells})"
+
+
+def is_nasbench301(content: Any) -> bool:
+    """Whether a JSON value is one record, or a list of them."""
+    first = content[0] if isinstance(content, list) and content else content
+    return isinstance(first, dict) and _CONFIG in first
+
+
+def is_nasbench301_folder(folder: Path) -> bool:
+    """Whether a folder holds records, itself or in folders."""
+    return next(folder.rglob("results*.json"), None) is not None
+
+
+def read_nasbench301(source: Source, content: Any) -> Rows:
+    """One row for each architecture: means over the records of the commonest fidelity.
+
+    Records of another number of epochs, layers or channels are left out: they measure something else.
+
+    Raises:
+        TableError: another structure; the message names the file or the record.
+    """
+    found = list(_records(source, content))
+    fidelity, n = Counter(tuple(row[k] for k in _FIDELITY) for _, row in found).most_common(1)[0]
+    kept: dict[str, list[Mapping[str, Any]]] = {}
+    for arch, row in found:
+        if tuple(row[k] for k in _FIDELITY) == fidelity:
+            kept.setdefault(arch, []).append(row)
+    columns = dict.fromkeys(name for rows in kept.values() for row in rows for name in row if name not in _FIDELITY)
+    cells = {name: [mean([row.get(name) for row in rows]) for rows in kept.values()] for name in columns}
+    said = ", ".join(f"{value:g} {name}" for name, value in zip(_FIDELITY, fidelity, strict=True) if value is not None)
+    others = (f"{len(found) - n:,} records of other fidelities than {said}",) if len(found) > n else ()
+    repeats = [len(rows) for rows in kept.values()]
+    return Rows(
+        {"arch": list(kept), **cells, "repeats": repeats}, "darts", (*others, "learning curves, hyper-parameters")
+    )
+
+
+def _records(source: Source, content: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(content, Path):
+        files = sorted(content.rglob("results*.json"))
+        for done, file in enumerate(files, 1):
+            yield _record(file.name, read_json(source, file))
+            source.progress(done, len(files))
+        return
+    for i, record in enumerate(content if isinstance(content, list) else [content], 1):
+        yield _record(f"{source.name}: record {i}", record)
+
+
+def _record(where: str, record: Any) -> tuple[str, Mapping[str, Any]]:
+    """The architecture and the numbers of a record."""
+    try:
+        config, info = record[_CONFIG], record["info"][0]
+        row = {
+            "val_accuracy": number(info["val_accuracy"]),
+            "test_accuracy": number(record.get("test_accuracy")),
+            "train_accuracy": number(info.get("train_accuracy_final")),
+            "params": number(info.get("model_parameters")),
+            "train_seconds": number(record.get("runtime")),
+            "epochs": number(record.get("budget")),
+            "layers": number(config.get(f"{_PREFIX}layers")),
+            "init_channels": number(config.get(f"{_PREFIX}init_channels")),
+        }
+        return genotype(_cell(config, "normal"), _cell(config, "reduce")), row
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise TableError(
+            f"{where}: expected a record of NAS-Bench-301 with {_CONFIG} and info ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _cell(config: Mapping[str, Any], kind: str) -> list[tuple[str, int]]:
+    edges = []
+    for node, first in _FIRST_EDGE.items():
+        inputs = "0_1" if node == 2 else config[f"{_PREFIX}inputs_node_{kind}_{node}"]
+        for text in sorted(inputs.split("_")):
+            operation = config[f"{_PREFIX}edge_{kind}_{first + int(text)}"]
+            if operation not in OPERATIONS or not 0 <= int(text) < node:
+                raise ValueError(f"no operation {operation!r} from {text} to {node}")
+            edges.append((operation, int(text)))
+    return edges
