@@ -246,7 +246,9 @@ class Archive:
             ).fetchall()
             records = dict(self._db.execute("SELECT id, record FROM curves").fetchall())
         try:
-            D = np.array([json.loads(r[1]) for r in rows], dtype=np.int16).reshape(-1, self.space.schema.num_decisions)
+            D = np.array([json.loads(r[1]) for r in rows], dtype=np.int16).reshape(
+                len(rows), self.space.schema.num_decisions
+            )
             archs = Population.from_decisions(self.space.schema, D)
             return [_read_trial(row, archs, i, json.loads(records.get(row[0], "{}"))) for i, row in enumerate(rows)]
         except (ValueError, KeyError, TypeError, IndexError) as error:
