@@ -16,7 +16,8 @@ __all__ = ["describe", "run_trial"]
 def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
     """Evaluate one proposal; whatever goes wrong ends this trial only.
 
-    A raised error, running out of memory, a missing metric or one that is not finite give status
+    Metrics that the evaluator ``may_lack`` and gives no finite value of are left out, with the reason as the
+    trial's error. A raised error, running out of memory, a missing metric or one that is not finite give status
     ``failed`` with a one-line reason. ``KeyboardInterrupt`` passes through.
     """
     start = time.perf_counter()
@@ -27,7 +28,10 @@ def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
     try:
         found = evaluator.evaluate(proposal.arch, proposal.fidelity, proposal.seed)
         metrics, curves = {k: float(v) for k, v in found.items()}, getattr(found, "curves", {})
-        bad = [name for name in evaluator.metrics if not math.isfinite(metrics.get(name, math.nan))]
+        lacking = {name for name in evaluator.metrics if not math.isfinite(metrics.get(name, math.nan))}
+        bad = [name for name in evaluator.metrics if name in lacking - set(getattr(evaluator, "may_lack", ()))]
+        metrics = {name: value for name, value in metrics.items() if name not in lacking}
+        error = "; ".join(getattr(found, "reasons", {}).values())
         if bad:
             status, error = "failed", f"no finite value for {', '.join(bad)}"
     except MemoryError as caught:

@@ -21,7 +21,7 @@ class UndefinedError(EvaluationError):
 
 @dataclass(frozen=True)
 class Score:
-    """A proxy's value; ``reason`` says why it is the worst one, where it is."""
+    """A proxy's value; ``reason`` says why it is the worst one, or NaN because the proxy failed, where it is."""
 
     value: float
     reason: str = ""
