@@ -11,7 +11,7 @@ from torch import nn
 from gennas.errors import ConfigError, EvaluationError
 from gennas.eval.proxies.base import PROXIES, Proxy
 from gennas.eval.proxies.batch import ProxyBatch
-from gennas.eval.proxies.outcome import NotApplicableError, Score, UndefinedError
+from gennas.eval.proxies.outcome import NotApplicableError, Score, TooLargeError, UndefinedError
 from gennas.eval.proxies.passes import Pass, Passes
 
 __all__ = ["make_proxies", "score_network"]
@@ -55,6 +55,7 @@ def score_network(
 
     Raises:
         NotApplicableError: a proxy has no meaning for such a network; the message names it.
+        TooLargeError: a value lies beyond float64; the message names the proxy.
         EvaluationError: the network cannot be scored: no parameters, weights that are not finite, an output
             that is no matrix of logits, labels out of range.
 
@@ -115,8 +116,10 @@ def _score(proxy: Proxy, run: Passes) -> Score:
         value = proxy.score(run)
     except UndefinedError as error:
         return Score(proxy.worst, str(error))
-    except NotApplicableError as error:
-        raise NotApplicableError(f"Proxy {proxy.name!r}: {error}") from error
+    except (NotApplicableError, TooLargeError) as error:
+        raise type(error)(f"Proxy {proxy.name!r}: {error}") from error
+    if value == math.inf:
+        raise TooLargeError(f"Proxy {proxy.name!r}: the value exceeds float64")
     if not math.isfinite(value):
         return Score(proxy.worst, f"the formula gives {value}")
     return Score(value)
