@@ -118,11 +118,10 @@ class SearchDisplay:
     def begin(self, problem: Problem) -> None:
         """Say what is searched, and start the bar."""
         self._metric = problem.objectives.primary.metric
-        size = "size not counted" if problem.space.size is None else f"{problem.space.size:,} architectures"
         goals = ", ".join(str(o) for o in problem.objectives.objectives)
         limits = "".join(f", {c}" for c in problem.objectives.constraints)
         self.console.print(
-            f"[bold]{problem.space.name}[/bold] ({size}) · "
+            f"[bold]{problem.space.name}[/bold] ({problem.space.size_text}) · "
             f"{problem.source} · {goals}{limits} · seed {self.config.seed}",
             soft_wrap=True,
         )

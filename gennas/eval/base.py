@@ -80,6 +80,7 @@ class Measured(dict[str, float]):
     Args:
         values: of the metrics.
         curves: by name, one value for each epoch.
+        reasons: why a value that may be missing is NaN, by metric.
 
     Example:
         >>> found = Measured({"val_accuracy": 0.9}, {"val_loss": [0.7, 0.3]})
@@ -87,9 +88,15 @@ class Measured(dict[str, float]):
         (0.9, [0.7, 0.3])
     """
 
-    def __init__(self, values: Mapping[str, float], curves: Mapping[str, Sequence[float]]) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, float],
+        curves: Mapping[str, Sequence[float]],
+        reasons: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(values)
         self.curves = {name: list(curve) for name, curve in curves.items()}
+        self.reasons = dict(reasons or {})
 
 
 @runtime_checkable
@@ -97,7 +104,8 @@ class Evaluator(Protocol):
     """Scores one architecture.
 
     The search loop calls :meth:`evaluate` once for every trial, possibly in another process: an
-    evaluator must pickle. It raises when it cannot score; the loop records the failure.
+    evaluator must pickle. It raises when it cannot score; the loop records the failure. An attribute
+    ``may_lack``, where there is one, names metrics that may be NaN in a trial that did not fail.
 
     Attributes:
         metrics: the metrics that every successful call returns.

@@ -100,11 +100,13 @@ class DerivedEvaluator:
         self.cost_class: Literal["cheap", "expensive"] = base.cost_class
         self.protocol = base.protocol
         self.cheap_metrics: tuple[str, ...] = getattr(base, "cheap_metrics", ())
+        self.may_lack: frozenset[str] = frozenset(getattr(base, "may_lack", ()))
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
         """Evaluate, and add the sums."""
         values = self.base.evaluate(arch, fidelity, seed)
-        return Measured({**values, **{s.name: float(s(values)) for s in self.sums}}, getattr(values, "curves", {}))
+        sums = {s.name: float(s(values)) for s in self.sums}
+        return Measured({**values, **sums}, getattr(values, "curves", {}), getattr(values, "reasons", {}))
 
     def check(self, arch: Architecture, fidelity: Fidelity) -> None:
         """As ``base`` does, where it does."""

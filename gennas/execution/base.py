@@ -21,8 +21,9 @@ def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
     """Evaluate one proposal; whatever goes wrong ends this trial only.
 
     A raised error (``sys.exit`` too), running out of memory, an answer that is no mapping, a missing metric or
-    one that is not finite give status ``failed`` with a one-line reason. ``KeyboardInterrupt`` passes through, and the
-    end of the time limit.
+    one that is not finite give status ``failed`` with a one-line reason. Metrics that the evaluator ``may_lack`` and
+    gives no finite value of are left out, with the reason as the trial's error. ``KeyboardInterrupt`` passes through,
+    and the end of the time limit.
     """
     start = time.perf_counter()
     metrics: Mapping[str, float] = {}
@@ -32,7 +33,10 @@ def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
     try:
         found = evaluator.evaluate(proposal.arch, proposal.fidelity, proposal.seed)
         metrics, curves = _values_of(found)
-        bad = [name for name in evaluator.metrics if not math.isfinite(metrics.get(name, math.nan))]
+        lacking = {name for name in evaluator.metrics if not math.isfinite(metrics.get(name, math.nan))}
+        bad = [name for name in evaluator.metrics if name in lacking - set(getattr(evaluator, "may_lack", ()))]
+        metrics = {name: value for name, value in metrics.items() if name not in lacking}
+        error = "; ".join(getattr(found, "reasons", {}).values())
         if bad:
             status, error = "failed", f"no finite value for {', '.join(bad)}"
     except MemoryError as caught:

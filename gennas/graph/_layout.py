@@ -208,11 +208,16 @@ def _columns(boxes: list[Box], edges: Edges, layers: list[int]) -> Drawing:
 
 def _order(columns: list[list[int]], links: list[tuple[int, int]]) -> list[list[int]]:
     """Order within every layer by the mean position of neighbours, sweeping both ways."""
+    before: dict[int, list[int]] = {}
+    after: dict[int, list[int]] = {}
+    for a, b in links:
+        before.setdefault(b, []).append(a)
+        after.setdefault(a, []).append(b)
     for sweep in range(8):
         position = {i: k - (len(c) - 1) / 2 for c in columns for k, i in enumerate(c)}
         forward = sweep % 2 == 0
         for column in columns if forward else columns[::-1]:
-            near = {i: [position[a if forward else b] for a, b in links if (b if forward else a) == i] for i in column}
+            near = {i: [position[j] for j in (before if forward else after).get(i, [])] for i in column}
             column.sort(key=lambda i: float(np.mean(near[i])) if near[i] else position[i])
             position.update({i: k - (len(column) - 1) / 2 for k, i in enumerate(column)})
     return columns

@@ -148,6 +148,35 @@ class GraphSchema:
             )
         return labels.index(label)
 
+    def require_plain_labels(self) -> None:
+        """Refuse labels from which the text ``label/label/…`` of an architecture could not be read back.
+
+        Raises:
+            InvalidArchitectureError: labels of free slots are equal, empty, no strings, hold a ``/``, or
+                begin or end with a blank.
+        """
+        for kind, labels, mask in self._free_labels():
+            free = [label for label, is_free in zip(labels, mask, strict=True) if is_free]
+            odd = [x for x in free if not isinstance(x, str) or not x or "/" in x or x != x.strip()]
+            if odd:
+                raise InvalidArchitectureError(
+                    f"Schema {self.name!r}: expected {kind} labels that are text without '/' and without blanks at "
+                    f"their ends, got {odd[0]!r}: architectures are written label/label/…. Rename it, or give the "
+                    "space its own to_text and from_text."
+                )
+            twice = [x for x in free if labels.count(x) > 1]
+            if twice:
+                raise InvalidArchitectureError(
+                    f"Schema {self.name!r}: expected different {kind} labels, got {twice[0]!r} more than once. Rename "
+                    "one, or give the space its own to_text and from_text."
+                )
+
+    def _free_labels(self) -> list[tuple[str, tuple[str, ...], BoolArray]]:
+        """Kind, labels and which of them some free slot takes, for nodes and for edges."""
+        nodes = self.node_mask[self.node_mask.sum(-1) > 1].any(0)
+        edges = self.edge_mask[self.edge_mask.sum(-1) > 1].any(0)
+        return [("node", self.node_labels, nodes), ("edge", self.edge_labels, edges)]
+
     @cached_property
     def _decision_index(
         self,

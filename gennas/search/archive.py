@@ -290,7 +290,8 @@ class Archive:
             curves = {
                 i: curves_of(record) for i, record in self._db.execute("SELECT id, record FROM curves").fetchall()
             }
-            D = np.array([json.loads(r[2]) for r in rows], dtype=np.int16).reshape(-1, self.space.schema.num_decisions)
+            D = np.array([json.loads(r[2]) for r in rows], dtype=np.int16)
+            D = D.reshape(len(rows), self.space.schema.num_decisions)
             archs = Population.from_decisions(self.space.schema, D)
             return [read_trial(row, archs[i], curves.get(row[0], {})) for i, row in enumerate(rows)]
 

@@ -62,7 +62,9 @@ class Space(ABC):
     everything it overrides :meth:`legal` (which labels may follow a prefix of decisions) and, for
     exactly uniform sampling, :meth:`completions` (how many valid architectures follow). Where two
     graphs may mean the same architecture it overrides :meth:`canonical`; where a published text
-    form exists, :meth:`to_text` and :meth:`from_text`.
+    form exists, :meth:`to_text` and :meth:`from_text`. With the default text form the labels of free
+    slots must be different, not empty, without ``/`` and without blanks at their ends; other schemas
+    are refused when the space gets them.
 
     Populations are dense arrays; ``D (b, d)`` are the decisions of ``b`` architectures, in the
     order of ``schema.slots``, and ``L = schema.num_symbols``. Every architecture that a space
@@ -73,6 +75,24 @@ class Space(ABC):
     schema: GraphSchema
     options: Mapping[str, Any]
     """The arguments it was made with, by name; records name a space by its class and these."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Check a schema that is an attribute of the class."""
+        super().__init_subclass__(**kwargs)
+        if isinstance(cls.__dict__.get("schema"), GraphSchema):
+            cls._check_labels(cls.schema)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check a schema when it is set."""
+        if name == "schema":
+            self._check_labels(value)
+        super().__setattr__(name, value)
+
+    @classmethod
+    def _check_labels(cls, schema: GraphSchema) -> None:
+        """Refuse labels that the inherited text form could not tell apart."""
+        if cls.to_text is Space.to_text or cls.from_text is Space.from_text:
+            schema.require_plain_labels()
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Note the arguments."""
@@ -105,12 +125,15 @@ class Space(ABC):
         """Number of valid architectures that start with the first ``t`` columns of ``D`` and each label, ``(b, L)``.
 
         ``None`` means "not counted": sampling then draws every decision uniformly among the legal
-        labels, which is not uniform over architectures (:attr:`samples_uniformly` is False).
+        labels, which is not uniform over architectures (:attr:`samples_uniformly` is False). Counts that
+        float64 does not hold exactly are Python integers in an array of ``dtype=object``
+        (:func:`exact_counts`).
         """
         if not self._is_product:
             return None
-        rest = np.prod(self.schema.decision_mask[t + 1 :].sum(1), dtype=np.float64)
-        return np.broadcast_to(self.schema.decision_mask[t] * rest, (len(D), self.schema.num_symbols))
+        rest = math.prod(self.schema.decision_mask[t + 1 :].sum(1).tolist())
+        counts = exact_counts([rest if allowed else 0 for allowed in self.schema.decision_mask[t].tolist()])
+        return np.broadcast_to(counts, (len(D), self.schema.num_symbols))
 
     def canonical(self, population: Population) -> Population:
         """The representative of every architecture's equivalence class; the default keeps all distinct."""
@@ -126,7 +149,7 @@ class Space(ABC):
         Raises:
             InvalidArchitectureError: the text is malformed or names an architecture outside the space.
         """
-        labels = text.strip().split("/")
+        labels = text.strip().split("/") if text.strip() else []
         if len(labels) != self.schema.num_decisions:
             raise InvalidArchitectureError(
                 f"{self.name}: expected {self.schema.num_decisions} labels separated by '/', "
@@ -183,14 +206,49 @@ class Space(ABC):
 
     @property
     def size(self) -> int | None:
-        """Number of distinct architectures, or None where it is not counted."""
+        """Number of distinct architectures, or None where it is not counted.
+
+        Raises:
+            ConfigError: :meth:`completions` overflowed.
+        """
+        if not self.schema.num_decisions:
+            return 1
         counts = self.completions(np.zeros((1, self.schema.num_decisions), dtype=np.int16), 0)
-        return None if counts is None else int(counts.sum())
+        if counts is None:
+            return None
+        return int(sum(self._checked_counts(counts)[0].tolist()))
+
+    def _checked_counts(self, counts: FloatArray) -> FloatArray:
+        """The counts, unless they overflowed."""
+        if not bool(np.all((counts >= 0) & (counts < math.inf))):
+            wrong = reprlib.repr(counts[0].tolist())
+            raise ConfigError(
+                f"Space {self.name!r}: completions gives {wrong}, expected numbers of architectures; where they are "
+                "too large for float64, give Python integers in an array of dtype=object."
+            )
+        return counts
+
+    @property
+    def size_text(self) -> str:
+        """The size in words: ``15,625 architectures``, ``about 1e339 architectures``, ``size not counted``.
+
+        Example:
+            >>> from gennas.spaces import NASBench201
+            >>> NASBench201().size_text
+            '15,625 architectures'
+        """
+        size = self.size
+        if size is None:
+            return "size not counted"
+        if size.bit_length() > _BITS_IN_FULL:
+            return f"about 1e{math.floor(math.log10(size))} architectures"
+        return f"{size:,} architecture{'' if size == 1 else 's'}"
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in self.options.items())
-        size = "size not counted" if self.size is None else f"{self.size:,} architectures"
-        return f"<{type(self).__name__}({options}): {self.name}, {size}, {self.schema.num_decisions} decisions>"
+        return (
+            f"<{type(self).__name__}({options}): {self.name}, {self.size_text}, {self.schema.num_decisions} decisions>"
+        )
 
     def _repr_html_(self) -> str:
         """Size, options and decisions, for notebooks."""
@@ -201,6 +259,8 @@ class Space(ABC):
     @property
     def samples_uniformly(self) -> bool:
         """Whether :meth:`sample` draws uniformly from the distinct valid architectures."""
+        if not self.schema.num_decisions:
+            return True
         return self.completions(np.zeros((1, self.schema.num_decisions), dtype=np.int16), 0) is not None
 
     @cached_property
@@ -245,7 +305,7 @@ class Space(ABC):
             D = np.zeros((n, len(mask)), dtype=np.int16)
             for t in range(len(mask)):
                 weights = self.completions(D, t)
-                D[:, t] = _draw(self.legal(D, t) if weights is None else weights, rng)
+                D[:, t] = _draw(self.legal(D, t) if weights is None else self._checked_counts(weights), rng)
         return self.canonical(Population.from_decisions(self.schema, D))
 
     def mutate(self, population: Population, rng: np.random.Generator) -> Population:
@@ -254,7 +314,7 @@ class Space(ABC):
         An architecture without any neighbour comes back unchanged.
         """
         children, keys = population, np.array(population.keys)
-        todo = np.arange(len(population))
+        todo = np.arange(len(population) if self.schema.num_decisions else 0)
         for _ in range(20):
             edited = self.canonical(Population.from_decisions(self.schema, self._edit(population[todo].decisions, rng)))
             changed = np.array(edited.keys) != keys[todo]
@@ -343,6 +403,25 @@ class Space(ABC):
 SPACES: Registry[type[Space]] = Registry("search space", "gennas.spaces")
 
 
+_BITS_IN_FULL = 64  # larger sizes are told by their order of magnitude
+
+
+def exact_counts(counts: Sequence[int] | Sequence[Sequence[int]]) -> FloatArray:
+    """Counts as float64 where it holds each and their sums exactly, else as Python integers (``dtype=object``).
+
+    Example:
+        >>> exact_counts([3, 0])
+        array([3., 0.])
+        >>> exact_counts([2**60 + 1, 0])
+        array([1152921504606846977, 0], dtype=object)
+    """
+    exact = np.array(counts, dtype=object)
+    return exact if exact.size and exact.max() > _EXACT else exact.astype(np.float64)
+
+
+_EXACT = 2**45  # so that sums of 256 of them stay exact
+
+
 def scaled_count(count: int, factor: float) -> int:
     """``factor`` times a number of cells, rounded half up, at least 1.
 
@@ -361,6 +440,8 @@ def _allowed_labels(mask: BoolArray) -> IntArray:
 
 def _draw(weights: NDArray[np.generic], rng: np.random.Generator) -> IntArray:
     """Draw one column per row in proportion to non-negative ``weights (b, L)``."""
+    if weights.dtype == object:  # Python divides integers of any size and rounds once
+        weights = np.array([[w / total for w in row] for row in weights.tolist() if (total := sum(row))])
     cumulative = np.cumsum(weights, axis=1, dtype=np.float64)
     threshold = rng.random(len(weights))[:, None] * cumulative[:, -1:]
     drawn: IntArray = (cumulative <= threshold).sum(axis=1).astype(np.int16)

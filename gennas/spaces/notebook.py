@@ -23,7 +23,6 @@ def space_html(space: Space, rows: int = 20) -> str:
         >>> "15,625 architectures" in space_html(NASBench201())
         True
     """
-    size = "not counted" if space.size is None else f"{space.size:,} architectures"
     options = [
         (option.name, reprlib.repr(space.options.get(option.name, option.default)), option.meaning.replace("``", ""))
         for option in options_of(type(space))
@@ -32,7 +31,7 @@ def space_html(space: Space, rows: int = 20) -> str:
     more = len(decisions) - rows
     parts = [
         f"<p><b>{escape(space.name)}</b>: {escape(summary_of(type(space)))}</p>",
-        f"<p>{size}, {len(decisions)} decisions</p>",
+        f"<p>{space.size_text}, {len(decisions)} decisions</p>",
         table_html(["option", "value", "meaning"], options) if options else "",
         table_html(["decision", "labels"], decisions[:rows]),
         f"<p>… and {more} more decisions</p>" if more > 0 else "",

@@ -15,7 +15,17 @@ from gennas.eval.base import Metric
 from gennas.registry import Registry, configured
 from gennas.spaces.base import TaskSpec
 from gennas.training.data import PARTS, ImageData, NodeData, TaskData, stratified_split
-from gennas.training.datasets.user import Labelled, check_graph, check_images, digest, stack
+from gennas.training.datasets.user import (
+    Labelled,
+    as_images,
+    as_tensor,
+    check_graph,
+    check_images,
+    check_labels,
+    count_classes,
+    digest,
+    stack,
+)
 from gennas.training.recipe import TrainConfig
 
 __all__ = ["NODE_CONFIG", "TASKS", "Task", "make_task"]
@@ -97,8 +107,11 @@ class Task:
         num_outputs: int | None = None,
         validation_fraction: float = 0.2,
         config: TrainConfig | None = None,
+        channels_last: bool | None = None,
     ) -> Task:
-        """Make a task from images ``x (n, c, h, w)`` and labels ``y (n,)``.
+        """Make a task from images ``x (n, c, h, w)`` and labels ``y (n,)``: tensors, numpy arrays or lists.
+
+        Integers of any width are taken, and float64. What is sparse, complex or ragged is refused.
 
         Args:
             name: short name.
@@ -106,12 +119,15 @@ class Task:
             test: images and labels that are only reported.
             validation: images and labels to select on; without them a stratified share of the
                 training part is set aside, always the same one.
-            num_outputs: number of classes; by default the largest training label plus one.
+            num_outputs: number of classes; by default the largest training label plus one, and every label
+                below has to occur in the training part.
             validation_fraction: share of ``train`` to set aside when there is no ``validation``.
             config: the recipe.
+            channels_last: images are ``(n, h, w, c)``; by default they are ``(n, c, h, w)``, and what looks
+                otherwise is refused.
 
         Raises:
-            ConfigError: shapes or labels do not fit.
+            ConfigError: shapes, numbers or labels do not fit.
 
         Example:
             >>> x, y = torch.randn(20, 1, 4, 4), torch.arange(20) % 2
@@ -119,7 +135,13 @@ class Task:
             >>> len(task.data.labels("train")), len(task.data.labels("validation"))
             (16, 4)
         """
-        classes = int(train[1].max()) + 1 if num_outputs is None and len(train[1]) else num_outputs or 0
+        read = {
+            part: _labelled(f"Task {name!r}, {part}:", pair, channels_last)
+            for part, pair in zip(PARTS, (train, validation, test), strict=True)
+            if pair is not None
+        }
+        train, validation, test = read["train"], read.get("validation"), read["test"]
+        classes = count_classes(name, train[1]) if num_outputs is None else num_outputs
         split = "given"
         if validation is None:
             if not 0 < validation_fraction < 1:
@@ -159,33 +181,41 @@ class Task:
         cls,
         name: str,
         *,
-        x: Tensor,
-        edge_index: Tensor,
-        y: Tensor,
-        train: Tensor,
-        validation: Tensor,
-        test: Tensor,
+        x: Any,
+        edge_index: Any,
+        y: Any,
+        train: Any,
+        validation: Any,
+        test: Any,
         num_outputs: int | None = None,
         config: TrainConfig | None = None,
     ) -> Task:
         """Make a task from one graph; each part is an index ``(m,)`` or a boolean mask ``(n,)`` of nodes.
 
-        Shapes: ``x (n, f)``, ``edge_index (2, e)``, ``y (n,)``.
+        Shapes: ``x (n, f)``, ``edge_index (2, e)``, ``y (n,)``; tensors, numpy arrays or lists. Labels of nodes
+        that are in no part are not looked at.
 
         Raises:
             ConfigError: shapes, edges or labels do not fit, or two parts share a node.
         """
-        data = NodeData(
-            x.float(),
-            edge_index.long(),
-            y.long(),
-            {
-                part: (torch.nonzero(index).flatten() if index.dtype == torch.bool else index.long())
-                for part, index in zip(PARTS, (train, validation, test), strict=True)
-            },
-        )
+        given = {"x": x, "edge_index": edge_index, "y": y, "train": train, "validation": validation, "test": test}
+        read = {part: as_tensor(f"Task {name!r}, {part}:", value) for part, value in given.items()}
+        for part in ("edge_index", "y", *PARTS):
+            if read[part].is_floating_point() and read[part].numel():
+                raise ConfigError(f"Task {name!r}: expected whole numbers in {part}, got {read[part].dtype}.")
+        masks = [part for part in PARTS if read[part].dtype == torch.bool]
+        wrong = [part for part in masks if read[part].shape != read["x"].shape[:1]]
+        if wrong:
+            raise ConfigError(
+                f"Task {name!r}: expected a mask of {len(read['x'])} nodes for {wrong[0]}, "
+                f"got {tuple(read[wrong[0]].shape)}."
+            )
+        nodes = {p: torch.nonzero(read[p]).flatten() if p in masks else read[p].long() for p in PARTS}
+        data = NodeData(read["x"].float(), read["edge_index"].long(), read["y"].long(), nodes)
         check_graph(name, data)
-        classes = num_outputs or int(data.y.max()) + 1
+        classes = count_classes(name, data.labels("train")) if num_outputs is None else num_outputs
+        for part in PARTS:
+            check_labels(f"Task {name!r}, {part}:", data.labels(part), classes)
         spec = TaskSpec("node", data.input_shape, classes)
         identity = digest(data.x, data.edge_index, data.y, *data.nodes.values())
         return cls(name, spec, _InMemory(data), f"given, data {identity}", config or NODE_CONFIG)
@@ -213,6 +243,13 @@ def make_task(name: str, **options: Any) -> Task:
     if not isinstance(task, Task):
         raise ConfigError(f"Expected {name!r} to return a Task, got {type(task).__name__}.")
     return task
+
+
+def _labelled(where: str, pair: Labelled, channels_last: bool | None) -> tuple[Tensor, Tensor]:
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise ConfigError(f"{where} expected a pair of images and labels, got {type(pair).__name__}.")
+    y = as_tensor(f"{where} labels:", pair[1])
+    return as_images(where, pair[0], channels_last), y.long() if y.dtype == torch.bool else y
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -122,7 +122,8 @@ def _by_proxies(config: ProblemConfig, space: Space) -> Scored:
     task = None if config.task is None else task_from(config.task, config.task_option, config.download)
     names = [name for name in (config.proxy or "").split(",") if name.strip()]
     where = "noise" if task is None else task.name
-    return Scored(make_proxy_evaluator(space, names, task, **config.proxy_option), f"proxies on {where}")
+    used = {*_wanted(config), *config.cheap} if config.objective else None
+    return Scored(make_proxy_evaluator(space, names, task, used, **config.proxy_option), f"proxies on {where}")
 
 
 def _by_own(config: ProblemConfig, space: Space) -> Scored:
@@ -247,7 +248,11 @@ def task_batch(task: Task, protocol: Protocol) -> ProxyBatch:
 
 
 def make_proxy_evaluator(
-    space: Space, proxies: Sequence[str], task: Task | None = None, **options: object
+    space: Space,
+    proxies: Sequence[str],
+    task: Task | None = None,
+    required: Iterable[str] | None = None,
+    **options: object,
 ) -> ProxyEvaluator:
     """An evaluator of proxies on a task's examples, or on noise.
 
@@ -255,6 +260,7 @@ def make_proxy_evaluator(
         space: builds the networks.
         proxies: names of proxies.
         task: gives input shape, number of classes and, unless ``batch="noise"``, the batch.
+        required: proxies whose failure fails an evaluation; None: all.
         **options: settings of :class:`Protocol`.
 
     Raises:
@@ -270,4 +276,4 @@ def make_proxy_evaluator(
     if protocol.batch != "noise" and (task is None or protocol.batch != task.name):
         raise ConfigError(f"Expected batch=noise or the name of the task, got {protocol.batch!r}; give it as --task.")
     batch = partial(task_batch, task, protocol) if task is not None and protocol.batch != "noise" else None
-    return ProxyEvaluator(space, proxies, protocol, batch)
+    return ProxyEvaluator(space, proxies, protocol, batch, required)

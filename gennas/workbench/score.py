@@ -124,7 +124,7 @@ class PopulationScores:
     Args:
         protocol: conditions of the measurement.
         keys: canonical keys of the architectures, ``n``.
-        columns: values by proxy, ``(n,)`` each; NaN where scoring failed.
+        columns: values by proxy, ``(n,)`` each; NaN where that proxy failed.
         errors: what went wrong, by row.
         cached: rows that were read from the cache, not computed.
     """
@@ -204,7 +204,7 @@ def score_population(
     wanted = make_proxies(proxies)
     single = [p.name for p in wanted if not isinstance(p, PopulationProxy)]
     parts = [name for p in wanted if isinstance(p, PopulationProxy) for name in p.parts]
-    evaluator = make_proxy_evaluator(space, [*single, *parts], task, **protocol)
+    evaluator = make_proxy_evaluator(space, [*single, *parts], task, (), **protocol)
     with closing(_Cache(cache, evaluator)) as store:
         rows = [store.get(arch.key) for arch in archs]
         missing = {arch.key: arch for arch, row in zip(archs, rows, strict=True) if row is None}
@@ -217,7 +217,7 @@ def score_population(
         known = found[arch.key].metrics if row is None else row
         for name, column in values.items():
             column.append(known.get(name, np.nan))
-        if row is None and not found[arch.key].ok:
+        if row is None and (found[arch.key].error or not found[arch.key].ok):
             errors[i] = found[arch.key].error or found[arch.key].status
     columns = {name: np.array(column) for name, column in values.items()}
     for proxy in wanted:
@@ -231,7 +231,8 @@ def _combined(proxy: PopulationProxy, columns: Mapping[str, NDArray[np.float64]]
     """The population's values, NaN for rows that could not be scored."""
     known = np.logical_and.reduce([~np.isnan(columns[name]) for name in proxy.parts])
     values = np.full(len(known), np.nan)
-    values[known] = proxy.combine({name: columns[name][known] for name in proxy.parts})
+    if known.any():
+        values[known] = proxy.combine({name: columns[name][known] for name in proxy.parts})
     return values
 
 

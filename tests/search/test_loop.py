@@ -15,9 +15,10 @@ import pytest
 
 from gennas.errors import ArchiveError, ConfigError, EvaluationError
 from gennas.execution import SerialExecutor
+from gennas.graph import GraphSchema
 from gennas.search import Archive, Objective, Objectives, Search
 from gennas.search.strategies import LocalSearch, RandomSearch, RegularizedEvolution
-from gennas.spaces import NASBench201
+from gennas.spaces import NASBench201, Space
 from gennas.testing import FailingEvaluator, FlakyExecutor, SyntheticEvaluator
 
 SPACE = NASBench201()
@@ -96,6 +97,21 @@ def test_exhausted_space_ends_the_search() -> None:
         assert len(result.trials) == space.size == 4
 
 
+def test_a_space_of_one_architecture_is_searched_kept_and_read(tmp_path: Path) -> None:
+    class Lone(NASBench201):
+        to_text, from_text = Space.to_text, Space.from_text
+
+        def __init__(self) -> None:
+            self.schema = GraphSchema("lone", ("a", "b"), ("none",), np.eye(2, dtype=bool), np.ones((2, 2, 1), bool))
+
+    space = Lone()
+    for strategy in (RandomSearch, LocalSearch, RegularizedEvolution):
+        archive = Archive(tmp_path / f"{strategy.__name__}.sqlite", space)
+        executor = SerialExecutor(SyntheticEvaluator(space.schema))
+        result = Search(strategy(space, GOALS), executor, archive, GOALS, 100).run()
+        assert (result.stopped, len(result.trials), len(archive.trials())) == ("exhausted", 1, 1)
+
+
 def test_too_many_failures_in_a_row_stop_with_the_reason() -> None:
     executor = SerialExecutor(FailingEvaluator(EVALUATOR, every=1))
     run = search(executor=executor, max_failures=7)
@@ -167,8 +183,9 @@ _KILLED = """
 import sys, time
 from pathlib import Path
 from gennas.execution import SerialExecutor
+from gennas.graph import GraphSchema
 from gennas.search import Archive, Objective, Objectives, Search, STRATEGIES
-from gennas.spaces import NASBench201
+from gennas.spaces import NASBench201, Space
 from gennas.testing import SyntheticEvaluator
 space, goals = NASBench201(), Objectives((Objective("score"),))
 strategy = STRATEGIES.get(sys.argv[2])(space, goals, seed=4)

@@ -179,3 +179,115 @@ def test_a_single_cell_has_no_depth() -> None:
 
     with pytest.raises(ConfigError, match="'nasbench-graph' has no depth fidelity"):
         make_space("nasbench-graph").scaled(depth=0.5)
+
+
+class Lone(Space):
+    """Every slot is fixed: one architecture, no decision."""
+
+    name = "lone"
+
+    def __init__(self) -> None:
+        self.schema = GraphSchema(self.name, ("a", "b"), ("none",), np.eye(2, dtype=bool), np.ones((2, 2, 1), bool))
+
+    def build(self, arch: Architecture, spec: TaskSpec):  # type: ignore[no-untyped-def]
+        raise ConfigError("Lone has no networks.")
+
+
+class Binary(Space):
+    """48 nodes with free edges: 2**1128 graphs, more than float64 holds."""
+
+    name = "binary"
+
+    def __init__(self) -> None:
+        edge_mask = np.zeros((48, 48, 2), dtype=bool)
+        edge_mask[..., 0] = True
+        edge_mask[..., 1] = np.triu(np.ones((48, 48), bool), 1)
+        self.schema = GraphSchema(self.name, ("a",), ("none", "edge"), np.ones((48, 1), bool), edge_mask)
+
+    def build(self, arch: Architecture, spec: TaskSpec):  # type: ignore[no-untyped-def]
+        raise ConfigError("Binary has no networks.")
+
+
+def test_a_space_of_one_architecture(rng: np.random.Generator) -> None:
+    space = Lone()
+    assert space.size == 1 and space.samples_uniformly and "1 architecture," in repr(space)
+    drawn = space.sample(3, rng)
+    (only,) = drawn.unique()
+    assert space.from_text(space.to_text(only)) == only
+    assert space.mutate(drawn, rng).keys == space.crossover(drawn, drawn, rng).keys == drawn.keys
+    assert not len(space.neighbours(only))
+
+
+def test_counts_beyond_float64_are_exact(rng: np.random.Generator) -> None:
+    space = Binary()
+    assert space.size == 2**1128
+    assert "about 1e339 architectures" in repr(space)
+    counts = space.completions(np.zeros((1, 1128), dtype=np.int16), 100)
+    assert counts is not None and counts[0].tolist() == [2**1027, 2**1027]
+    assert space.is_valid(space.sample(2, rng)).all()
+
+
+class HeavyTail(Binary):
+    """The same, with every first decision counted apart: three quarters of the weight lie on the edge."""
+
+    def legal(self, D: np.ndarray, t: int) -> np.ndarray:
+        return np.repeat(self.schema.decision_mask[t][None], len(D), axis=0)
+
+    def completions(self, D: np.ndarray, t: int) -> np.ndarray:
+        return np.array([[10**400, 3 * 10**400]] * len(D), dtype=object)
+
+
+class Overflowing(HeavyTail):
+    def completions(self, D: np.ndarray, t: int) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return np.full((len(D), 2), np.float64(2.0) ** 1100)
+
+
+def test_large_counts_weigh_the_draw(rng: np.random.Generator) -> None:
+    space = HeavyTail()
+    assert space.size == 4 * 10**400
+    assert 0.7 < space.sample(4, rng).decisions.mean() < 0.8  # 4,512 draws, deviation .006
+
+
+def test_counts_that_overflowed_are_refused(rng: np.random.Generator) -> None:
+    for use in (lambda s: s.size, lambda s: s.sample(1, rng)):
+        with pytest.raises(ConfigError, match="dtype=object"):
+            use(Overflowing())
+
+
+class Labelled(Space):
+    """Two free nodes with the labels that it is made with; a third label belongs to no free slot."""
+
+    name = "labelled"
+
+    def __init__(self, *labels: str) -> None:
+        node_mask = np.ones((2, len(labels) + 1), dtype=bool)
+        node_mask[:, -1] = False
+        self.schema = GraphSchema(self.name, (*labels, " / "), ("none",), node_mask, np.ones((2, 2, 1), bool))
+
+    def build(self, arch: Architecture, spec: TaskSpec):  # type: ignore[no-untyped-def]
+        raise ConfigError("Labelled has no networks.")
+
+
+class WithOwnText(Labelled):
+    def to_text(self, arch: Architecture) -> str:
+        return ",".join(map(str, arch.decisions))
+
+    def from_text(self, text: str) -> Architecture:
+        return self.architecture([int(part) for part in text.split(",")])
+
+
+@pytest.mark.parametrize("labels", [("a", "a/b"), ("a", "a "), ("\ta", "a"), ("a", ""), ("a", "b", "a"), ("a", 3)])
+def test_labels_that_the_text_would_lose_are_refused(labels: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidArchitectureError, match="Schema 'labelled': expected"):
+        Labelled(*labels)
+    space = WithOwnText(*labels)
+    arch = space.architecture([len(labels) - 1, 0])
+    assert space.from_text(space.to_text(arch)) == arch
+
+
+def test_labels_with_inner_blanks_are_read_back() -> None:
+    space = Labelled("conv 3x3", "conv|5x5")
+    for D in ([0, 1], [1, 0]):
+        assert space.to_text(space.architecture(D)).count("/") == 1
+        assert space.from_text(space.to_text(space.architecture(D))).decisions.tolist() == D

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from gennas.errors import ConfigError, UnknownNameError
@@ -137,3 +141,85 @@ def test_data_that_contradict_the_spec():
 def test_image_examples_need_no_data():
     task = Task("lazy", make_task("digits").spec, lambda: 1 / 0, "none", TrainConfig())
     assert task.example_inputs(3)[0].shape == (3, 1, 8, 8)
+
+
+EXACT = torch.arange(20 * 16).reshape(20, 1, 4, 4)
+PARITY = torch.arange(20) % 2
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda t: t.numpy(),
+        lambda t: t.tolist(),
+        lambda t: t.numpy().astype(np.uint16),
+        lambda t: t.to(torch.uint16),
+        lambda t: t.numpy().astype(np.uint64),
+        lambda t: t.numpy().astype(">i4"),
+        lambda t: t.numpy()[::-1][::-1],
+    ],
+)
+def test_numpy_lists_and_every_integer_type_are_taken(convert: Callable[[Tensor], Any]) -> None:
+    pair = (convert(EXACT), convert(PARITY))
+    task = Task.from_tensors("mine", train=pair, validation=pair, test=pair)
+    data = task.data
+    assert torch.equal(data.x["test"].float(), EXACT.float()) and torch.equal(data.labels("test"), PARITY)
+    assert len(list(data.batches("train", 8))) == 3 and data.resized(0.5).input_shape == (1, 2, 2)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64, torch.bool])
+def test_other_types_that_are_certain(kind: torch.dtype) -> None:
+    pair = ((EXACT % 2).to(kind), PARITY.bool())
+    data = Task.from_tensors("mine", train=pair, test=pair).data
+    assert torch.equal(data.x["test"].float(), (EXACT % 2).float()) and torch.equal(data.labels("test"), PARITY)
+
+
+LAST = torch.randn(20, 8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (LAST, PARITY, "channels_last=True"),
+        (EXACT[:, 0], PARITY, r"x\[:, None\]"),
+        (EXACT * 1j, PARITY, "real numbers"),
+        (EXACT.float().to_sparse(), PARITY, "to_dense"),
+        (EXACT.double() * 1e300, PARITY, "beyond float32"),
+        (EXACT[..., :0, :0], PARITY, "with pixels"),
+        ([[1.0], [1.0, 2.0]], PARITY, "one length"),
+        ([["a"]], PARITY, "expected numbers"),
+        (EXACT, PARITY + 1, "subtract 1.*num_outputs=3"),
+        (EXACT, PARITY * 2, "none is 1; .*num_outputs=3"),
+        (EXACT, PARITY * 2**40, "none is 1"),
+        (EXACT, torch.eye(2)[PARITY], r"labels \(n,\)"),
+    ],
+)
+def test_data_that_are_not_certain_are_one_line(x: Any, y: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        Task.from_tensors("mine", train=(x, y), test=(x, y))
+    assert "\n" not in str(caught.value)
+
+
+def test_channels_last_and_classes_that_are_given() -> None:
+    last = Task.from_tensors("mine", train=(LAST, PARITY), test=(LAST, PARITY), channels_last=True)
+    assert torch.equal(last.data.x["test"], LAST.permute(0, 3, 1, 2))
+    kept = Task.from_tensors("mine", train=(LAST, PARITY * 2), test=(LAST, PARITY), channels_last=False, num_outputs=4)
+    assert kept.spec.input_shape == (8, 8, 3) and kept.spec.num_outputs == 4
+    with pytest.raises(ConfigError, match=r"test: expected whole labels from 0 to 1, got 0 to 2.*num_outputs"):
+        Task.from_tensors("mine", train=(EXACT, PARITY), test=(EXACT, PARITY * 2))
+
+
+def test_graphs_of_numpy_and_their_labels() -> None:
+    parts = {"x": np.eye(6), "edge_index": [[0, 1], [1, 2]], "y": np.array([0, 1, 0, 1, 0, 9])}
+    parts |= {"train": [0, 1], "validation": np.array([2]), "test": np.array([False] * 3 + [True, False, False])}
+    task = Task.from_graph("mine", **parts)
+    assert task.spec.num_outputs == 2 and task.data.labels("test").tolist() == [1]
+    for wrong, message in (
+        ({"y": parts["y"] + 1}, "subtract 1"),
+        ({"test": [5]}, "0 to 1, got 9 to 9"),
+        ({"test": np.array([True])}, "a mask"),
+        ({"y": parts["y"] / 1}, "whole numbers in y"),
+        ({"x": np.eye(6) * np.nan}, "x holds NaN"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            Task.from_graph("mine", **{**parts, **wrong})

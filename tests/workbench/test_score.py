@@ -19,6 +19,7 @@ from gennas.spaces import MacroChain
 from gennas.training import make_task
 from gennas.workbench.config import ProblemConfig, SearchConfig
 from gennas.workbench.problem import make_problem
+from gennas.workbench.run import open_run
 from gennas.workbench.score import PopulationScores, make_proxy_evaluator, score_population
 
 SPACE = MacroChain(max_depth=2, min_depth=1, kernels=(3,), widths=(8, 16))
@@ -106,10 +107,34 @@ def test_a_population_through_executors_and_cache(tmp_path: Path) -> None:
         PopulationScores.pool([both, other])
 
 
-def test_failed_networks_are_rows_of_their_own() -> None:
+def test_a_proxy_that_fails_spoils_no_other() -> None:
     archs = list(SPACE.sample(2, np.random.default_rng(0)))
-    scores = score_population(SPACE, archs, ["jacov", "params"], input_shape=(3, 8, 8), batch_size=1)
-    assert np.isnan(scores.columns["params"]).all() and "two or more" in scores.errors[0]
+    settings = {"input_shape": (3, 8, 8), "batch_size": 1}
+    scores = score_population(SPACE, archs, ["jacov", "params", "dss", "grad_norm"], **settings)
+    alone = score_population(SPACE, archs, ["params", "grad_norm"], **settings)
+    assert np.isnan(scores.columns["jacov"]).all() and np.isnan(scores.columns["dss"]).all()
+    for name in ("params", "grad_norm"):
+        assert np.isfinite(scores.columns[name]).all()
+        assert scores.columns[name].tolist() == alone.columns[name].tolist()
+    assert "two or more" in scores.errors[0] and "no attention" in scores.errors[0] and not alone.errors
+
+
+def test_networks_that_no_proxy_can_score_say_why() -> None:
+    archs = list(SPACE.sample(2, np.random.default_rng(0)))
+    scores = score_population(SPACE, archs, ["jacov"], input_shape=(3, 8, 8), batch_size=1)
+    assert np.isnan(scores.columns["jacov"]).all() and "two or more" in scores.errors[0]
+
+
+def test_only_proxies_that_goals_use_fail_a_trial(tmp_path: Path) -> None:
+    flags = ["search", "--space", "macro-chain", "--space-option", "max_depth=2", "--proxy", "params,dss"]
+    flags += ["--proxy-option", "input_shape=[3,8,8]", "--budget", "3", "--strategy", "random"]
+    assert main([*flags, "--objective", "params:min", "--out", str(tmp_path / "a")]) == 0
+    frame = open_run(tmp_path / "a").trials()
+    assert set(frame["status"]) == {"ok"} and "dss" not in frame and frame["params"].notna().all()
+    assert frame["error"].str.contains("no attention").all()
+    assert main([*flags, "--objective", "params:min", "--constraint", "dss>=0", "--out", str(tmp_path / "b")]) == 1
+    frame = open_run(tmp_path / "b").trials()
+    assert set(frame["status"]) == {"failed"} and frame["error"].str.contains("no attention").all()
 
 
 def test_the_command_line_lists_and_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ from gennas.eval.proxies.formulas.trainable_layers import TrainableLayers
 from gennas.eval.proxies.formulas.vkdnw import VKDNW
 from gennas.eval.proxies.formulas.zen import Zen
 from gennas.eval.proxies.formulas.zico import Zico
-from gennas.eval.proxies.outcome import NotApplicableError, Score, UndefinedError
+from gennas.eval.proxies.outcome import NotApplicableError, Score, TooLargeError, UndefinedError
 from gennas.eval.proxies.protocol import Protocol, require_same
 from gennas.eval.proxies.runner import make_proxies, score_network
 
@@ -71,6 +71,7 @@ __all__ = [
     "Swap",
     "SynFlow",
     "TrainableLayers",
+    "TooLargeError",
     "UndefinedError",
     "VKDNW",
     "Zen",

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import nn
 
-from gennas.errors import ConfigError
-from gennas.eval.base import FULL_FIDELITY, Fidelity, Metric
+from gennas.errors import ConfigError, EvaluationError
+from gennas.eval.base import FULL_FIDELITY, Fidelity, Measured, Metric
 from gennas.eval.hardware import resolve_device
 from gennas.eval.proxies.base import PopulationProxy
 from gennas.eval.proxies.batch import ProxyBatch, noise_batch
@@ -37,6 +37,8 @@ class ProxyEvaluator:
         proxies: names of proxies.
         protocol: conditions of the measurement.
         batch: returns the batch; without it, noise.
+        required: proxies without which an evaluation fails (None: all). The others may be NaN, as ``may_lack``
+            says, as long as there is any value.
 
     Raises:
         UnknownNameError: a proxy is not registered.
@@ -58,6 +60,7 @@ class ProxyEvaluator:
         proxies: Sequence[str],
         protocol: Protocol | None = None,
         batch: Callable[[], ProxyBatch] | None = None,
+        required: Iterable[str] | None = None,
     ) -> None:
         self.space, self.settings, self._load = space, protocol or Protocol(), batch
         if (batch is None) != (self.settings.batch == "noise"):
@@ -81,6 +84,7 @@ class ProxyEvaluator:
             for p in self.proxies
         }
         self.cheap_metrics = tuple(p.name for p in self.proxies if p.is_cost)
+        self.may_lack = frozenset(() if required is None else set(self.metrics) - set(required))
         names = ", ".join(p.identity for p in self.proxies)
         self.conditions = f"{self.settings.identity}; space {space.identity}"
         self.protocol = f"proxies({names}; {self.conditions})"
@@ -111,12 +115,12 @@ class ProxyEvaluator:
         return net if there else net.to(self.device, self._dtype)
 
     def score(self, arch: Architecture) -> Mapping[str, Score]:
-        """Values with the reasons where there are any.
+        """Values with the reasons where there are any; a proxy that failed is NaN.
 
         Raises:
             EvaluationError: the network cannot be scored.
         """
-        return score_network(self.build(arch), self.proxies, self.batch, seed=self.settings.seed, keep=False)
+        return score_network(self.build(arch), self.proxies, self.batch, seed=self.settings.seed, keep=False, each=True)
 
     def check(self, arch: Architecture, fidelity: Fidelity) -> None:
         """Build a network."""
@@ -137,14 +141,19 @@ class ProxyEvaluator:
 
         Raises:
             ConfigError: a fidelity below the full one is asked for.
-            EvaluationError: the network cannot be scored.
+            EvaluationError: the network cannot be scored, or not with a proxy that is required, or with none.
         """
         if fidelity != FULL_FIDELITY:
             raise ConfigError(
                 "Proxies look at untrained networks of the protocol's resolution: drop --epochs and the other "
                 f"fidelity settings, got {fidelity}."
             )
-        return {name: score.value for name, score in self.score(arch).items()}
+        scores = self.score(arch)
+        reasons = {name: score.reason for name, score in scores.items() if math.isnan(score.value)}
+        fatal = [n for n in reasons if n not in self.may_lack or len(reasons) == len(scores)]
+        if fatal:
+            raise EvaluationError("; ".join(reasons[name] for name in fatal))
+        return Measured({name: score.value for name, score in scores.items()}, {}, reasons)
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in vars(self).items() if name != "batch"}

@@ -20,7 +20,7 @@ from gennas.eval.proxies._record import SignRecorder, blocks_of, input_variances
 from gennas.eval.proxies._weights import is_normalisation, named_weights, weighted_layers, weights_of
 from gennas.eval.proxies.batch import ProxyBatch
 from gennas.eval.proxies.initialise import initialise
-from gennas.eval.proxies.outcome import NotApplicableError, UndefinedError
+from gennas.eval.proxies.outcome import BEYOND_FLOAT64, NotApplicableError, TooLargeError, UndefinedError
 from gennas.runtime.copies import convert_in_place, copy_network
 from gennas.runtime.seeds import seeded
 
@@ -191,7 +191,10 @@ class Passes:
         with running(net, self.seed, first.device):
             found = named_weights(net)
             total = logits_of(net, inputs).sum()
-            return _pairs(found, gradients_of(total, [w for _, w in found], keep_graph=False))
+            flow = _pairs(found, gradients_of(total, [w for _, w in found], keep_graph=False))
+        if not all(bool(torch.isfinite(g).all()) for g in (total, *flow.gradients)):
+            raise TooLargeError(BEYOND_FLOAT64)
+        return flow
 
     @cached_property
     def flops(self) -> float:

@@ -11,7 +11,7 @@ from torch import nn
 from gennas.errors import ConfigError, EvaluationError
 from gennas.eval.proxies.base import PROXIES, Proxy
 from gennas.eval.proxies.batch import ProxyBatch
-from gennas.eval.proxies.outcome import NotApplicableError, Score, UndefinedError
+from gennas.eval.proxies.outcome import NotApplicableError, Score, TooLargeError, UndefinedError
 from gennas.eval.proxies.passes import Pass, Passes
 
 __all__ = ["make_proxies", "score_network"]
@@ -31,7 +31,13 @@ def make_proxies(names: Iterable[str]) -> tuple[Proxy, ...]:
 
 
 def score_network(
-    net: nn.Module, proxies: Sequence[Proxy], batch: ProxyBatch, *, seed: int = 0, keep: bool = True
+    net: nn.Module,
+    proxies: Sequence[Proxy],
+    batch: ProxyBatch,
+    *,
+    seed: int = 0,
+    keep: bool = True,
+    each: bool = False,
 ) -> Mapping[str, Score]:
     """Score a network; passes that several proxies need are computed once.
 
@@ -44,9 +50,12 @@ def score_network(
         batch: examples on the device of the network.
         seed: of perturbations and random directions.
         keep: leave the network as it was; a caller that throws it away can spare a copy with False.
+        each: a proxy that fails is NaN with its reason, and the others are what they are alone; without, the
+            first failure is raised.
 
     Raises:
         NotApplicableError: a proxy has no meaning for such a network; the message names it.
+        TooLargeError: a value lies beyond float64; the message names the proxy.
         EvaluationError: the network cannot be scored: no parameters, weights that are not finite, an output
             that is no matrix of logits, labels out of range.
 
@@ -61,7 +70,8 @@ def score_network(
     check_network(net)
     wanted: frozenset[Pass] = frozenset().union(*(p.passes for p in proxies))
     run = Passes(net, batch, seed, wanted, keep)
-    found = {proxy.name: _score(proxy, run) for proxy in sorted(proxies, key=lambda p: p.passes != {"weights"})}
+    score = _score_or_reason if each else _score
+    found = {proxy.name: score(proxy, run) for proxy in sorted(proxies, key=lambda p: p.passes != {"weights"})}
     return {proxy.name: found[proxy.name] for proxy in proxies}
 
 
@@ -81,13 +91,35 @@ def check_network(net: nn.Module) -> None:
                 raise EvaluationError(f"Weights are not finite: {', '.join(bad[:3])}; initialise the network again.")
 
 
+def _score_or_reason(proxy: Proxy, run: Passes) -> Score:
+    try:
+        return _score(proxy, run)
+    except Exception:  # of this proxy, or of a pass that it shares with another
+        shared = run.wanted - {"weights"}
+        if len(shared) < 2 or shared <= proxy.passes:
+            return _reason(proxy, run)
+    return _reason(proxy, Passes(run.original, run.batch, run.seed, proxy.passes))
+
+
+def _reason(proxy: Proxy, run: Passes) -> Score:
+    """The score of a proxy on passes of its own, or why there is none."""
+    try:
+        return _score(proxy, run)
+    except EvaluationError as error:
+        return Score(math.nan, str(error))
+    except Exception as error:
+        return Score(math.nan, f"Proxy {proxy.name!r}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
 def _score(proxy: Proxy, run: Passes) -> Score:
     try:
         value = proxy.score(run)
     except UndefinedError as error:
         return Score(proxy.worst, str(error))
-    except NotApplicableError as error:
-        raise NotApplicableError(f"Proxy {proxy.name!r}: {error}") from error
+    except (NotApplicableError, TooLargeError) as error:
+        raise type(error)(f"Proxy {proxy.name!r}: {error}") from error
+    if value == math.inf:
+        raise TooLargeError(f"Proxy {proxy.name!r}: the value exceeds float64")
     if not math.isfinite(value):
         return Score(proxy.worst, f"the formula gives {value}")
     return Score(value)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
-from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space, TaskSpec, scaled_count
+from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space, TaskSpec, exact_counts, scaled_count
 
 if TYPE_CHECKING:
     from torch import nn
@@ -164,7 +164,7 @@ class MacroChain(Space):
 
     def completions(self, D: NDArray[np.integer], t: int) -> FloatArray:
         """Closed form: free choices of the layers to come times the ways to place their strides."""
-        counts = self.legal(D, t).astype(np.float64)
+        counts = self.legal(D, t).astype(self._stride_patterns.dtype)
         if self._layer[t] < 0:
             depths = np.arange(self.min_depth, self.max_depth + 1)
             counts[:, : len(depths)] *= self._num_tails(depths, np.full(len(depths), self.max_downsamplings))
@@ -194,16 +194,20 @@ class MacroChain(Space):
         per_layer = math.prod(len(c) for c in self.choices[:_STRIDE])
         layers, left = np.maximum(layers, 0), np.maximum(left, 0)
         placed = self._stride_patterns[layers + extra_strides, np.minimum(left, self.max_depth)]
-        return np.asarray(float(per_layer) ** layers * placed, dtype=np.float64)
+        powers = np.array([per_layer**d for d in range(self.max_depth + 1)], dtype=placed.dtype)
+        return np.asarray(powers[layers] * placed)
 
     @cached_property
     def _stride_patterns(self) -> FloatArray:
-        """``[r, m]``: sequences of ``r`` strides with at most ``m`` twos."""
-        m = self.max_depth
+        """``[r, m]``: sequences of ``r`` strides with at most ``m`` twos; Python integers in large spaces."""
+        m, dtype = self.max_depth, exact_counts([self.size]).dtype
         if self._stride2 < 0:
-            return np.ones((m + 1, m + 1))
-        table = [[sum(math.comb(r, j) for j in range(c + 1)) for c in range(m + 1)] for r in range(m + 1)]
-        return np.array(table, dtype=np.float64)
+            return np.ones((m + 1, m + 1), dtype=int).astype(dtype)
+        table = [[1] * (m + 1)]  # Pascal's rule holds for sums of binomials, too
+        for _ in range(m):
+            above = table[-1]
+            table.append([1, *(above[c] + above[c - 1] for c in range(1, m + 1))])
+        return np.array(table, dtype=object).astype(dtype)
 
     def _depth(self, D: NDArray[np.integer]) -> NDArray[np.intp]:
         """Number of layers of each row, ``(b,)``; the first depth label is 0."""

@@ -148,7 +148,7 @@ class NASBench101(Space):
             operations: ``v`` names, ``input`` first and ``output`` last.
 
         Raises:
-            InvalidArchitectureError: not such a matrix, an unknown operation, no path from input to
+            InvalidArchitectureError: not such a matrix, an unknown operation that pruning leaves, no path from input to
                 output, or more than seven vertices or nine edges after pruning.
 
         Example:
@@ -156,20 +156,32 @@ class NASBench101(Space):
             >>> space.to_text(space.from_matrix([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "maxpool3x3", "output"]))
             'maxpool3x3~0|output~1'
         """
-        matrix, names = np.asarray(adjacency), list(operations)
-        if matrix.ndim != 2 or len(matrix) != len(names):
+        try:
+            matrix, names = np.asarray(adjacency), [str(name) for name in operations]
+        except ValueError as error:
+            raise InvalidArchitectureError(
+                f"{self.name}: expected a square matrix, got rows of different lengths."
+            ) from error
+        if matrix.dtype.kind not in "biuf":
+            raise InvalidArchitectureError(f"{self.name}: expected a matrix of 0 and 1, got {matrix.dtype} values.")
+        if matrix.shape != (len(names), len(names)):
             raise InvalidArchitectureError(
                 f"{self.name}: expected a square matrix with one row per operation, got shape {matrix.shape} "
                 f"and {len(names)} operations."
             )
         if names[:1] != ["input"] or names[-1:] != ["output"]:
             raise InvalidArchitectureError(f"{self.name}: expected 'input' first and 'output' last, got {names}.")
-        unknown = sorted(set(names[1:-1]) - set(OPERATIONS))
+        indices = [OPERATIONS.index(name) if name in OPERATIONS else -1 for name in names[1:-1]]
+        self._check_matrices(matrix[None])
+        left = cells.on_path(matrix[None].astype(bool))[0, 1:-1]
+        unknown = sorted(
+            {name for name, index, used in zip(names[1:-1], indices, left, strict=True) if used and index < 0}
+        )
         if unknown:
             raise InvalidArchitectureError(
                 f"{self.name}: unknown operations {', '.join(unknown)}; known: {', '.join(OPERATIONS)}."
             )
-        return self.from_matrices(matrix[None], np.array([[OPERATIONS.index(name) for name in names[1:-1]]]))[0]
+        return self.from_matrices(matrix[None], np.array([indices], dtype=np.intp))[0]
 
     def from_matrices(self, adjacency: NDArray[np.generic], operations: NDArray[np.integer]) -> Population:
         """The cells of a batch of official specifications, pruned, checked and made canonical.
@@ -188,16 +200,20 @@ class NASBench101(Space):
                 f"{self.name}: expected square matrices (b, v, v) and interior operations (b, v - 2), got "
                 f"{adjacency.shape} and {operations.shape}."
             )
-        self._require(((adjacency == 0) | (adjacency == 1)).all((1, 2)), "expected only 0 and 1 in the matrix")
-        self._require((np.tril(adjacency) == 0).all((1, 2)), "the matrix must be strictly upper triangular")
+        self._check_matrices(adjacency)
         on_path = cells.on_path(adjacency.astype(bool))
         self._require(on_path[:, 0], "no path leads from input to output")
         self._require(on_path.sum(1) <= 7, "more than 7 vertices lie on a path from input to output")
         used = (operations >= 0) & (operations < len(OPERATIONS)) | ~on_path[:, 1:-1]
         self._require(used.all(1), "operations must be 0, 1 or 2")
-        X, E = cells.pack(operations + 1, adjacency.astype(np.int16), on_path)
+        X, E = cells.pack(np.where(on_path[:, 1:-1], operations, 0) + 1, adjacency.astype(np.int16), on_path)
         self._require(E.sum((1, 2)) <= MAX_EDGES, f"more than {MAX_EDGES} edges remain after pruning")
         return self.canonical(Population(self.schema, X, E))
+
+    def _check_matrices(self, adjacency: NDArray[np.generic]) -> None:
+        """Refuse what holds other numbers than 0 and 1, or an edge that points back."""
+        self._require(((adjacency == 0) | (adjacency == 1)).all((1, 2)), "expected only 0 and 1 in the matrix")
+        self._require((np.tril(adjacency) == 0).all((1, 2)), "the matrix must be strictly upper triangular")
 
     def to_text(self, arch: Architecture) -> str:
         """Every used vertex but the input as ``operation~sources``, for example ``maxpool3x3~0|output~0,1``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -89,3 +91,30 @@ def test_protocols_do_not_mix() -> None:
     for wrong in ({"initialisation": "xavier"}, {"dtype": "bfloat16"}, {"input_shape": ()}, {"num_classes": 0}):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             Protocol(**wrong)
+
+
+class Chain(nn.Module):
+    """Identity layers; in float64, as flows are computed, each of them multiplies by ``growth``."""
+
+    def __init__(self, layers: int, growth: float) -> None:
+        super().__init__()
+        self.hidden = nn.ModuleList(nn.Linear(48, 48, bias=False) for _ in range(layers))
+        self.last, self.growth = nn.Linear(48, 5), growth
+        for layer in self.hidden:
+            nn.init.eye_(layer.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        for layer in self.hidden:
+            x = layer(x) * (self.growth if x.dtype == torch.float64 else 1.0)
+        return self.last(x)
+
+
+@pytest.mark.parametrize("name", ["synflow", "logsynflow"])
+def test_a_flow_beyond_float64_is_unknown_and_not_the_worst(name: str) -> None:
+    small, large = Chain(4, 10.0), Chain(40, 1e9)
+    assert not score_network(small, make_proxies([name]), BATCH)[name].reason
+    with pytest.raises(EvaluationError, match=f"Proxy '{name}': the flow exceeds float64"):
+        score_network(large, make_proxies([name]), BATCH)
+    found = score_network(large, make_proxies([name, "params"]), BATCH, each=True)
+    assert math.isnan(found[name].value) and "float64" in found[name].reason and found["params"].value > 0

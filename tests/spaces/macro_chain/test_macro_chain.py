@@ -221,3 +221,11 @@ def test_identity_tells_depths_apart() -> None:
     space = MacroChain()
     assert space.scaled(0.5).scaled(2.0).identity == space.identity
     assert space.scaled(depth=0.5).identity != space.identity
+
+
+def test_long_chains_are_counted_and_sampled_exactly() -> None:
+    space = MacroChain(max_depth=400, min_depth=399, kernels=(3,), widths=(8,), strides=(1,))
+    assert space.size == 3**399 + 3**400
+    counts = space.completions(np.zeros((1, space.schema.num_decisions), dtype=np.int16), 0)
+    assert counts[0, :2].tolist() == [3**399, 3**400]
+    assert space.is_valid(space.sample(4, np.random.default_rng(0))).all()

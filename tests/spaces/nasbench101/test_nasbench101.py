@@ -366,3 +366,23 @@ def test_unusable_settings_are_refused() -> None:
         NASBench101(width=4)
     with pytest.raises(ConfigError, match="image"):
         SPACE.build(SPACE.from_text("output~0"), TaskSpec("node", (5,), 2))
+
+
+def test_vertices_that_pruning_removes_may_hold_anything() -> None:
+    matrix = np.zeros((5, 5), dtype=int)
+    matrix[0, 1] = matrix[1, 4] = matrix[0, 2] = matrix[3, 4] = 1  # vertices 2 and 3 lie on no path
+    names = ["input", "maxpool3x3", "conv7x7", None, "output"]
+    expected = SPACE.from_matrix([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "maxpool3x3", "output"])
+    assert SPACE.from_matrix(matrix, names) == expected
+    huge = np.array([[2, 10**6, -7]])
+    assert SPACE.from_matrices(matrix[None], huge)[0] == expected
+    matrix[2, 4] = 1
+    with pytest.raises(InvalidArchitectureError, match=r"unknown operations conv7x7; known"):
+        SPACE.from_matrix(matrix, names)
+
+
+@pytest.mark.parametrize("matrix", [[[0, 1], [0]], [[0, 1]], [0, 1], [["0", "1"], ["0", "0"]], [[0, None], [0, 0]]])
+def test_what_is_no_matrix_is_one_line(matrix: list) -> None:
+    with pytest.raises(InvalidArchitectureError, match="nasbench101: expected a") as caught:
+        SPACE.from_matrix(matrix, ["input", "output"])
+    assert "\n" not in str(caught.value)

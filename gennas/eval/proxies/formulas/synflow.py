@@ -17,7 +17,7 @@ import math
 import torch
 
 from gennas.eval.proxies.base import PROXIES, Proxy
-from gennas.eval.proxies.outcome import UndefinedError
+from gennas.eval.proxies.outcome import BEYOND_FLOAT64, TooLargeError, UndefinedError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["SynFlow"]
@@ -40,5 +40,5 @@ class SynFlow(Proxy):
         if total <= 0:
             raise UndefinedError("no flow reaches the output: the network is disconnected")
         if not math.isfinite(total):
-            raise UndefinedError("the flow exceeds float64")
+            raise TooLargeError(BEYOND_FLOAT64)
         return math.log(total)
