@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, UnknownNameError
 from gennas.eval.base import Direction, Metric
+from gennas.eval.naming import split_last
 
 if TYPE_CHECKING:
     from gennas.search.trial import Trial
@@ -32,11 +32,13 @@ class Objective:
     def parse(cls, text: str, metrics: Mapping[str, Metric] | None = None) -> Objective:
         """Read ``metric`` or ``metric:max`` / ``metric:min``; a missing direction is the metric's own.
 
+        A name may hold anything: one that exists wins, else the last colon splits; see :mod:`gennas.eval.naming`.
+
         Raises:
             ConfigError: the direction is neither ``max`` nor ``min``.
             UnknownNameError: ``metrics`` is given and does not hold the metric.
         """
-        name, _, direction = text.partition(":")
+        name, _, direction = split_last(text, ":", metrics or ())
         if metrics is not None and name not in metrics:
             raise UnknownNameError("metric", name, metrics)
         direction = direction or (metrics[name].direction if metrics else "max")
@@ -62,22 +64,22 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str, metrics: Mapping[str, Metric] | None = None) -> Constraint:
-        """Read ``metric<=number`` or ``metric>=number``.
+        """Read ``metric<=number`` or ``metric>=number``; the last comparison splits, so that names may hold anything.
 
         Raises:
             ConfigError: the text has another form.
             UnknownNameError: ``metrics`` is given and does not hold the metric.
         """
-        match = re.fullmatch(r"\s*([\w.\-]+)\s*(<=|>=)\s*(\S+)\s*", text)
+        name, sense, number = split_last(text, "<=|>=")
         try:
-            if match is None:
+            if not name or not sense:
                 raise ValueError("no '<=' or '>='")
-            bound = float(match[3])
+            bound = float(number)
         except ValueError as error:
             raise ConfigError(f"Expected a constraint like 'latency_ms<=5', got {text!r} ({error}).") from error
-        if metrics is not None and match[1] not in metrics:
-            raise UnknownNameError("metric", match[1], metrics)
-        return cls(match[1], match[2], bound)
+        if metrics is not None and name not in metrics:
+            raise UnknownNameError("metric", name, metrics)
+        return cls(name, sense, bound)
 
     def __str__(self) -> str:
         return f"{self.metric}{self.sense}{self.bound:g}"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
 from gennas.eval.base import CheapEvaluator, Evaluator, Fidelity, Metric
 from gennas.eval.derived import DerivedEvaluator, read_goal
+from gennas.eval.naming import unquoted
 from gennas.graph import Architecture
 from gennas.registry import configured
 from gennas.search import Constraint, Objective, Objectives
@@ -98,24 +99,25 @@ def make_problem(config: ProblemConfig, recorded: Mapping[str, Metric] | None = 
     space = space_from(config, task_name(config.task))
     scored = score_with(config, space, recorded)
     evaluator = scored.evaluator
-    sums = [found for _, found in map(read_goal, config.objective) if found is not None]
-    if sums:
+    read = [read_goal(text, evaluator.metrics) for text in config.objective]
+    if sums := [found for _, found in read if found is not None]:
         evaluator = DerivedEvaluator(evaluator, sums)
     metrics = evaluator.metrics
-    goals = config.objective or _default_objective(metrics, evaluator.cost_class)
+    goals = [text for text, _ in read] or _default_objective(metrics, evaluator.cost_class)
     objectives = Objectives(
-        tuple(Objective.parse(read_goal(text)[0], metrics) for text in goals),
+        tuple(Objective.parse(text, metrics) for text in goals),
         tuple(Constraint.parse(text, metrics) for text in config.constraint),
     )
     report = config.report or ("test_accuracy" if "test_accuracy" in metrics else None)
+    report = report and unquoted(report, metrics)
+    cheap = tuple(unquoted(name, metrics) for name in config.cheap)
+    limits = {unquoted(name, metrics): limit for name, limit in config.limit.items()}
     if report is not None and report not in metrics:
         raise UnknownNameError("metric", report, metrics)
-    for name in config.limit:
+    for name in limits:
         if name != "seconds" and name not in metrics:
             raise UnknownNameError("limit", name, ["seconds", *metrics])
-    problem = Problem(
-        space, evaluator, objectives, report, config.fidelity, scored.source, scored.table, config.cheap, config.limit
-    )
+    problem = Problem(space, evaluator, objectives, report, config.fidelity, scored.source, scored.table, cheap, limits)
     _check_constraints(problem)
     _check_cheap(problem)
     return problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,8 +21,9 @@ from gennas.spaces.base import Space
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["guess_direction", "read_rows", "read_table"]
+__all__ = ["Wanted", "guess_direction", "read_rows", "read_table"]
 
+Wanted = Sequence[str] | Callable[[Sequence[str]], Iterable[str]] | None
 ARCH_COLUMNS = ("arch", "architecture", "arch_str", "text")
 _LESS_IS_BETTER = re.compile(
     r"loss|error|err\b|latency|time|seconds|param|flops|macs|energy|cost|memory|size|perplexity|ppl|_(ms|s|mj|j|m|mb)$"
@@ -34,9 +35,7 @@ def guess_direction(name: str) -> Direction:
     return "min" if _LESS_IS_BETTER.search(name.lower()) else "max"
 
 
-def read_table(
-    path: str | Path, space: Space, arch_column: str | None = None, metrics: Sequence[str] | None = None
-) -> Table:
+def read_table(path: str | Path, space: Space, arch_column: str | None = None, metrics: Wanted = None) -> Table:
     r"""Read a table from CSV, CSV.gz, Parquet (needs pyarrow) or JSON Lines.
 
     Rows are counted from 1, the header not included. Equal architectures in several rows are one
@@ -47,8 +46,8 @@ def read_table(
         space: how architectures are written, and what they mean.
         arch_column: the column of architectures; by default one called ``arch``, ``architecture``,
             ``arch_str`` or ``text``, else the first whose first value the space can read.
-        metrics: the columns to read; by default every column of numbers. Columns that are not read
-            may hold anything.
+        metrics: the columns to read, or a function that names them given all columns; by default every
+            column of numbers. Columns that are not read may hold anything.
 
     Raises:
         TableError: the file cannot be read, a column does not exist, a text is no architecture of
@@ -68,7 +67,7 @@ def read_table(
     frame, digest = read_frame(path)
     reader = _Reader(path.name, frame, space)
     column = reader.arch_column(arch_column)
-    values = reader.metrics(metrics, column)
+    values = reader.metrics(list(metrics(reader.columns)) if callable(metrics) else metrics, column)
     keys = reader.population(column).keys
     keep = reader.distinct(keys, values)
     return Table(
