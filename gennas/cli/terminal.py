@@ -122,6 +122,8 @@ class SearchDisplay:
             f"{escape(f'{problem.source} · {goals}{limits}')} · seed {self.config.seed}",
             soft_wrap=True,
         )
+        for note in problem.notes:
+            self.console.print(note, style="yellow", soft_wrap=True, highlight=False, markup=False)
         if self.console.is_terminal:
             self._progress.start()
 

@@ -16,7 +16,7 @@ from gennas.eval.naming import split_last
 if TYPE_CHECKING:
     from gennas.search.trial import Trial
 
-__all__ = ["Constraint", "Objective", "Objectives"]
+__all__ = ["Constraint", "Objective", "Objectives", "front_index"]
 
 FloatArray = NDArray[np.float64]
 
@@ -151,7 +151,7 @@ class Objectives:
         values = np.array([[o.signed(t.metrics[o.metric]) for o in self.objectives] for t in candidates])
         if values.shape[1] == 1:
             return [candidates[int(values[:, 0].argmax())]]
-        return [t for t, front in zip(candidates, _fronts(values), strict=True) if front == 0]
+        return [t for t, front in zip(candidates, front_index(values), strict=True) if front == 0]
 
     def best(self, trials: Sequence[Trial]) -> Trial | None:
         """The incumbent: the first feasible trial with the best primary objective, or None."""
@@ -161,7 +161,7 @@ class Objectives:
         return max(candidates, key=lambda t: self.primary.signed(t.metrics[self.primary.metric]))
 
 
-def _fronts(values: FloatArray) -> NDArray[np.int64]:
+def front_index(values: FloatArray) -> NDArray[np.int64]:
     """Index of the non-dominated front of each row (more is better), ``(b,)``; ranked by pymoo.
 
     Equal rows share a front. A row with NaN dominates nothing and nothing dominates it: front 0.
@@ -179,7 +179,7 @@ def _fronts(values: FloatArray) -> NDArray[np.int64]:
 
 def _pareto_score(values: FloatArray) -> FloatArray:
     """Minus the front's index, plus a crowding bonus in [0, 0.5]."""
-    front = _fronts(values)
+    front = front_index(values)
     bonus = np.zeros(len(values))
     for index in np.unique(front):
         members = np.flatnonzero(front == index)

@@ -24,6 +24,7 @@ from gennas.search import Constraint, Objective, Objectives
 from gennas.search.screen import Screen
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.spaces import Space, make_space
+from gennas.spaces.within import within
 from gennas.workbench.config import ProblemConfig
 from gennas.workbench.evaluators import score_with
 from gennas.workbench.settings import Options, SpaceSettings, reference
@@ -48,6 +49,26 @@ class Problem:
     table: Table | None = None
     cheap: tuple[str, ...] = ()
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @cached_property
+    def searched(self) -> Space:
+        """What strategies propose from: the rows of a table that does not cover the space, else the space."""
+        table = self.table
+        if table is None or table.archs is None or (table.coverage or 0.0) >= 1:
+            return self.space
+        return within(self.space, table.archs)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know before anything is evaluated."""
+        table = self.table
+        if table is None:
+            return []
+        found = list(table.notes)
+        if self.searched is not self.space:
+            of = "" if table.coverage is None else f", {table.coverage:.2%} of the space"
+            found.append(f"{table.name} holds {len(table):,} architectures{of}: the search stays among them.")
+        return found
 
     @cached_property
     def optimum(self) -> float | None:
@@ -185,7 +206,7 @@ def make_strategy(part: Any, options: Mapping[str, Any] | Sequence[str], problem
         factory = STRATEGIES.get(part) if isinstance(part, str) else part
         if not callable(factory):
             raise ConfigError(f"Expected a name, a class or a Strategy as strategy, got {part!r:.200}.")
-        strategy = configured(f"strategy {name!r}", factory, given, problem.space, problem.objectives, seed=seed)
+        strategy = configured(f"strategy {name!r}", factory, given, problem.searched, problem.objectives, seed=seed)
     if not isinstance(strategy, Strategy):
         raise ConfigError(
             f"Expected the strategy {name} to be a gennas.search.Strategy, got {type(strategy).__name__}."

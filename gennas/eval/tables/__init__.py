@@ -11,7 +11,7 @@ from gennas.eval.tables import hw_nas_bench
 from gennas.eval.tables.base import Table, TableEvaluator
 from gennas.eval.tables.hw_nas_bench import load_hw_nas_bench
 from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph
-from gennas.eval.tables.user import Wanted, guess_direction, read_rows, read_table
+from gennas.eval.tables.user import Duplicates, Wanted, guess_direction, read_rows, read_table
 from gennas.registry import Registry
 from gennas.spaces.base import Space
 from gennas.spaces.nasbench201.space import NASBench201
@@ -60,13 +60,16 @@ for _dataset in hw_nas_bench.DATASETS:
     )
 
 
-def open_table(name_or_path: str | Path, space: Space, metrics: Wanted = None) -> Table:
+def open_table(
+    name_or_path: str | Path, space: Space, metrics: Wanted = None, duplicates: Duplicates = "mean"
+) -> Table:
     """Open a table by its name in :data:`TABLES`, by ``module:function`` (called with ``space``), or by its file.
 
     Args:
         name_or_path: such as ``nasbench-graph/cora`` or ``mine.csv.gz``.
         space: the space that is searched.
         metrics: the columns of a file to read, or what names them among all; by default every column of numbers.
+        duplicates: what becomes of several rows of one architecture in a file that disagree.
 
     Raises:
         UnknownNameError: neither a name nor a file.
@@ -75,7 +78,7 @@ def open_table(name_or_path: str | Path, space: Space, metrics: Wanted = None) -
     """
     name = str(name_or_path)
     if name not in TABLES and Path(name).exists():
-        return read_table(name, space, metrics=metrics)
+        return read_table(name, space, metrics=metrics, duplicates=duplicates)
     if name in TABLES or ":" in name:
         return TABLES.get(name)(space)
     if Path(name).suffix:
