@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -122,9 +123,11 @@ class SearchDisplay:
         limits = "".join(f", {c}" for c in problem.objectives.constraints)
         self.console.print(
             f"[bold]{problem.space.name}[/bold] ({problem.space.size_text}) · "
-            f"{problem.source} · {goals}{limits} · seed {self.config.seed}",
+            f"{escape(f'{problem.source} · {goals}{limits}')} · seed {self.config.seed}",
             soft_wrap=True,
         )
+        for note in problem.notes:
+            self.console.print(note, style="yellow", soft_wrap=True, highlight=False, markup=False)
         if self.console.is_terminal:
             self._progress.start()
 
@@ -150,7 +153,7 @@ class SearchDisplay:
         if self._is_live:
             self._times.append(now)
         best = "" if incumbent is None else f"best {self._metric} {format_value(incumbent.metrics[self._metric])}"
-        self._progress.update(self._task, completed=n_evals, incumbent=best + self._round, rate=self.rate)
+        self._progress.update(self._task, completed=n_evals, incumbent=escape(best) + self._round, rate=self.rate)
         if self.console.is_terminal or not self._is_live:
             return
         if now >= self._next_line or n_evals == self.config.budget:
@@ -187,7 +190,8 @@ def print_run(run: Run, console: Console | None = None) -> None:
     table = RichTable(title=f"Pareto front{some}" if several else "Best architectures", title_justify="left")
     table.add_column("evaluation", justify="right")
     for name in names:
-        table.add_column(name + (" (reported only)" if name == report else ""), justify="right", overflow="fold")
+        title = escape(name) + (" (reported only)" if name == report else "")
+        table.add_column(title, justify="right", overflow="fold")
     table.add_column("source", overflow="fold")
     for trial in best:
         values = [format_value(trial.metrics[name]) for name in names]
@@ -264,7 +268,7 @@ class CompareDisplay:
         for column in columns:
             width = max(len(_narrow(cell.text)) for cell in column.cells)
             title = {"optimum": "found", "evaluations": "evals"}.get(column.title, column.title)
-            table.add_column(title, justify="right", overflow="fold", min_width=max(width, min(len(title), 6)))
+            table.add_column(escape(title), justify="right", overflow="fold", min_width=max(width, min(len(title), 6)))
         table.add_column("s", justify="right")
         for i, (name, wall_s) in enumerate(zip(comparison.strategies, comparison.summary["wall_s"], strict=True)):
             cells = [Text(_narrow(c.cells[i].text), "bold" if c.cells[i].best else "") for c in columns]

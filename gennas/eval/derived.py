@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from gennas.errors import ConfigError, UnknownNameError
 from gennas.eval.base import CheckedEvaluator, Evaluator, Fidelity, Measured, Metric
+from gennas.eval.naming import quoted, split_last, unquoted
 from gennas.graph import Architecture
 
 __all__ = ["DerivedEvaluator", "WeightedSum", "read_goal"]
 
 _NUMBER = r"\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+"
-_TERM = re.compile(rf"\s*([+-])?\s*(?:({_NUMBER})\s*\*\s*)?([A-Za-z_][\w.]*)\s*")
+_WEIGHT = rf"(?:({_NUMBER})\s*\*\s*)?"
+_NAME = r'"[^"]+"|[A-Za-z_][\w.]*'
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,23 @@ class WeightedSum:
             raise ConfigError(f"Expected finite weights in a sum of metrics, got {', '.join(wrong)}.")
 
     @classmethod
-    def parse(cls, text: str) -> WeightedSum:
+    def parse(cls, text: str, known: Collection[str] = ()) -> WeightedSum:
         """Read ``a - 0.5 * b + c``: names, each with an optional weight in front.
+
+        Args:
+            text: the sum; a name with other characters stands in double quotes.
+            known: names that exist; they need no quotes, and the longest that fits wins.
 
         Raises:
             ConfigError: the text has another form, or names a metric twice.
         """
         terms, place = list[tuple[float, str]](), 0
+        term = _term(known)
         while place < len(text):
-            match = _TERM.match(text, place)
+            match = term.match(text, place)
             if match is None or (terms and match[1] is None):
                 raise ConfigError(f"Expected a sum like 'val_accuracy - 0.01 * latency_ms', got {text!r}.")
-            terms.append(((-1.0 if match[1] == "-" else 1.0) * float(match[2] or 1.0), match[3]))
+            terms.append(((-1.0 if match[1] == "-" else 1.0) * float(match[2] or 1.0), unquoted(match[3], known)))
             place = match.end()
         if not terms or len({name for _, name in terms}) < len(terms):
             raise ConfigError(f"Expected a sum of different metrics, got {text!r}.")
@@ -59,7 +66,7 @@ class WeightedSum:
     @property
     def name(self) -> str:
         """The sum as it is written without spaces."""
-        parts = [("-" if weight < 0 else "+") + _factor(abs(weight)) + name for weight, name in self.terms]
+        parts = [("-" if weight < 0 else "+") + _factor(abs(weight)) + quoted(name) for weight, name in self.terms]
         return "".join(parts).removeprefix("+")
 
     @property
@@ -70,6 +77,12 @@ class WeightedSum:
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """The sum of numbers, or of columns."""
         return sum(weight * values[name] for weight, name in self.terms)
+
+
+def _term(known: Collection[str]) -> re.Pattern[str]:
+    """One summand: sign, weight, and a name that exists, that is quoted, or that is plain."""
+    exact = [re.escape(name) + r"(?=\s*(?:[+-]|$))" for name in sorted(known, key=len, reverse=True)]
+    return re.compile(rf"\s*([+-])?\s*{_WEIGHT}({'|'.join([*exact, _NAME])})\s*")
 
 
 def _factor(weight: float) -> str:
@@ -119,14 +132,17 @@ class DerivedEvaluator:
         return found
 
 
-def read_goal(text: str) -> tuple[str, WeightedSum | None]:
+def read_goal(text: str, known: Collection[str] = ()) -> tuple[str, WeightedSum | None]:
     """An objective with the name of its metric, and the sum where it is one, such as ``accuracy - 0.1 * latency_ms``.
+
+    A name that exists, or one in double quotes, is no sum.
 
     Raises:
         ConfigError: it looks like a sum and is none.
     """
-    name, colon, direction = text.partition(":")
-    if not re.search(r"[*+]| - ", name):
+    name, colon, direction = split_last(text, r":(?=\s*(?:max|min)\s*$)", known)
+    is_whole = unquoted(name, known) in known or text.strip().startswith(f'"{name}"')
+    if is_whole or not re.search(r"[*+]| - ", name):
         return text, None
-    found = WeightedSum.parse(name)
+    found = WeightedSum.parse(name, known)
     return f"{found.name}{colon}{direction}", found

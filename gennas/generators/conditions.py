@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, UnknownNameError
 from gennas.eval.base import Direction
+from gennas.eval.naming import unquoted
 
 __all__ = ["ConditionScale", "ask", "draw_conditions"]
 
 FloatArray = NDArray[np.float64]
 
-_FORM = re.compile(r"([\w.\-]+?)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(q?)")
+_BOUND = r"\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(q?)\s*(?:,\s*|$)"
+_NAME = r'"[^"]+"|[^,"<>]+?'
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def ask(text: str, scales: Sequence[ConditionScale]) -> FloatArray:
 
     ``accuracy>=0.9q`` asks for the best tenth, ``latency_ms<=0.1q`` for the fastest tenth (both ``0.9``), and
     ``latency_ms<=5`` for what is as fast as those training architectures that took at most 5 ms. What is not
-    mentioned is NaN, "any"; so is a bound that every training architecture keeps.
+    mentioned is NaN, "any"; so is a bound that every training architecture keeps. Names with other characters may
+    stand in double quotes.
 
     Raises:
         ConfigError: malformed, a metric twice, the wrong direction, or a number where only quantiles are known.
@@ -94,8 +97,7 @@ def ask(text: str, scales: Sequence[ConditionScale]) -> FloatArray:
     names = [scale.metric for scale in scales]
     asked = np.full(len(scales), np.nan)
     seen = set()
-    for part in [part.strip() for part in text.split(",") if part.strip()]:
-        metric, sense, number, is_quantile = _split(part)
+    for part, metric, sense, number, is_quantile in _split(text, names):
         if metric not in names:
             raise UnknownNameError("condition of this generator", metric, names)
         if metric in seen:
@@ -108,16 +110,22 @@ def ask(text: str, scales: Sequence[ConditionScale]) -> FloatArray:
     return asked
 
 
-def _split(part: str) -> tuple[str, str, float, bool]:
-    match = _FORM.fullmatch(part)
-    try:
-        if match is None:
-            raise ValueError("no such form")
-        return match[1], match[2], float(match[3]), bool(match[4])
-    except ValueError as error:
-        raise ConfigError(
-            f"Expected a condition like 'accuracy>=0.9q' (a quantile) or 'latency_ms<=5' (a value), got {part!r}."
-        ) from error
+def _split(text: str, names: Sequence[str]) -> Iterator[tuple[str, str, str, float, bool]]:
+    """Each condition with its parts; a name may hold anything, in double quotes or as it is known."""
+    exact = [re.escape(name) for name in sorted(names, key=len, reverse=True)]
+    form, place = re.compile(rf"[\s,]*({'|'.join([*exact, _NAME])}){_BOUND}"), 0
+    while text[place:].strip(" ,"):
+        match = form.match(text, place)
+        part = text[place:].partition(",")[0].strip() if match is None else match[0].strip(" ,")
+        try:
+            if match is None:
+                raise ValueError("no such form")
+            yield part, unquoted(match[1], names), match[2], float(match[3]), bool(match[4])
+        except ValueError as error:
+            raise ConfigError(
+                f"Expected a condition like 'accuracy>=0.9q' (a quantile) or 'latency_ms<=5' (a value), got {part!r}."
+            ) from error
+        place = match.end()
 
 
 def _check(part: str, sense: str, number: float, is_quantile: bool, scale: ConditionScale) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,11 +11,12 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, UnknownNameError
 from gennas.eval.base import Direction, Metric
+from gennas.eval.naming import split_last
 
 if TYPE_CHECKING:
     from gennas.search.trial import Trial
 
-__all__ = ["Constraint", "Objective", "Objectives"]
+__all__ = ["Constraint", "Objective", "Objectives", "front_index"]
 
 FloatArray = NDArray[np.float64]
 
@@ -32,11 +32,13 @@ class Objective:
     def parse(cls, text: str, metrics: Mapping[str, Metric] | None = None) -> Objective:
         """Read ``metric`` or ``metric:max`` / ``metric:min``; a missing direction is the metric's own.
 
+        A name may hold anything: one that exists wins, else the last colon splits; see :mod:`gennas.eval.naming`.
+
         Raises:
             ConfigError: the direction is neither ``max`` nor ``min``.
             UnknownNameError: ``metrics`` is given and does not hold the metric.
         """
-        name, _, direction = text.partition(":")
+        name, _, direction = split_last(text, ":", metrics or ())
         if metrics is not None and name not in metrics:
             raise UnknownNameError("metric", name, metrics)
         direction = direction or (metrics[name].direction if metrics else "max")
@@ -66,22 +68,22 @@ class Constraint:
 
     @classmethod
     def parse(cls, text: str, metrics: Mapping[str, Metric] | None = None) -> Constraint:
-        """Read ``metric<=number`` or ``metric>=number``.
+        """Read ``metric<=number`` or ``metric>=number``; the last comparison splits, so that names may hold anything.
 
         Raises:
             ConfigError: the text has another form.
             UnknownNameError: ``metrics`` is given and does not hold the metric.
         """
-        match = re.fullmatch(r"\s*([\w.\-]+)\s*(<=|>=)\s*(\S+)\s*", text)
+        name, sense, number = split_last(text, "<=|>=")
         try:
-            if match is None:
+            if not name or not sense:
                 raise ValueError("no '<=' or '>='")
-            bound = float(match[3])
+            bound = float(number)
         except ValueError as error:
             raise ConfigError(f"Expected a constraint like 'latency_ms<=5', got {text!r} ({error}).") from error
-        if metrics is not None and match[1] not in metrics:
-            raise UnknownNameError("metric", match[1], metrics)
-        return cls(match[1], match[2], bound)
+        if metrics is not None and name not in metrics:
+            raise UnknownNameError("metric", name, metrics)
+        return cls(name, sense, bound)
 
     def __str__(self) -> str:
         return f"{self.metric}{self.sense}{self.bound:g}"
@@ -153,7 +155,7 @@ class Objectives:
         values = np.array([[o.signed(t.metrics[o.metric]) for o in self.objectives] for t in candidates])
         if values.shape[1] == 1:
             return [candidates[int(values[:, 0].argmax())]]
-        return [t for t, front in zip(candidates, _fronts(values), strict=True) if front == 0]
+        return [t for t, front in zip(candidates, front_index(values), strict=True) if front == 0]
 
     def best(self, trials: Sequence[Trial]) -> Trial | None:
         """The incumbent: the first feasible trial with the best primary objective, or None."""
@@ -163,7 +165,7 @@ class Objectives:
         return max(candidates, key=lambda t: self.primary.signed(t.metrics[self.primary.metric]))
 
 
-def _fronts(values: FloatArray) -> NDArray[np.int64]:
+def front_index(values: FloatArray) -> NDArray[np.int64]:
     """Index of the non-dominated front of each row (more is better), ``(b,)``; ranked by pymoo.
 
     Equal rows share a front. A row with NaN dominates nothing and nothing dominates it: front 0.
@@ -181,7 +183,7 @@ def _fronts(values: FloatArray) -> NDArray[np.int64]:
 
 def _pareto_score(values: FloatArray) -> FloatArray:
     """Minus the front's index, plus a crowding bonus in [0, 0.5]."""
-    front = _fronts(values)
+    front = front_index(values)
     bonus = np.zeros(len(values))
     for index in np.unique(front):
         members = np.flatnonzero(front == index)

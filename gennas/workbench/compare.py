@@ -99,7 +99,8 @@ def run_comparison(
     With several objectives ``hypervolume.csv`` holds the hypervolume after
     every evaluation that raised it: objectives run from 0, the worst feasible value, to 1, the best one,
     of the table, or of all runs together where there is no table; with a table it is divided by what
-    the table's own Pareto front has.
+    the table's own Pareto front has. Where a member of the front is worst in an objective, 0 lies a tenth of the range
+    beyond the worst values; objectives that never differ are left out, with a note (see :class:`Scale`).
 
     A strategy that has options which suit the budget better than its defaults (:meth:`Strategy.for_budget`) gets
     them where the user left them open and no run was begun with others.
@@ -125,7 +126,8 @@ def run_comparison(
         jobs = [replace(job, search=replace(job.search, target=problem.optimum)) for job in jobs]
     notes = _notes(jobs, problem)  # fails before the first run, not after an hour
     _claim(config)
-    for note in [note for found in notes.values() for note in found]:
+    said = [*problem.notes, *(note for found in notes.values() for note in found)]
+    for note in said:
         if on_note is not None:
             on_note(note)
     rows: list[tuple[Any, ...]] = []
@@ -146,6 +148,10 @@ def run_comparison(
     summary, volumes = summarize(curves, problem, walls), None
     if len(problem.objectives.objectives) > 1:
         volumes = hypervolumes(fronts, problem)
+        for note in _constant(fronts, problem):
+            said.append(note)
+            if on_note is not None:
+                on_note(note)
         last = volumes.groupby(["strategy", "seed"])["hypervolume"].last().groupby("strategy")
         volumes["strategy"] = pd.Categorical(volumes["strategy"], names)
         volumes = volumes.sort_values(["strategy", "seed", "n_evals"])
@@ -165,7 +171,7 @@ def run_comparison(
         statistics=describe(measures),
         tests=tests,
         findings=_findings(measures, tests, config.budget),
-        notes=[note for found in notes.values() for note in found],
+        notes=said,
         optimum=problem.optimum,
         report=problem.report or "",
         report_direction=metrics[problem.report].direction if problem.report else "max",
@@ -237,8 +243,7 @@ def hypervolumes(fronts: Mapping[tuple[str, int], _Values], problem: Problem) ->
     import pandas as pd
 
     known = problem.objective_values
-    every = np.concatenate([values for _, values in fronts.values()]) if known is None else known
-    scale = Scale.of(every)
+    scale = Scale.of(_scaled_by(fronts, problem))
     whole = 1.0 if known is None else hypervolume(scale(known))
     rows = []
     for (strategy, seed), (n_evals, values) in fronts.items():
@@ -246,6 +251,19 @@ def hypervolumes(fronts: Mapping[tuple[str, int], _Values], problem: Problem) ->
         rises = np.flatnonzero(np.diff(curve, prepend=0.0) > 0)
         rows += [(strategy, seed, int(n_evals[i]), float(curve[i])) for i in rises] or [(strategy, seed, 1, 0.0)]
     return pd.DataFrame(rows, columns=["strategy", "seed", "n_evals", "hypervolume"])
+
+
+def _scaled_by(fronts: Mapping[tuple[str, int], _Values], problem: Problem) -> NDArray[np.float64]:
+    """What the hypervolume's scale is taken from: the table's rows, or everything that the runs found."""
+    known = problem.objective_values
+    return np.concatenate([values for _, values in fronts.values()]) if known is None else known
+
+
+def _constant(fronts: Mapping[tuple[str, int], _Values], problem: Problem) -> list[str]:
+    """A sentence on objectives that have one value only."""
+    differs = Scale.of(_scaled_by(fronts, problem)).differs
+    names = [o.metric for o, d in zip(problem.objectives.objectives, differs, strict=True) if not d]
+    return [f"The hypervolume leaves out {', '.join(names)}: it never differs."] if names else []
 
 
 def _jobs(config: CompareConfig) -> Iterator[_Job]:

@@ -49,6 +49,9 @@ class EvaluatorSettings(Settings):
     """Arguments of your own evaluator, as KEY=VALUE."""
     table: str | None = None
     """Table of measurements: a name from `gennas list tables`, or a CSV, CSV.gz, Parquet or JSON Lines file."""
+    table_duplicates: Literal["mean", "first", "error"] = "mean"
+    """What becomes of a file's rows of one architecture that disagree, such as several seeds: their mean, the first, or
+    an error."""
     proxy: str | None = None
     """Zero-cost proxies that score untrained networks instead of training, separated by commas."""
     proxy_option: OptionMap = NO_OPTIONS

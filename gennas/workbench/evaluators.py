@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from gennas.errors import ConfigError, EvaluationError
 from gennas.eval.base import FULL_FIDELITY, Evaluator, Fidelity, Metric
 from gennas.eval.derived import read_goal
+from gennas.eval.naming import split_last, unquoted
 from gennas.eval.own import own_evaluator
 from gennas.graph import Architecture
 from gennas.registry import Registry, configured, reconfigured
-from gennas.search import Constraint, Objective
+from gennas.search import Constraint
 from gennas.spaces import Space
 from gennas.workbench.config import ProblemConfig
 from gennas.workbench.settings import Options, reference
@@ -95,7 +96,8 @@ def _by_table(config: ProblemConfig, space: Space) -> Scored | None:
     if config.fidelity != FULL_FIDELITY:
         raise ConfigError("A table has full evaluations only: drop --epochs and the other fidelity settings.")
     _refuse_measures(config)
-    table = open_table(config.table or named, space, metrics=list(_wanted(config)) if config.objective else None)
+    wanted = partial(_wanted, config) if config.objective else None
+    table = open_table(config.table or named, space, wanted, config.table_duplicates)
     return Scored(TableEvaluator(table), table.name, table)
 
 
@@ -139,18 +141,19 @@ def _by_own(config: ProblemConfig, space: Space) -> Scored:
     return Scored(evaluator, name.removeprefix("object:"))
 
 
-def _wanted(config: ProblemConfig) -> dict[str, Metric]:
-    """Every metric that the settings name, turned as they say."""
+def _wanted(config: ProblemConfig, known: Collection[str] = ()) -> dict[str, Metric]:
+    """Every metric that the settings name, turned as they say; ``known`` names are taken as they are."""
     found: dict[str, Metric] = {}
-    for name in (*config.limit, *([config.report] if config.report else [])):
-        if name != "seconds":
-            found[name] = Metric(name, "max" if name == config.report else "min")
+    for text in (*config.limit, *([config.report] if config.report else [])):
+        if text != "seconds":
+            name = unquoted(text, known)
+            found[name] = Metric(name, "max" if text == config.report else "min")
     for constraint in map(Constraint.parse, config.constraint):
         found[constraint.metric] = Metric(constraint.metric, "max" if constraint.sense == ">=" else "min")
-    for text, weighted in map(read_goal, config.objective):
+    for text, weighted in [read_goal(text, known) for text in config.objective]:
         if weighted is None:
-            goal = Objective.parse(text)
-            found[goal.metric] = Metric(goal.metric, goal.direction)
+            name, _, direction = split_last(text, ":", known)
+            found[name] = Metric(name, "min" if direction == "min" else "max")
         else:
             found |= {metric: Metric(metric, "max" if weight > 0 else "min") for weight, metric in weighted.terms}
     return found

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
 from gennas.eval.base import CheapEvaluator, Evaluator, Fidelity, Metric
 from gennas.eval.derived import DerivedEvaluator, read_goal
+from gennas.eval.naming import unquoted
 from gennas.graph import Architecture
 from gennas.registry import configured
 from gennas.search import Constraint, Objective, Objectives
 from gennas.search.screen import Screen
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.spaces import Space, make_space
+from gennas.spaces.within import within
 from gennas.workbench.config import ProblemConfig
 from gennas.workbench.evaluators import score_with
 from gennas.workbench.settings import Options, SpaceSettings, reference
@@ -46,6 +48,26 @@ class Problem:
     table: Table | None = None
     cheap: tuple[str, ...] = ()
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @cached_property
+    def searched(self) -> Space:
+        """What strategies propose from: the rows of a table that does not cover the space, else the space."""
+        table = self.table
+        if table is None or table.archs is None or (table.coverage or 0.0) >= 1:
+            return self.space
+        return within(self.space, table.archs)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know before anything is evaluated."""
+        table = self.table
+        if table is None:
+            return []
+        found = list(table.notes)
+        if self.searched is not self.space:
+            of = "" if table.coverage is None else f", {table.coverage:.2%} of the space"
+            found.append(f"{table.name} holds {len(table):,} architectures{of}: the search stays among them.")
+        return found
 
     @cached_property
     def optimum(self) -> float | None:
@@ -97,24 +119,25 @@ def make_problem(config: ProblemConfig, recorded: Mapping[str, Metric] | None = 
     space = space_from(config, task_name(config.task))
     scored = score_with(config, space, recorded)
     evaluator = scored.evaluator
-    sums = [found for _, found in map(read_goal, config.objective) if found is not None]
-    if sums:
+    read = [read_goal(text, evaluator.metrics) for text in config.objective]
+    if sums := [found for _, found in read if found is not None]:
         evaluator = DerivedEvaluator(evaluator, sums)
     metrics = evaluator.metrics
-    goals = config.objective or _default_objective(metrics, evaluator.cost_class)
+    goals = [text for text, _ in read] or _default_objective(metrics, evaluator.cost_class)
     objectives = Objectives(
-        tuple(Objective.parse(read_goal(text)[0], metrics) for text in goals),
+        tuple(Objective.parse(text, metrics) for text in goals),
         tuple(Constraint.parse(text, metrics) for text in config.constraint),
     )
     report = config.report or ("test_accuracy" if "test_accuracy" in metrics else None)
+    report = report and unquoted(report, metrics)
+    cheap = tuple(unquoted(name, metrics) for name in config.cheap)
+    limits = {unquoted(name, metrics): limit for name, limit in config.limit.items()}
     if report is not None and report not in metrics:
         raise UnknownNameError("metric", report, metrics)
-    for name in config.limit:
+    for name in limits:
         if name != "seconds" and name not in metrics:
             raise UnknownNameError("limit", name, ["seconds", *metrics])
-    problem = Problem(
-        space, evaluator, objectives, report, config.fidelity, scored.source, scored.table, config.cheap, config.limit
-    )
+    problem = Problem(space, evaluator, objectives, report, config.fidelity, scored.source, scored.table, cheap, limits)
     _check_constraints(problem)
     _check_cheap(problem)
     return problem
@@ -182,7 +205,7 @@ def make_strategy(part: Any, options: Mapping[str, Any] | Sequence[str], problem
         factory = STRATEGIES.get(part) if isinstance(part, str) else part
         if not callable(factory):
             raise ConfigError(f"Expected a name, a class or a Strategy as strategy, got {part!r:.200}.")
-        strategy = configured(f"strategy {name!r}", factory, given, problem.space, problem.objectives, seed=seed)
+        strategy = configured(f"strategy {name!r}", factory, given, problem.searched, problem.objectives, seed=seed)
     if not isinstance(strategy, Strategy):
         raise ConfigError(
             f"Expected the strategy {name} to be a gennas.search.Strategy, got {type(strategy).__name__}."

@@ -176,7 +176,7 @@ OptionMap = Annotated[Mapping[str, Any], PlainValidator(Options.of)]
 
 
 def read_limits(value: object) -> Options:
-    """Limits by name, positive numbers, from a mapping or from ``NAME=VALUE`` texts.
+    """Limits by name, positive numbers, from a mapping or from ``NAME=VALUE`` texts, split at the last ``=``.
 
     Raises:
         ConfigError: a value is not a positive number.
@@ -185,11 +185,26 @@ def read_limits(value: object) -> Options:
         >>> read_limits(["seconds=1e6"])
         {'seconds': 1000000.0}
     """
-    given = Options.of(value)
+    given = _limits_of(value)
     for name, limit in given.items():
         if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit < float("inf"):
             raise ConfigError(f"Expected a limit like seconds=600, a positive number, got {name}={limit}.")
     return Options({name: float(limit) for name, limit in given.items()})
+
+
+def _limits_of(value: object) -> Mapping[str, Any]:
+    """As options are read, but for names that hold any character."""
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return value
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        return Options.of(value)
+    found: dict[str, Any] = {}
+    for name, equals, number in (text.rpartition("=") for text in texts):
+        if name in found or not (name.strip() and equals):
+            return Options.of(texts)  # which says what is wrong
+        found[name.strip()] = parse_options([f"limit={number}"])["limit"]
+    return found
 
 
 Limits = Annotated[Mapping[str, float], PlainValidator(read_limits)]

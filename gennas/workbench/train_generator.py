@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 import gennas
 from gennas.errors import ConfigError
 from gennas.eval.base import Direction, Fidelity
+from gennas.eval.naming import split_names
 from gennas.generators.registry import GENERATORS
 from gennas.graph import Population
 from gennas.registry import reconfigured
@@ -308,7 +309,7 @@ def _conditions(text: str, run: Run) -> list[Objective]:
     wanted |= {goal.metric: goal.direction for goal in goals.objectives}
     for name, direction in wanted.items():
         metrics[name] = dataclasses.replace(metrics[name], direction=direction)
-    names = [part.strip() for part in text.split(",") if part.strip()] or list(goals.metric_names)
+    names = split_names(text, metrics) or list(goals.metric_names)
     found = [Objective.parse(name, metrics) for name in names]
     if len({goal.metric for goal in found}) < len(found):
         raise ConfigError(f"Expected different metrics as conditions, got {text!r}.")

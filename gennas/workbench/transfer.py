@@ -212,7 +212,7 @@ def _candidates(run: Run, best: Sequence[Trial], seed: int) -> list[Candidate]:
     """The run's best, then as many random architectures."""
     space, goal = run.problem.space, run.problem.objectives.primary.metric
     known = {trial.arch.key: trial for trial in run.result.trials if trial.ok}
-    others = _random(space, len(best), {t.arch.key for t in best}, np.random.default_rng(seed))
+    others = _random(run.problem.searched, len(best), {t.arch.key for t in best}, np.random.default_rng(seed))
     values = [known[a.key] if a.key in known else _measure(run, a, i) for i, a in enumerate(others)]
     found = [Candidate(space.to_text(t.arch), "top", t.metrics[goal]) for t in best]
     return found + [Candidate(space.to_text(t.arch), "random", t.metrics.get(goal, np.nan)) for t in values]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gennas.errors import ConfigError, UnknownNameError
 from gennas.eval.base import Metric
 from gennas.search import Constraint, Objective, Objectives, Origin, Proposal, Trial
-from gennas.search.objectives import _fronts
+from gennas.search.objectives import front_index
 from gennas.spaces import NASBench201
 
 METRICS = {"acc": Metric("acc", "max"), "latency_ms": Metric("latency_ms", "min")}
@@ -114,20 +114,20 @@ def crowding_by_definition(rows: list[tuple[float, ...]]) -> list[float]:
 
 
 @given(st.integers(1, 3).flatmap(lambda m: st.lists(st.tuples(*[VALUES] * (m + 1)), min_size=1, max_size=14)))
-def test_fronts_are_those_of_the_definition(rows: list[tuple[float, ...]]) -> None:
+def testfront_index_are_those_of_the_definition(rows: list[tuple[float, ...]]) -> None:
     """Duplicates, infinities and NaN included: equal rows share a front, one with NaN stands in the first."""
-    assert _fronts(np.array(rows)).tolist() == fronts_by_definition(rows)
+    assert front_index(np.array(rows)).tolist() == fronts_by_definition(rows)
 
 
-def test_many_fronts_and_many_duplicates() -> None:
+def test_manyfront_index_and_many_duplicates() -> None:
     rng = np.random.default_rng(0)
     rows = [tuple(row) for row in rng.integers(0, 9, (150, 3)).astype(float)]
-    front = _fronts(np.array(rows))
+    front = front_index(np.array(rows))
     assert front.tolist() == fronts_by_definition(rows) and front.max() >= 5 and len(set(rows)) < 150
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 6)] * 2), min_size=1, max_size=15))
-def test_utilities_are_fronts_and_crowding_by_definition(rows: list[tuple[int, int]]) -> None:
+def test_utilities_arefront_index_and_crowding_by_definition(rows: list[tuple[int, int]]) -> None:
     goals = Objectives((Objective("acc"), Objective("latency_ms", "min")))
     signed = [(float(a), -float(b)) for a, b in rows]
     front = fronts_by_definition(signed)

@@ -36,8 +36,10 @@ def test_columns_that_are_not_used_may_hold_anything(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(f"arch,acc,partly\n{rows}\n")
     settings = {"space": "nasbench201", "table": str(tmp_path / "t.csv")}
     assert make_problem(ProblemConfig(**settings, objective=("acc:max",))).optimum == 2
-    with pytest.raises(GennasError, match="partly"):
-        make_problem(ProblemConfig(**settings, objective=("acc:max",), report="partly"))
+    reported = make_problem(ProblemConfig(**settings, objective=("acc:max",), report="partly"))
+    assert (
+        reported.optimum == 0 and "2 of 3 rows are left out: they have no finite value of partly" in reported.notes[0]
+    )
 
 
 def test_architectures_from_text_and_files(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from gennas.eval.tables import hw_nas_bench
 from gennas.eval.tables.base import Table, TableEvaluator
 from gennas.eval.tables.hw_nas_bench import load_hw_nas_bench
 from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph
-from gennas.eval.tables.user import guess_direction, read_rows, read_table
+from gennas.eval.tables.user import Duplicates, Wanted, guess_direction, read_rows, read_table
 from gennas.registry import Registry
 from gennas.runtime.files import exists
 from gennas.spaces.base import Space
@@ -61,13 +61,16 @@ for _dataset in hw_nas_bench.DATASETS:
     )
 
 
-def open_table(name_or_path: str | Path, space: Space, metrics: Sequence[str] | None = None) -> Table:
+def open_table(
+    name_or_path: str | Path, space: Space, metrics: Wanted = None, duplicates: Duplicates = "mean"
+) -> Table:
     """Open a table by its name in :data:`TABLES`, by ``module:function`` (called with ``space``), or by its file.
 
     Args:
         name_or_path: such as ``nasbench-graph/cora`` or ``mine.csv.gz``.
         space: the space that is searched.
-        metrics: the columns of a file to read; by default every column of numbers.
+        metrics: the columns of a file to read, or what names them among all; by default every column of numbers.
+        duplicates: what becomes of several rows of one architecture in a file that disagree.
 
     Raises:
         UnknownNameError: neither a name nor a file.
@@ -76,7 +79,7 @@ def open_table(name_or_path: str | Path, space: Space, metrics: Sequence[str] | 
     """
     name = str(name_or_path)
     if name not in TABLES and exists(Path(name)):
-        return read_table(name, space, metrics=metrics)
+        return read_table(name, space, metrics=metrics, duplicates=duplicates)
     if name in TABLES or ":" in name:
         return TABLES.get(name)(space)
     if Path(name).suffix:

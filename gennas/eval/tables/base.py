@@ -34,6 +34,8 @@ class Table:
         keys: canonical key of every row, each once.
         metrics: what the columns mean, by name.
         columns: the values, under the same names.
+        archs: the architecture of every row, for tables that do not cover their space: searches then stay among them.
+        notes: what a person should know of how it was read.
 
     Raises:
         TableError: no row, repeated keys, a column of another length, or names that disagree.
@@ -58,6 +60,8 @@ class Table:
     keys: tuple[str, ...]
     metrics: Mapping[str, Metric]
     columns: Mapping[str, FloatArray]
+    archs: Population | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.keys or len(set(self.keys)) != len(self.keys):

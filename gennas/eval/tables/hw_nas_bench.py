@@ -82,13 +82,15 @@ def load_hw_nas_bench(
     measured = {name: column > 0 for name, column in columns.items()}
     names = list(metrics or (name for name, there in measured.items() if there.all()))
     rows = np.logical_and.reduce([np.ones(len(texts), dtype=bool), *(measured[name] for name in names)])
+    archs = _read_texts(file, own, texts)[np.flatnonzero(rows)]
     return Table(
         name=f"hw-nas-bench/{dataset}",
         protocol=f"hw-nas-bench/{dataset}/{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}",
         space=space or own,
-        keys=tuple(np.array(_read_texts(file, own, texts).keys)[rows].tolist()),
+        keys=tuple(archs.keys),
         metrics={name: METRICS[name] for name in names},
         columns={name: columns[name][rows] for name in names},
+        archs=archs,
     )
 
 

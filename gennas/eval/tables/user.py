@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,11 @@ from gennas.spaces.base import Space
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["guess_direction", "read_rows", "read_table"]
+__all__ = ["Duplicates", "Wanted", "guess_direction", "read_rows", "read_table"]
 
+Wanted = Sequence[str] | Callable[[Sequence[str]], Iterable[str]] | None
+FloatArray = NDArray[np.float64]
+Duplicates = Literal["mean", "first", "error"]
 ARCH_COLUMNS = ("arch", "architecture", "arch_str", "text")
 _LESS_IS_BETTER = re.compile(
     r"loss|error|err\b|latency|time|seconds|param|flops|macs|energy|cost|memory|size|perplexity|ppl|_(ms|s|mj|j|m|mb)$"
@@ -35,25 +38,32 @@ def guess_direction(name: str) -> Direction:
 
 
 def read_table(
-    path: str | Path, space: Space, arch_column: str | None = None, metrics: Sequence[str] | None = None
+    path: str | Path,
+    space: Space,
+    arch_column: str | None = None,
+    metrics: Wanted = None,
+    duplicates: Duplicates = "mean",
 ) -> Table:
     r"""Read a table from CSV, CSV.gz, Parquet (needs pyarrow) or JSON Lines.
 
-    Rows are counted from 1, the header not included. Equal architectures in several rows are one
-    row of the table if all their metrics agree.
+    Rows are counted from 1, the header not included. Rows in which one of the columns that are read is empty or
+    not finite are left out; the table's ``notes`` say how many. Equal architectures in several rows, such as those of
+    several seeds, are one row of the table.
 
     Args:
         path: the file; its suffix says the format.
         space: how architectures are written, and what they mean.
         arch_column: the column of architectures; by default one called ``arch``, ``architecture``,
             ``arch_str`` or ``text``, else the first whose first value the space can read.
-        metrics: the columns to read; by default every column of numbers. Columns that are not read
-            may hold anything.
+        metrics: the columns to read, or a function that names them given all columns; by default every
+            column of numbers. Columns that are not read may hold anything.
+        duplicates: what becomes of several rows of one architecture that disagree: their ``mean``, the ``first``
+            of them, or an ``error``.
 
     Raises:
         TableError: the file cannot be read, a column does not exist, a text is no architecture of
-            the space, a value is missing or not finite, or rows of one architecture disagree; the
-            message names row and column.
+            the space, a value is no number, a column holds none, or rows of one architecture disagree and
+            should not; the message names row and column.
 
     Example:
         >>> import tempfile
@@ -68,16 +78,20 @@ def read_table(
     frame, digest = read_frame(path)
     reader = _Reader(path.name, frame, space)
     column = reader.arch_column(arch_column)
-    values = reader.metrics(metrics, column)
-    keys = reader.population(column).keys
-    keep = reader.distinct(keys, values)
+    values = reader.metrics(list(metrics(reader.columns)) if callable(metrics) else metrics, column)
+    archs = reader.population(column)
+    kept, notes = reader.complete(values)
+    first, merged, more = reader.distinct(np.array(archs.keys), values, kept, duplicates)
+    rows = archs[first]
     return Table(
         name=path.name,
-        protocol=f"table/{path.name}/{digest[:16]}",
+        protocol=f"table/{path.name}/{digest[:16]}{'/first' if more and duplicates == 'first' else ''}",
         space=space,
-        keys=tuple(keys[row] for row in keep),
-        metrics={name: Metric(name, guess_direction(name)) for name in values},
-        columns={name: column_values[keep] for name, column_values in values.items()},
+        keys=tuple(rows.keys),
+        metrics={name: Metric(name, guess_direction(name)) for name in merged},
+        columns=merged,
+        archs=None if len(rows) == space.size else rows,
+        notes=(*notes, *more),
     )
 
 
@@ -110,6 +124,7 @@ def read_rows(
     column = reader.arch_column(None)
     there = [name for name in optional if name in reader.columns and not frame[name].isna().any()]
     values = reader.metrics([*metrics, *(name for name in there if name not in metrics)], column)
+    reader.refuse_incomplete(values)
     return reader.population(column), values
 
 
@@ -145,7 +160,7 @@ class _Reader:
         )
 
     def metrics(self, wished: Sequence[str] | None, arch_column: str) -> dict[str, NDArray[np.float64]]:
-        """The finite values of each metric, ``(rows,)``."""
+        """The values of each metric, ``(rows,)``; NaN where there is none, or none that is finite."""
         if wished is not None:
             return {name: self._numbers(self._existing(name)) for name in wished}
         found = {c: self._numbers(c) for c in self.columns if c != arch_column and self._is_numeric(c)}
@@ -161,19 +176,48 @@ class _Reader:
         except InvalidArchitectureError as error:
             self._bad_text(column, texts, error)
 
-    def distinct(self, keys: list[str], values: dict[str, NDArray[np.float64]]) -> NDArray[np.intp]:
-        """The first row of every architecture, in order, after a check that later ones agree."""
-        _, first, inverse = np.unique(np.array(keys), return_index=True, return_inverse=True)
-        source = first[inverse]
+    def complete(self, values: dict[str, FloatArray]) -> tuple[NDArray[np.intp], list[str]]:
+        """Rows in which every value is finite, and what a person should know of the others."""
+        lacking = {name: int(np.isnan(column).sum()) for name, column in values.items()}
+        rows = np.flatnonzero(~np.logical_or.reduce([np.isnan(column) for column in values.values()]))
+        some = [f"{name} ({count:,})" for name, count in lacking.items() if count]
+        if not some:
+            return rows, []
+        if not len(rows):
+            raise TableError(f"{self.name}: no row has finite values in all of {', '.join(values)}: complete one.")
+        left_out = f"{len(self.frame) - len(rows):,} of {len(self.frame):,} rows"
+        return rows, [f"{self.name}: {left_out} are left out: they have no finite value of {', '.join(some)}."]
+
+    def refuse_incomplete(self, values: dict[str, FloatArray]) -> None:
+        """Refuse a value that is not there."""
         for name, column in values.items():
-            differing = np.flatnonzero(column != column[source])
-            if len(differing):
-                row, other = int(differing[0]), int(source[differing[0]])
+            for row in np.flatnonzero(np.isnan(column)):
+                self._no_number(int(row), name)
+
+    def distinct(
+        self, keys: NDArray[np.str_], values: dict[str, FloatArray], kept: NDArray[np.intp], how: Duplicates
+    ) -> tuple[NDArray[np.intp], dict[str, FloatArray], list[str]]:
+        """The first row of every architecture, in order, with its values, and a note where several disagreed."""
+        _, place, group = np.unique(keys[kept], return_index=True, return_inverse=True)
+        order, merged, several = np.argsort(place), {}, np.zeros(len(place), dtype=bool)
+        for name, column in values.items():
+            own, first = column[kept], column[kept][place]
+            differing = own != first[group]
+            if differing.any() and how == "error":
+                row = int(np.flatnonzero(differing)[0])
+                other = int(place[group[row]])
                 raise TableError(
-                    f"{self.name}: rows {other + 1} and {row + 1} are the same architecture but disagree in column "
-                    f"{name!r}: {column[other]} and {column[row]}. Keep one, or average them."
+                    f"{self.name}: rows {kept[other] + 1} and {kept[row] + 1} are the same architecture but disagree "
+                    f"in column {name!r}: {own[other]} and {own[row]}. Keep one, average them, or say "
+                    "--table-duplicates mean or first."
                 )
-        return np.sort(first)
+            disagree = np.bincount(group, differing) > 0
+            mean = np.bincount(group, own) / np.bincount(group)
+            merged[name] = np.where(disagree & (how == "mean"), mean, first)[order]
+            several |= disagree
+        note = f"{self.name}: {several.sum():,} architectures stand in several rows that disagree: "
+        what = "their means are taken" if how == "mean" else "the first rows are taken"
+        return kept[place[order]], merged, [f"{note}{what} (--table-duplicates)."] if several.any() else []
 
     def _existing(self, name: str) -> str:
         if name in self.columns:
@@ -204,13 +248,19 @@ class _Reader:
         bad = np.flatnonzero(~np.isfinite(values))
         for row in bad:
             number = _number(cells[row])
-            if number is None or not np.isfinite(number):
-                raise TableError(
-                    f"{self.name}: row {row + 1}, column {column!r}: expected a finite number, got {cells[row]!r}. "
-                    "Complete the table, drop the row, or read other columns only (metrics=…)."
-                )
-            values[row] = number
+            if number is None:
+                if not _is_missing(cells[row]):
+                    self._no_number(int(row), column)
+                number = np.nan
+            values[row] = number if np.isfinite(number) else np.nan
         return values
+
+    def _no_number(self, row: int, column: str) -> NoReturn:
+        raise TableError(
+            f"{self.name}: row {row + 1}, column {column!r}: expected a finite number, got "
+            f"{self.frame[column].iloc[row]!r}. Complete the table, drop the row, or read other columns only "
+            "(metrics=…)."
+        )
 
     def _bad_text(self, column: str, texts: list[str], error: InvalidArchitectureError) -> NoReturn:
         row = next((row for row, text in enumerate(texts) if not self._reads(text)), 0)
@@ -221,6 +271,11 @@ class _Reader:
         except InvalidArchitectureError as first:
             error = first
         raise TableError(f"{self.name}: row {row + 1}, column {column!r}: {error}{hint}") from error
+
+
+def _is_missing(cell: Any) -> bool:
+    """Whether a cell says that there is no value."""
+    return cell is None or str(cell).strip().lower() in ("", "-", "na", "n/a", "nan", "none", "null", "<na>")
 
 
 def _number(cell: Any) -> float | None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gennas.errors import InvalidArchitectureError, TableError
-from gennas.eval.tables.user import guess_direction, read_table
+from gennas.eval.tables.user import guess_direction, read_rows, read_table
 from gennas.graph import Population
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
@@ -93,23 +93,50 @@ def test_rows_of_one_architecture_that_disagree_are_both_named(tmp_path: Path) -
     with pytest.raises(
         TableError, match=r"rows 1 and 3 are the same architecture but disagree in column 'loss': 1.0 and 2"
     ):
-        read_table(file, SPACE)
-    assert len(read_table(file, SPACE, metrics=["acc"])) == 2
+        read_table(file, SPACE, duplicates="error")
+    assert len(read_table(file, SPACE, metrics=["acc"], duplicates="error")) == 2
 
 
-@pytest.mark.parametrize("cell", ["", "nan", "inf", "-inf", "n/a", "0.5%"])
-def test_cells_that_are_no_finite_numbers_are_named(tmp_path: Path, cell: str) -> None:
+def test_several_seeds_are_averaged_or_the_first_is_taken(tmp_path: Path) -> None:
+    values = (0.1, 0.2, 0.4, 0.7, 0.1, 0.1)
+    rows = [f"{text},{value},{0.1 + 0.2}" for text, value in zip((A, B, A, A, B, C), values, strict=True)]
+    file = csv(tmp_path, "arch,acc,ms", *rows)
+    mean, first = read_table(file, SPACE), read_table(file, SPACE, duplicates="first")
+    assert mean.columns["acc"].tolist() == pytest.approx([0.4, 0.15, 0.1])
+    assert first.columns["acc"].tolist() == [0.1, 0.2, 0.1]
+    assert mean.columns["ms"].tolist() == first.columns["ms"].tolist() == [0.1 + 0.2] * 3  # equal values stay exact
+    assert mean.keys == first.keys == tuple(SPACE.from_texts([A, B, C]).keys)
+    assert mean.notes == (
+        "mine.csv: 2 architectures stand in several rows that disagree: their means are taken (--table-duplicates).",
+    )
+    assert first.protocol == f"{mean.protocol}/first"
+
+
+@pytest.mark.parametrize("cell", ["", "nan", "inf", "-inf", "n/a", "-", "None"])
+def test_rows_without_a_finite_value_of_a_used_metric_are_left_out_and_counted(tmp_path: Path, cell: str) -> None:
     file = csv(tmp_path, "arch,acc,extra", f"{A},0.1,1", f"{B},0.2,{cell}", f"{C},0.3,3")
+    table = read_table(file, SPACE)
+    assert table.keys == tuple(SPACE.from_texts([A, C]).keys) and table.columns["extra"].tolist() == [1, 3]
+    assert table.notes == ("mine.csv: 1 of 3 rows are left out: they have no finite value of extra (1).",)
+    assert not read_table(file, SPACE, metrics=["acc"]).notes
+    with pytest.raises(TableError, match="no row has finite values in all of extra"):
+        read_table(csv(tmp_path, "arch,extra", f"{A},{cell}"), SPACE, metrics=["extra"])
+
+
+@pytest.mark.parametrize("cell", ["fast", "0,5 s"])
+def test_cells_that_are_no_numbers_are_named(tmp_path: Path, cell: str) -> None:
+    file = csv(tmp_path, "arch,acc,extra", f"{A},0.1,1", f'{B},0.2,"{cell}"', f"{C},0.3,3")
     with pytest.raises(TableError, match=r"mine.csv: row 2, column 'extra': expected a finite number, got '"):
         read_table(file, SPACE)
     assert read_table(file, SPACE, metrics=["acc"]).columns["acc"].tolist() == [0.1, 0.2, 0.3]
 
 
-def test_null_in_json_lines_is_named(tmp_path: Path) -> None:
+def test_null_in_json_lines_is_left_out(tmp_path: Path) -> None:
     file = tmp_path / "t.jsonl"
     file.write_text(json.dumps({"arch": A, "acc": 0.5}) + "\n" + json.dumps({"arch": B, "acc": None}) + "\n")
+    assert read_table(file, SPACE).keys == (SPACE.from_text(A).key,)
     with pytest.raises(TableError, match="row 2, column 'acc'"):
-        read_table(file, SPACE)
+        read_rows(file, SPACE, ["acc"])
 
 
 def test_unknown_columns_get_near_names(tmp_path: Path) -> None:
