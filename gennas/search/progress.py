@@ -48,7 +48,6 @@ class Progress:
         limits: most that trials may spend together, by name of a cost or metric.
         target: value of the first objective at which the search ends.
         listeners: told of every arrival.
-        trials: by number.
     """
 
     objectives: Objectives
@@ -56,7 +55,7 @@ class Progress:
     limits: Mapping[str, float] = field(default_factory=dict)
     target: float | None = None
     listeners: Sequence[Listener] = ()
-    trials: dict[int, Trial] = field(default_factory=dict, init=False)
+    trials: dict[int, Trial] = field(default_factory=dict, init=False)  # by number
     incumbent: Trial | None = field(default=None, init=False)
     n_evals: int = field(default=0, init=False)
     _has_started: bool = field(default=False, init=False)

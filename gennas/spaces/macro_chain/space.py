@@ -182,6 +182,9 @@ class MacroChain(Space):
     @property
     def size(self) -> int:
         """Exact number of architectures."""
+        return self._count()
+
+    def _count(self) -> int:
         per_layer = math.prod(len(c) for c in self.choices[:_STRIDE])
         most = self.max_downsamplings if self._stride2 >= 0 else 0
         return sum(
@@ -200,7 +203,7 @@ class MacroChain(Space):
     @cached_property
     def _stride_patterns(self) -> FloatArray:
         """``[r, m]``: sequences of ``r`` strides with at most ``m`` twos; Python integers in large spaces."""
-        m, dtype = self.max_depth, exact_counts([self.size]).dtype
+        m, dtype = self.max_depth, exact_counts([self._count()]).dtype
         if self._stride2 < 0:
             return np.ones((m + 1, m + 1), dtype=int).astype(dtype)
         table = [[1] * (m + 1)]  # Pascal's rule holds for sums of binomials, too
