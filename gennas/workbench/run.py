@@ -276,7 +276,8 @@ def _add_known(search: Search, config: SearchConfig, problem: Problem) -> None:
     """Enqueue and ingest what the settings name."""
     if config.ingest is not None:
         needed = problem.objectives.metric_names
-        archs, columns = read_rows(config.ingest, problem.space, needed, list(problem.evaluator.metrics))
+        optional = list(problem.evaluator.metrics)
+        archs, columns = read_rows(config.ingest, problem.space, needed, optional, config.arch_format)
         rows = [{name: float(values[i]) for name, values in columns.items()} for i in range(len(archs))]
         for name, values in columns.items():
             low, high = problem.evaluator.metrics[name].bounds
@@ -288,7 +289,7 @@ def _add_known(search: Search, config: SearchConfig, problem: Problem) -> None:
                 )
         search.ingest(zip(archs, rows, strict=True), charged=config.ingest_as == "charged")
     if config.enqueue is not None:
-        search.enqueue(read_rows(config.enqueue, problem.space)[0])
+        search.enqueue(read_rows(config.enqueue, problem.space, arch_format=config.arch_format)[0])
 
 
 class _Writer:
