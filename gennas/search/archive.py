@@ -385,8 +385,10 @@ class Archive:
         """Write the trials as ``.csv``, ``.jsonl`` or ``.parquet``, by the path's ending.
 
         Raises:
-            ArchiveError: another ending.
+            ArchiveError: another ending, or the folder is not there.
         """
+        if not path.parent.is_dir():
+            raise ArchiveError(f"Cannot write {path}: there is no folder {path.parent}; make it first.")
         frame = self.to_dataframe()
         match path.suffix:
             case ".csv":

@@ -6,10 +6,10 @@ import inspect
 import math
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,8 @@ class Space(ABC):
 
     name: str
     schema: GraphSchema
+    formats: ClassVar[Mapping[str, Callable[[str], str]]] = {}
+    """Other tools' ways to write its architectures, by the tool's name: each turns such a text into the space's own."""
     options: Mapping[str, Any]
     """The arguments it was made with, by name; records name a space by its class and these."""
 

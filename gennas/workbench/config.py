@@ -52,6 +52,9 @@ class EvaluatorSettings(Settings):
     table_duplicates: Literal["mean", "first", "error"] = "mean"
     """What becomes of a file's rows of one architecture that disagree, such as several seeds: their mean, the first, or
     an error."""
+    arch_format: str | None = None
+    """Tool that wrote the architectures in files of --table, --enqueue and --ingest, where they are not in the space's
+    own form: naslib or nni for nasbench201."""
     proxy: str | None = None
     """Zero-cost proxies that score untrained networks instead of training, separated by commas."""
     proxy_option: OptionMap = NO_OPTIONS

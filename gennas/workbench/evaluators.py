@@ -97,7 +97,7 @@ def _by_table(config: ProblemConfig, space: Space) -> Scored | None:
         raise ConfigError("A table has full evaluations only: drop --epochs and the other fidelity settings.")
     _refuse_measures(config)
     wanted = partial(_wanted, config) if config.objective else None
-    table = open_table(config.table or named, space, wanted, config.table_duplicates)
+    table = open_table(config.table or named, space, wanted, config.table_duplicates, config.arch_format)
     return Scored(TableEvaluator(table), table.name, table)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -60,10 +61,13 @@ class Problem:
     @property
     def notes(self) -> list[str]:
         """What a person should know before anything is evaluated."""
-        table = self.table
+        table, found = self.table, list[str]()
+        for name in self.objectives.metric_names:
+            if "test" in re.split(r"[^a-z]+", name.lower()):
+                found.append(f"{name} is of the test split and is optimised: what is found looks better than it is.")
         if table is None:
-            return []
-        found = list(table.notes)
+            return found
+        found += table.notes
         if self.searched is not self.space:
             of = "" if table.coverage is None else f", {table.coverage:.2%} of the space"
             found.append(f"{table.name} holds {len(table):,} architectures{of}: the search stays among them.")

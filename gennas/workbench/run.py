@@ -303,11 +303,17 @@ def _read_known(config: SearchConfig, problem: Problem) -> _Known:
         ConfigError: values that cannot be, or that contradict each other.
         TableError: a file that cannot be read.
     """
-    enqueued = () if config.enqueue is None else tuple(read_rows(config.enqueue, problem.space)[0])
+    enqueued = (
+        ()
+        if config.enqueue is None
+        else tuple(read_rows(config.enqueue, problem.space, arch_format=config.arch_format)[0])
+    )
     if config.ingest is None:
         return _Known(enqueued)
     metrics = problem.evaluator.metrics
-    archs, columns = read_rows(config.ingest, problem.space, problem.objectives.metric_names, list(metrics))
+    archs, columns = read_rows(
+        config.ingest, problem.space, problem.objectives.metric_names, list(metrics), config.arch_format
+    )
     for name, values in columns.items():
         low, high = _plausible(name, problem)
         wrong = np.flatnonzero((values < low) | (values > high))

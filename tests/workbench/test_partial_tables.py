@@ -108,3 +108,20 @@ def test_duplicates_are_a_setting_that_changes_no_identity_by_default(tmp_path: 
     first = ProblemConfig(table=str(tmp_path / "t.csv"), objective=("acc",), table_duplicates="first")
     assert (make_problem(one).optimum, make_problem(first).optimum) == (0.375, 0.25)
     assert "table_duplicates" not in one.identity() and first.identity()["table_duplicates"] == "first"
+
+
+@pytest.mark.parametrize(("objective", "is_said"), [("test_accuracy", True), ("val_accuracy", False)])
+def test_optimising_the_test_split_is_said(objective: str, is_said: bool) -> None:
+    notes = make_problem(ProblemConfig(space="nasbench-graph", task="cora", objective=(objective,))).notes
+    assert (
+        notes
+        == [f"{objective} is of the test split and is optimised: what is found looks better than it is."] * is_said
+    )
+
+
+def test_an_export_into_a_folder_that_is_not_there_is_refused(table: Path, tmp_path: Path) -> None:
+    run_search(
+        SearchConfig(table=str(table), objective=("acc",), strategy="random", budget=2, out=tmp_path / "r"),
+        report=False,
+    )
+    assert main(["report", str(tmp_path / "r"), "--export", str(tmp_path / "none" / "t.csv")]) == 2

@@ -62,7 +62,11 @@ for _dataset in hw_nas_bench.DATASETS:
 
 
 def open_table(
-    name_or_path: str | Path, space: Space, metrics: Wanted = None, duplicates: Duplicates = "mean"
+    name_or_path: str | Path,
+    space: Space,
+    metrics: Wanted = None,
+    duplicates: Duplicates = "mean",
+    arch_format: str | None = None,
 ) -> Table:
     """Open a table by its name in :data:`TABLES`, by ``module:function`` (called with ``space``), or by its file.
 
@@ -71,6 +75,7 @@ def open_table(
         space: the space that is searched.
         metrics: the columns of a file to read, or what names them among all; by default every column of numbers.
         duplicates: what becomes of several rows of one architecture in a file that disagree.
+        arch_format: the tool that wrote a file's architectures; see :attr:`Space.formats`.
 
     Raises:
         UnknownNameError: neither a name nor a file.
@@ -79,7 +84,7 @@ def open_table(
     """
     name = str(name_or_path)
     if name not in TABLES and exists(Path(name)):
-        return read_table(name, space, metrics=metrics, duplicates=duplicates)
+        return read_table(name, space, metrics=metrics, duplicates=duplicates, arch_format=arch_format)
     if name in TABLES or ":" in name:
         return TABLES.get(name)(space)
     if Path(name).suffix:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import InvalidArchitectureError, TableError
+from gennas.errors import InvalidArchitectureError, TableError, UnknownNameError
 from gennas.eval.base import Direction, Metric
 from gennas.eval.tables.base import Table
 from gennas.eval.tables.files import read_frame
@@ -26,6 +26,7 @@ __all__ = ["Duplicates", "Wanted", "guess_direction", "read_rows", "read_table"]
 Wanted = Sequence[str] | Callable[[Sequence[str]], Iterable[str]] | None
 FloatArray = NDArray[np.float64]
 Duplicates = Literal["mean", "first", "error"]
+_OTHER = " Is it a table of another space?"
 ARCH_COLUMNS = ("arch", "architecture", "arch_str", "text")
 _LESS_IS_BETTER = re.compile(
     r"loss|error|err\b|latency|time|seconds|param|flops|macs|energy|cost|memory|size|perplexity|ppl|_(ms|s|mj|j|m|mb)$"
@@ -43,6 +44,7 @@ def read_table(
     arch_column: str | None = None,
     metrics: Wanted = None,
     duplicates: Duplicates = "mean",
+    arch_format: str | None = None,
 ) -> Table:
     r"""Read a table from CSV, CSV.gz, Parquet (needs pyarrow) or JSON Lines.
 
@@ -59,6 +61,7 @@ def read_table(
             column of numbers. Columns that are not read may hold anything.
         duplicates: what becomes of several rows of one architecture that disagree: their ``mean``, the ``first``
             of them, or an ``error``.
+        arch_format: the tool that wrote the architectures, of :attr:`Space.formats`; by default the space's own form.
 
     Raises:
         TableError: the file cannot be read, a column does not exist, a text is no architecture of
@@ -76,7 +79,7 @@ def read_table(
     """
     path = Path(path)
     frame, digest = read_frame(path)
-    reader = _Reader(path.name, frame, space)
+    reader = _Reader(path.name, frame, space, arch_format)
     column = reader.arch_column(arch_column)
     values = reader.metrics(list(metrics(reader.columns)) if callable(metrics) else metrics, column)
     archs = reader.population(column)
@@ -91,12 +94,16 @@ def read_table(
         metrics={name: Metric(name, guess_direction(name)) for name in merged},
         columns=merged,
         archs=None if len(rows) == space.size else rows,
-        notes=(*notes, *more),
+        notes=(*reader.notes, *notes, *more),
     )
 
 
 def read_rows(
-    path: str | Path, space: Space, metrics: Sequence[str] = (), optional: Sequence[str] = ()
+    path: str | Path,
+    space: Space,
+    metrics: Sequence[str] = (),
+    optional: Sequence[str] = (),
+    arch_format: str | None = None,
 ) -> tuple[Population, dict[str, NDArray[np.float64]]]:
     """The architectures of a file, in its order, with the metrics that stand beside them.
 
@@ -107,6 +114,7 @@ def read_rows(
         space: how architectures are written.
         metrics: columns that must be there, finite.
         optional: columns that are read where they are there and complete.
+        arch_format: as for :func:`read_table`.
 
     Returns:
         The architectures ``(rows,)`` and each metric's values ``(rows,)``.
@@ -120,7 +128,7 @@ def read_rows(
         frame = frame[frame["status"] == "ok"].reset_index(drop=True)
     if not len(frame):
         raise TableError(f"{path.name}: expected at least one architecture, got none.")
-    reader = _Reader(path.name, frame, space)
+    reader = _Reader(path.name, frame, space, arch_format)
     column = reader.arch_column(None)
     there = [name for name in optional if name in reader.columns and not frame[name].isna().any()]
     values = reader.metrics([*metrics, *(name for name in there if name not in metrics)], column)
@@ -141,8 +149,12 @@ def _lines(path: Path) -> pd.DataFrame:
 class _Reader:
     """Checks the cells of one file; every message names the file, the row and the column."""
 
-    def __init__(self, name: str, frame: pd.DataFrame, space: Space) -> None:
+    def __init__(self, name: str, frame: pd.DataFrame, space: Space, arch_format: str | None = None) -> None:
+        if arch_format is not None and arch_format not in space.formats:
+            raise UnknownNameError(f"format of architectures of {space.name}", arch_format, space.formats)
         self.name, self.frame, self.space = name, frame, space
+        self.own = str if arch_format is None else space.formats[arch_format]
+        self.notes: list[str] = []
         self.columns = [str(c) for c in frame.columns]
 
     def arch_column(self, wished: str | None) -> str:
@@ -155,8 +167,8 @@ class _Reader:
             return column
         raise TableError(
             f"{self.name}: no column of architectures of the space {self.space.name}: expected one called "
-            f"{', '.join(ARCH_COLUMNS)}, or texts that the space can read; got columns {', '.join(self.columns)}. "
-            "Is it a table of another space?"
+            f"{', '.join(ARCH_COLUMNS)}, or texts that the space can read; got columns {', '.join(self.columns)}."
+            f"{self._hint([cell for c in self.columns for cell in self.frame[c].iloc[:1]]) or _OTHER}"
         )
 
     def metrics(self, wished: Sequence[str] | None, arch_column: str) -> dict[str, NDArray[np.float64]]:
@@ -172,7 +184,7 @@ class _Reader:
         """Every row's architecture."""
         texts = [cell if isinstance(cell, str) else str(cell) for cell in self.frame[column]]
         try:
-            return self.space.from_texts(texts)
+            return self.space.from_texts([self.own(text) for text in texts])
         except InvalidArchitectureError as error:
             self._bad_text(column, texts, error)
 
@@ -228,19 +240,30 @@ class _Reader:
 
     def _reads(self, cell: Any) -> bool:
         try:
-            self.space.from_text(str(cell))
+            self.space.from_text(self.own(str(cell)))
         except InvalidArchitectureError:
             return False
         return True
 
+    def _hint(self, cells: Sequence[Any]) -> str:
+        """Which other tool's form the cells have."""
+        for tool, own in self.space.formats.items():
+            for cell in cells:
+                try:
+                    self.space.from_text(own(str(cell)))
+                except InvalidArchitectureError:
+                    continue
+                return f" It can be read as {tool} writes it: give --arch-format {tool}."
+        return ""
+
     def _is_numeric(self, column: str) -> bool:
         """Whether at least half of the filled cells (of the first 1,000) are numbers: then the others are mistakes."""
         filled = [cell for cell in self.frame[column].iloc[:1000] if cell is not None and cell != "" and cell == cell]
-        numbers = sum(_number(cell) is not None for cell in filled)
+        numbers = sum(_number(_per_cent(cell) or cell) is not None for cell in filled)
         return bool(filled) and 2 * numbers >= len(filled)
 
     def _numbers(self, column: str) -> NDArray[np.float64]:
-        cells = self.frame[column].to_numpy(dtype=object)
+        cells = self._hundredths(column, self.frame[column].to_numpy(dtype=object))
         try:
             values = cells.astype(np.float64)
         except (TypeError, ValueError):
@@ -255,6 +278,20 @@ class _Reader:
             values[row] = number if np.isfinite(number) else np.nan
         return values
 
+    def _hundredths(self, column: str, cells: NDArray[np.object_]) -> NDArray[np.object_]:
+        """The cells; numbers with a percent sign, where all have one, as fractions of 1."""
+        if not any(_per_cent(cell) for cell in cells):
+            return cells
+        for row, cell in enumerate(cells):
+            if not (_is_missing(cell) or _per_cent(cell)):
+                raise TableError(
+                    f"{self.name}: row {row + 1}, column {column!r}: expected a percent sign as in other rows, got "
+                    f"{cell!r}. Write all values in one way."
+                )
+        self.notes.append(f"{self.name}: {column} is written with percent signs and read as a fraction: 50% is 0.5.")
+        numbers = [np.nan if _is_missing(cell) else float(_per_cent(cell) or "nan") / 100 for cell in cells]
+        return np.array(numbers, dtype=object)
+
     def _no_number(self, row: int, column: str) -> NoReturn:
         raise TableError(
             f"{self.name}: row {row + 1}, column {column!r}: expected a finite number, got "
@@ -265,12 +302,20 @@ class _Reader:
     def _bad_text(self, column: str, texts: list[str], error: InvalidArchitectureError) -> NoReturn:
         row = next((row for row, text in enumerate(texts) if not self._reads(text)), 0)
         other = row == 0 and not any(self._reads(text) for text in texts[:20])
-        hint = f" Is it a table of another space than {self.space.name}?" if other else ""
+        about = f" Is it a table of another space than {self.space.name}?" if other else ""
+        hint = self._hint([texts[row]]) or about
         try:
-            self.space.from_text(texts[row])
+            self.space.from_text(self.own(texts[row]))
         except InvalidArchitectureError as first:
             error = first
         raise TableError(f"{self.name}: row {row + 1}, column {column!r}: {error}{hint}") from error
+
+
+def _per_cent(cell: Any) -> str:
+    """The number in front of a percent sign, or an empty text."""
+    text = cell.strip() if isinstance(cell, str) else ""
+    number = text.removesuffix("%").strip()
+    return number if text.endswith("%") and _number(number) is not None else ""
 
 
 def _is_missing(cell: Any) -> bool:

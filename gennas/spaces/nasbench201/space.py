@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES, Space, TaskSpec, scaled_count
+from gennas.spaces.nasbench201.formats import from_naslib, from_nni
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +25,7 @@ __all__ = ["NASBench201"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 _SYMBOLS = {label: symbol for symbol, label in enumerate(OPERATIONS)}
+_SKIPPED = re.compile(r"[\s\"']+")
 _TOKEN = re.compile(r"([a-z0-9_]+)~(\d)")
 
 
@@ -31,7 +33,8 @@ _TOKEN = re.compile(r"([a-z0-9_]+)~(\d)")
 class NASBench201(Space):
     """Four nodes; each of the six edges carries one of five operations; nodes sum their inputs.
 
-    The text form is the official one: ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|…|``. The tables
+    The text form is the official one: ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|…|``; blanks and quotes are
+    skipped. The tables
     hold one measurement for each of the 15,625 strings, so all of them count as distinct, although
     some compute the same function.
 
@@ -51,6 +54,7 @@ class NASBench201(Space):
     """
 
     name = "nasbench201"
+    formats: ClassVar = {"naslib": from_naslib, "nni": from_nni}
 
     def __init__(self, num_cells: int = 5, width: int = 16) -> None:
         if num_cells < 1 or width < 1:
@@ -86,10 +90,11 @@ class NASBench201(Space):
         return NASBench201(scaled_count(self.num_cells, depth), max(1, round(self.width * width)))
 
     def _decisions_of(self, text: str) -> list[int]:
-        nodes = [_TOKEN.findall(part) for part in text.strip().split("+")]
+        bare = _SKIPPED.sub("", text)
+        nodes = [_TOKEN.findall(part) for part in bare.split("+")]
         sources = [[int(source) for _, source in node] for node in nodes]
         read = "+".join("".join(f"|{label}~{u}" for label, u in node) + "|" for node in nodes)
-        if sources != [[0], [0, 1], [0, 1, 2]] or read != text.strip():
+        if sources != [[0], [0, 1], [0, 1, 2]] or read != bare:
             raise InvalidArchitectureError(
                 f"{self.name}: expected '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|', got {text!r}."
             )

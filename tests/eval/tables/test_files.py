@@ -57,7 +57,7 @@ def test_parquet_keeps_types(tmp_path: Path) -> None:
         ("t.csv.gz", CSV, "not a readable gzip"),
         ("t.csv.gz", gzip.compress(CSV, mtime=0)[:-9], "not a readable gzip"),
         ("t.jsonl", b'{"a": 1}\n{"a": \n', "line 2 is not JSON"),
-        ("t.json", b"[1, 2]\n", "line 1: expected a JSON object, got b"),
+        ("t.json", b"[1, 2]\n", "line 1: expected a JSON object, got "),
     ],
 )
 def test_unreadable_files_name_themselves_and_the_place(
@@ -73,3 +73,64 @@ def test_unreadable_files_name_themselves_and_the_place(
 def test_a_missing_file_is_named_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(TableError, match=r"none\.csv: No such file"):
         read_frame(tmp_path / "none.csv")
+
+
+PLAIN = "arch,acc,note\nx|1,0.5,a\ny|2,0.25,b\n"
+CELLS = {"arch": ["x|1", "y|2"], "acc": ["0.5", "0.25"], "note": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAIN,
+        PLAIN.replace(",", ";"),
+        PLAIN.replace(",", "\t"),
+        PLAIN.replace("\n", ",\n"),
+        "# made by hand, today\n#\n" + PLAIN.replace("y|2", "# y|0,1,c\ny|2"),
+        "# by hand\n# arch,acc,note\n" + PLAIN.partition("\n")[2],
+        "\n" + PLAIN,
+        PLAIN.replace("x|1", '"x|1"'),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_means_one_thing_only_is_read(tmp_path: Path, text: str, encoding: str) -> None:
+    frame, _ = read_frame(write(tmp_path / "t.csv", text.encode(encoding)))
+    assert frame[list(CELLS)].to_dict("list") == CELLS
+
+
+def test_a_comma_in_cells_does_not_hide_the_separator(tmp_path: Path) -> None:
+    frame, _ = read_frame(write(tmp_path / "t.tsv", b"arch\tops, six\n(4,0)\t1\n(4,0,3)\t2\n"))
+    assert frame.to_dict("list") == {"arch": ["(4,0)", "(4,0,3)"], "ops, six": ["1", "2"]}
+
+
+def test_what_may_mean_two_things_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"t\.csv: its columns can be separated by commas and by semicolons"):
+        read_frame(write(tmp_path / "t.csv", b"a,b;c\n1,2;3\n"))
+    with pytest.raises(TableError, match=r"more cells than the header, separated by commas; put cells that hold a ','"):
+        read_frame(write(tmp_path / "t.csv", b"arch,acc\n(4,0,3),0.5\n"))
+    with pytest.raises(TableError, match="save it as UTF-8"):
+        read_frame(write(tmp_path / "t.csv", "arch,acc\nä,1\n".encode("latin-1")))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[{"arch": "x", "acc": 1},\n {"arch": "y", "acc": 2}]', '{"arch": ["x", "y"], "acc": [1, 2]}',
+     '{"arch": "x", "acc": 1}\n{"arch": "y", "acc": 2}\n'],
+)  # fmt: skip
+def test_json_as_array_as_columns_and_as_lines(tmp_path: Path, text: str) -> None:
+    frame, _ = read_frame(write(tmp_path / "t.json", text.encode()))
+    assert frame.to_dict("list") == {"arch": ["x", "y"], "acc": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("t.csv", "arch,acc, acc\nx,1,2\n"), ("t.tsv", "arch\tacc\tacc\nx\t1\t2\n")],
+)
+def test_columns_of_one_name_are_refused(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(TableError, match="several columns are called 'acc'"):
+        read_frame(write(tmp_path / name, text.encode()))
+
+
+def test_keys_that_stand_twice_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"line 1 is not JSON .a key stands twice"):
+        read_frame(write(tmp_path / "t.jsonl", b'{"acc": 1, "acc": 2}\n'))

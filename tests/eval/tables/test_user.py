@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gennas.errors import InvalidArchitectureError, TableError
+from gennas.errors import InvalidArchitectureError, TableError, UnknownNameError
 from gennas.eval.tables.user import guess_direction, read_rows, read_table
 from gennas.graph import Population
 from gennas.spaces.nasbench101.space import NASBench101
@@ -259,3 +259,31 @@ def test_the_published_table_of_nasbench201(shared_data: Path) -> None:
     assert round(table.columns["c10_test_200"][best], 3) == 94.373
     assert table.metrics["params_c10_m"].direction == "min"
     assert seconds < 15  # a second on an idle core where the space reads texts in one batch
+
+
+def test_percent_signs_are_fractions_and_are_said(tmp_path: Path) -> None:
+    table = read_table(csv(tmp_path, "arch,acc", f"{A},93.5%", f"{B}, 7 %", f"{C},"), SPACE)
+    assert table.columns["acc"].tolist() == [0.935, 0.07]
+    assert "acc is written with percent signs and read as a fraction" in table.notes[0]
+    with pytest.raises(TableError, match=r"row 2, column 'acc': expected a percent sign as in other rows, got '0.5'"):
+        read_table(csv(tmp_path, "arch,acc", f"{A},93.5%", f"{B},0.5"), SPACE)
+
+
+@pytest.mark.parametrize("cell", ['"(4,0,3,1,4,3)"', '"[4, 0, 3, 1, 4, 3]"'])
+def test_other_tools_forms_are_named_and_read(tmp_path: Path, cell: str) -> None:
+    for header in ("arch", "cell"):
+        file = csv(tmp_path, f"{header},acc", f"{cell},0.5")
+        with pytest.raises(TableError, match="as naslib writes it: give --arch-format naslib"):
+            read_table(file, SPACE)
+        found = read_table(file, SPACE, arch_format="naslib").archs
+        assert found is not None
+        text = "|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|"
+        assert SPACE.to_text(found[0]) == text
+        assert read_rows(file, SPACE, arch_format="naslib")[0].keys == found.keys
+    with pytest.raises(UnknownNameError, match="Did you mean naslib"):
+        read_table(file, SPACE, arch_format="nasslib")
+
+
+def test_blanks_and_quotes_in_texts_are_skipped() -> None:
+    assert SPACE.from_text(" '" + A.replace("+", " + ").replace("|none", "| none") + "' ") == SPACE.from_text(A)
+    assert SPACE.from_texts([f'"{A}"']).keys == [SPACE.from_text(A).key]
