@@ -287,9 +287,8 @@ class Archive:
         columns = "id, key, decisions, origin, fidelity, seed, status, metrics, cost, error"
         with self._reading("a stored trial"):
             rows = self._db.execute(f"SELECT {columns} FROM trials ORDER BY {order}").fetchall()
-            curves = {
-                i: curves_of(record) for i, record in self._db.execute("SELECT id, record FROM curves").fetchall()
-            }
+            found = self._db.execute("SELECT id, record FROM curves").fetchall()
+            curves = {number: curves_of(record) for number, record in found}
             D = np.array([json.loads(r[2]) for r in rows], dtype=np.int16)
             D = D.reshape(len(rows), self.space.schema.num_decisions)
             archs = Population.from_decisions(self.space.schema, D)

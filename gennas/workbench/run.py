@@ -9,14 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
 import gennas
 from gennas.errors import ArchiveError, ConfigError, EvaluationError, GennasError
-from gennas.eval.base import CheckedEvaluator, Evaluator, Metric
-from gennas.eval.tables import read_rows
-from gennas.execution import Executor, ProcessExecutor, SerialExecutor, describe
-from gennas.graph import Architecture
+from gennas.eval.base import Evaluator, Metric
+from gennas.execution import Executor, ProcessExecutor, SerialExecutor
 from gennas.runtime.files import write_atomically
 from gennas.search import (
     Archive,
@@ -34,6 +30,7 @@ from gennas.spaces import Space, TaskSpec
 from gennas.tracking import RunInfo
 from gennas.workbench.config import SearchConfig, TrackingSettings
 from gennas.workbench.directory import locked, open_archive, read_config
+from gennas.workbench.known import read_known, try_one
 from gennas.workbench.problem import Problem, make_problem, make_strategy, space_from, task_name
 from gennas.workbench.save_generator import GeneratorSaver
 from gennas.workbench.track import make_tracker, overridden, place_of, resolved_values
@@ -232,7 +229,7 @@ def run_search(
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     executor = _make_executor(config, problem.evaluator)
     tracker = make_tracker(config, config.out)
-    known = _read_known(config, problem)
+    known = read_known(config, problem)
     with locked(config.out), open_archive(config, problem) as archive:
         writer = _Writer(config, problem, archive, report)
         search = Search(
@@ -254,7 +251,7 @@ def run_search(
             on_problem(problem)
         try:
             if not len(archive):
-                _try_one(problem, config)
+                try_one(problem, config)
             tracker.start(_run_info(config, problem))
             run = Run(config, problem, search.run(), config.out)
             writer.write(run)
@@ -267,81 +264,6 @@ def run_search(
             raise
         finally:
             executor.close()
-
-
-def _try_one(problem: Problem, config: SearchConfig) -> None:
-    """Try space and task on one architecture, so that what cannot work is said before the budget is touched."""
-    if not isinstance(problem.evaluator, CheckedEvaluator):
-        return
-    arch = problem.space.sample(1, np.random.default_rng(config.seed))[0]
-    try:
-        problem.evaluator.check(arch, problem.fidelity)
-    except Exception as error:  # the user's own code may raise anything
-        reason = str(error) if isinstance(error, GennasError) else describe(error)
-        raise ConfigError(
-            f"The space and the task do not work together: {problem.space.to_text(arch)} gave {reason}. "
-            "No evaluation was spent."
-        ) from error
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What a person knows: architectures to be evaluated first, and measured ones."""
-
-    enqueued: Sequence[Architecture] = ()
-    measured: Sequence[tuple[Architecture, Mapping[str, float]]] = ()
-
-    def add_to(self, search: Search, charged: bool) -> None:
-        search.ingest(self.measured, charged)
-        search.enqueue(self.enqueued)
-
-
-def _read_known(config: SearchConfig, problem: Problem) -> _Known:
-    """Read the files of ``--enqueue`` and ``--ingest``.
-
-    Raises:
-        ConfigError: values that cannot be, or that contradict each other.
-        TableError: a file that cannot be read.
-    """
-    enqueued = (
-        ()
-        if config.enqueue is None
-        else tuple(read_rows(config.enqueue, problem.space, arch_format=config.arch_format)[0])
-    )
-    if config.ingest is None:
-        return _Known(enqueued)
-    metrics = problem.evaluator.metrics
-    archs, columns = read_rows(
-        config.ingest, problem.space, problem.objectives.metric_names, list(metrics), config.arch_format
-    )
-    for name, values in columns.items():
-        low, high = _plausible(name, problem)
-        wrong = np.flatnonzero((values < low) | (values > high))
-        if len(wrong):
-            raise ConfigError(
-                f"{config.ingest}: expected {name} between {low:g} and {high:g}, got {values[wrong[0]]:g} in row "
-                f"{wrong[0] + 1}. Is it in another unit?"
-            )
-    rows: dict[str, tuple[int, dict[str, float]]] = {}
-    for i, key in enumerate(archs.keys):
-        found = {name: float(values[i]) for name, values in columns.items()}
-        first, before = rows.setdefault(key, (i, found))
-        if found != before:
-            raise ConfigError(
-                f"{config.ingest}: rows {first + 1} and {i + 1} are the same architecture with other values. Keep one, "
-                "or average them."
-            )
-    return _Known(enqueued, [(archs[i], values) for i, values in rows.values()])
-
-
-def _plausible(name: str, problem: Problem) -> tuple[float, float]:
-    """The values that a metric can take; beside a table, those within its range, widened by its width."""
-    low, high = problem.evaluator.metrics[name].bounds
-    if problem.table is None or name not in problem.table.columns:
-        return low, high
-    column = problem.table.columns[name]
-    least, most = float(np.nanmin(column)), float(np.nanmax(column))
-    return max(low, least - (most - least)), min(high, most + (most - least))
 
 
 class _Writer:

@@ -50,7 +50,7 @@ MOUNTS = """22 27 0:21 / / rw,relatime - ext4 /dev/vda rw
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("/work/a", "ext4"),
+        ("/srv/a", "ext4"),
         ("/home/me/a", "nfs4"),
         ("/home/me/local disk/a", "xfs"),
         ("/homes/a", "ext4"),

@@ -1,0 +1,95 @@
+"""Before a search: what a person knows already, and whether space and task work at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gennas.errors import ConfigError, GennasError
+from gennas.eval.base import CheckedEvaluator
+from gennas.eval.tables import read_rows
+from gennas.execution import describe
+from gennas.graph import Architecture
+from gennas.search import Search
+from gennas.workbench.config import SearchConfig
+from gennas.workbench.problem import Problem
+
+__all__ = ["Known", "read_known", "try_one"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a person knows: architectures to be evaluated first, and measured ones."""
+
+    enqueued: Sequence[Architecture] = ()
+    measured: Sequence[tuple[Architecture, Mapping[str, float]]] = ()
+
+    def add_to(self, search: Search, charged: bool) -> None:
+        """Give them to a search."""
+        search.ingest(self.measured, charged)
+        search.enqueue(self.enqueued)
+
+
+def read_known(config: SearchConfig, problem: Problem) -> Known:
+    """Read the files of ``--enqueue`` and ``--ingest``.
+
+    Raises:
+        ConfigError: values that cannot be, or that contradict each other.
+        TableError: a file that cannot be read.
+    """
+    enqueued = (
+        ()
+        if config.enqueue is None
+        else tuple(read_rows(config.enqueue, problem.space, arch_format=config.arch_format)[0])
+    )
+    if config.ingest is None:
+        return Known(enqueued)
+    metrics = problem.evaluator.metrics
+    archs, columns = read_rows(
+        config.ingest, problem.space, problem.objectives.metric_names, list(metrics), config.arch_format
+    )
+    for name, values in columns.items():
+        low, high = _plausible(name, problem)
+        wrong = np.flatnonzero((values < low) | (values > high))
+        if len(wrong):
+            raise ConfigError(
+                f"{config.ingest}: expected {name} between {low:g} and {high:g}, got {values[wrong[0]]:g} in row "
+                f"{wrong[0] + 1}. Is it in another unit?"
+            )
+    rows: dict[str, tuple[int, dict[str, float]]] = {}
+    for i, key in enumerate(archs.keys):
+        found = {name: float(values[i]) for name, values in columns.items()}
+        first, before = rows.setdefault(key, (i, found))
+        if found != before:
+            raise ConfigError(
+                f"{config.ingest}: rows {first + 1} and {i + 1} are the same architecture with other values. Keep one, "
+                "or average them."
+            )
+    return Known(enqueued, [(archs[i], values) for i, values in rows.values()])
+
+
+def _plausible(name: str, problem: Problem) -> tuple[float, float]:
+    """The values that a metric can take; beside a table, those within its range, widened by its width."""
+    low, high = problem.evaluator.metrics[name].bounds
+    if problem.table is None or name not in problem.table.columns:
+        return low, high
+    column = problem.table.columns[name]
+    least, most = float(np.nanmin(column)), float(np.nanmax(column))
+    return max(low, least - (most - least)), min(high, most + (most - least))
+
+
+def try_one(problem: Problem, config: SearchConfig) -> None:
+    """Try space and task on one architecture, so that what cannot work is said before the budget is touched."""
+    if not isinstance(problem.evaluator, CheckedEvaluator):
+        return
+    arch = problem.space.sample(1, np.random.default_rng(config.seed))[0]
+    try:
+        problem.evaluator.check(arch, problem.fidelity)
+    except Exception as error:  # the user's own code may raise anything
+        reason = str(error) if isinstance(error, GennasError) else describe(error)
+        raise ConfigError(
+            f"The space and the task do not work together: {problem.space.to_text(arch)} gave {reason}. "
+            "No evaluation was spent."
+        ) from error
