@@ -1,0 +1,86 @@
+"""Values as people write them: YAML files, and ``KEY=VALUE`` texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gennas.errors import ConfigError
+
+__all__ = ["load_yaml", "parse_options", "read_value"]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which ``1e-3`` is a number, as YAML 1.2 has it, and a date a text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def read_value(text: str) -> Any:
+    """A YAML value: number, truth value, text, list or mapping.
+
+    Raises:
+        yaml.YAMLError: it is none.
+        ValueError: a number that Python cannot hold.
+
+    Example:
+        >>> read_value("1e-3"), read_value("[3, 5]"), read_value("{random: 1}"), read_value("2020-01-01")
+        (0.001, [3, 5], {'random': 1}, '2020-01-01')
+    """
+    return yaml.load(text, _Loader)  # a SafeLoader
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of settings.
+
+    Raises:
+        ConfigError: the file is missing or not a mapping.
+    """
+    try:
+        content = read_value(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigError(f"Cannot read the configuration file {path}: {_first_line(error)}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected a mapping of settings, got {type(content).__name__}.")
+    return {str(k).replace("-", "_"): v for k, v in content.items()}
+
+
+def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` texts; a value is anything that YAML can say in a line.
+
+    Raises:
+        ConfigError: a text has no ``=``, its value is not YAML, or a key is given twice.
+
+    Example:
+        >>> parse_options(["num_cells=1", "lr=1e-3", "kernels=[3, 5]"])
+        {'num_cells': 1, 'lr': 0.001, 'kernels': [3, 5]}
+    """
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise ConfigError(f"Expected KEY=VALUE, got {pair!r}.")
+        if key in options:
+            raise ConfigError(f"The option {key!r} is given twice: {options[key]!r} and {value!r}; drop one.")
+        try:
+            options[key] = read_value(value)
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
+            raise ConfigError(f"Cannot read the value of {pair[:200]!r}: {_first_line(error)}") from error
+    return options
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]
