@@ -19,7 +19,8 @@ from gennas.models.encoder import GraphEncoder
 from gennas.models.schema import check_schema
 from gennas.models.surrogate import normal_scores
 from gennas.models.tensors import graph_tensors
-from gennas.spaces.base import Space, TaskSpec
+from gennas.spaces.base import Space
+from gennas.spaces.spec import TaskSpec
 
 __all__ = ["free_properties", "pretrain_encoder"]
 

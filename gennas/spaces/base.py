@@ -7,9 +7,8 @@ import math
 import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,42 +16,15 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
 from gennas.registry import Registry
+from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["SPACES", "Space", "TaskSpec", "scaled_count"]
+__all__ = ["SPACES", "Space", "scaled_count"]
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TaskSpec:
-    """All that a space knows of a task.
-
-    Args:
-        kind: ``image`` (classification of images) or ``node`` (classification of graph nodes).
-        input_shape: ``(channels, height, width)`` for images, ``(features,)`` for nodes.
-        num_outputs: number of classes.
-    """
-
-    kind: Literal["image", "node"]
-    input_shape: tuple[int, ...]
-    num_outputs: int
-
-    def image_channels(self, space: str) -> int:
-        """Channels of the input images.
-
-        Raises:
-            ConfigError: the task is not image classification, which is all that ``space`` can build.
-        """
-        if self.kind != "image" or len(self.input_shape) != 3:
-            raise ConfigError(
-                f"{space} builds image classifiers only: expected kind 'image' and input_shape (channels, height, "
-                f"width), got {self.kind!r} and {self.input_shape}; choose an image task or another space."
-            )
-        return self.input_shape[0]
 
 
 class Space(ABC):

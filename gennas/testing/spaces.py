@@ -10,6 +10,7 @@ A new space is tested by::
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import subprocess
 import sys
@@ -21,7 +22,8 @@ import numpy as np
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, Population
-from gennas.spaces.base import Space, TaskSpec
+from gennas.spaces.base import Space
+from gennas.spaces.spec import KINDS, Kind, TaskSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,6 +40,18 @@ masks = [np.array(r[m], dtype=bool) for m in ("node_mask", "edge_mask")]
 schema = GraphSchema(r["name"], tuple(r["node_labels"]), tuple(r["edge_labels"]), *masks)
 print(json.dumps(Population.from_decisions(schema, np.array(r["decisions"])).keys))
 """
+
+
+_EXAMPLES: dict[Kind, TaskSpec] = {
+    "image": TaskSpec("image", (3, 8, 8), 3),
+    "node": TaskSpec("node", (4,), 3),
+    "graph": TaskSpec("graph", (4,), 3),
+    "language": TaskSpec("language", (8,), 11, vocabulary=11),
+    "tagging": TaskSpec("tagging", (8,), 3, vocabulary=11),
+    "text": TaskSpec("text", (8,), 3, vocabulary=11),
+    "segmentation": TaskSpec("segmentation", (3, 8, 8), 3),
+    "pair": TaskSpec("pair", (4,), 3, second_shape=(5,)),
+}
 
 
 class SpaceContract:
@@ -58,17 +72,13 @@ class SpaceContract:
         raise NotImplementedError(f"{type(self).__name__} must override make_space.")
 
     def make_batch(self, spec: TaskSpec) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Inputs of the built module and targets: random images, or features of a ring and its edges."""
+        """Inputs of the built module, and labels of the shape of its output without the classes."""
         import torch
 
-        generator = torch.Generator().manual_seed(0)
-        targets = torch.arange(6) % spec.num_outputs
-        inputs = torch.randn(6, *spec.input_shape, generator=generator)
-        if spec.kind == "image":
-            return (inputs,), targets
-        nodes = torch.arange(6)
-        forward = torch.stack([nodes, (nodes + 1) % 6])
-        return (inputs, torch.cat([forward, forward.flip(0)], dim=1)), targets
+        inputs = spec.random_inputs(6)
+        shape = list(spec.output_shape(6))
+        shape.pop(2 if spec.kind in ("language", "tagging") else 1)
+        return inputs, (torch.arange(math.prod(shape)) % spec.num_outputs).view(shape)
 
     @cached_property
     def space(self) -> Space:
@@ -237,7 +247,9 @@ class SpaceContract:
                 torch.manual_seed(0)
                 module = self.space.build(arch, spec).train()
                 logits = module(*inputs)
-                assert logits.shape == (len(targets), spec.num_outputs)
+                assert logits.shape == spec.output_shape(6)
+                if spec.kind in ("language", "tagging"):
+                    logits = logits.transpose(1, 2)
                 torch.autograd.backward(torch.nn.functional.cross_entropy(logits, targets))
                 self._assert_gradients(module, arch)
 
@@ -251,11 +263,10 @@ class SpaceContract:
 
     def test_other_kinds_of_task_are_refused(self) -> None:
         """A task that the space has no networks for raises ``ConfigError``."""
-        others = {"image": TaskSpec("node", (4,), 3), "node": TaskSpec("image", (3, 8, 8), 3)}
         kinds = {spec.kind for spec in self.specs}
-        for kind in kinds:
-            if others[kind].kind not in kinds:
-                self._assert_raises(ConfigError, self.space.build, self.population[0], others[kind])
+        for kind in KINDS:
+            if kind not in kinds:
+                self._assert_raises(ConfigError, self.space.build, self.population[0], _EXAMPLES[kind])
 
     def _edits(self) -> Population:
         mutants = self.space.mutate(self.population, np.random.default_rng(5))

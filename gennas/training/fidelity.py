@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from gennas.errors import ConfigError
 from gennas.eval.base import Fidelity
-from gennas.spaces.base import Space, TaskSpec
+from gennas.spaces.base import Space
+from gennas.spaces.spec import TaskSpec
 from gennas.training.data import TaskData, scaled_size, stratified_share
 
 __all__ = ["apply_fidelity", "scale_space", "scale_spec"]

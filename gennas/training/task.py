@@ -13,7 +13,7 @@ from torch import Tensor
 from gennas.errors import ConfigError
 from gennas.eval.base import Metric
 from gennas.registry import Registry, configured
-from gennas.spaces.base import TaskSpec
+from gennas.spaces.spec import TaskSpec
 from gennas.training.data import PARTS, ImageData, NodeData, TaskData, stratified_split
 from gennas.training.datasets.user import (
     Labelled,

@@ -12,8 +12,8 @@ from torch_geometric.nn import GINConv
 
 from gennas.eval import complexity
 from gennas.eval.complexity import Complexity, UnknownOperatorWarning, count_flops, count_parameters
-from gennas.spaces.base import TaskSpec
 from gennas.spaces.nasbench201.space import NASBench201
+from gennas.spaces.spec import TaskSpec
 
 
 class Fourier(nn.Module):

@@ -134,7 +134,7 @@ def test_registry_and_factory(tmp_path: Path) -> None:
 
 def test_task_spec_checks_images() -> None:
     assert TaskSpec("image", (3, 4, 4), 2).image_channels("x") == 3
-    with pytest.raises(ConfigError, match="x builds image classifiers only"):
+    with pytest.raises(ConfigError, match="x has networks for images only"):
         TaskSpec("image", (3, 4), 2).image_channels("x")
 
 

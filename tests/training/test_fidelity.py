@@ -9,8 +9,9 @@ import torch
 from gennas.errors import ConfigError
 from gennas.eval.base import Fidelity
 from gennas.graph import GraphSchema
-from gennas.spaces.base import Space, TaskSpec
+from gennas.spaces.base import Space
 from gennas.spaces.nasbench201.space import NASBench201
+from gennas.spaces.spec import TaskSpec
 from gennas.training import apply_fidelity, make_task, scale_space, scale_spec
 
 

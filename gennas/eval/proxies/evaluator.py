@@ -21,7 +21,8 @@ from gennas.eval.proxies.protocol import Protocol
 from gennas.eval.proxies.runner import make_proxies, score_network
 from gennas.graph import Architecture, Population
 from gennas.runtime.seeds import seeded
-from gennas.spaces.base import Space, TaskSpec
+from gennas.spaces.base import Space
+from gennas.spaces.spec import TaskSpec
 
 __all__ = ["ProxyEvaluator"]
 

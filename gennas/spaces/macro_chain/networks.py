@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from gennas.spaces.base import TaskSpec
+from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from gennas.spaces.macro_chain.space import Layer

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
-from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space, TaskSpec, exact_counts, scaled_count
+from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space, exact_counts, scaled_count
+from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn

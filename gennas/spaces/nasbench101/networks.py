@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gennas.spaces.base import TaskSpec
+from gennas.spaces.spec import TaskSpec
 
 
 class NASBench101Network(nn.Module):

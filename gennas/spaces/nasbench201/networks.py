@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gennas.graph import Architecture
 from gennas.runtime.copies import redrawn
-from gennas.spaces.base import TaskSpec
+from gennas.spaces.spec import TaskSpec
 
 
 class NASBench201Network(nn.Module):

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, Population
-from gennas.spaces.base import SPACES, Space, TaskSpec, scaled_count
+from gennas.spaces.base import SPACES, Space, scaled_count
 from gennas.spaces.nasbench201.formats import from_naslib, from_nni
+from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch_geometric.nn import ARMAConv, ChebConv, GATConv, GCNConv, GINConv, GraphConv, SAGEConv
 
-from gennas.spaces.base import TaskSpec
+from gennas.spaces.spec import TaskSpec
 
 
 class NASBenchGraphNetwork(nn.Module):

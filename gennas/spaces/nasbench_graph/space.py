@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
-from gennas.spaces.base import SPACES, Space, TaskSpec
+from gennas.spaces.base import SPACES, Space
 from gennas.spaces.nasbench_graph import trees
 from gennas.spaces.nasbench_graph.trees import OPERATIONS, SHAPES
 from gennas.spaces.prefixes import PrefixIndex
+from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
@@ -238,11 +239,7 @@ class NASBenchGraph(Space):
         """
         from gennas.spaces.nasbench_graph.networks import NASBenchGraphNetwork
 
-        if spec.kind != "node" or len(spec.input_shape) != 1:
-            raise ConfigError(
-                f"{self.name} builds node classifiers only: expected kind 'node' and input_shape (features,), got "
-                f"{spec.kind!r} and {spec.input_shape}; choose a task such as cora or another space."
-            )
+        spec.require(self.name, "node")
         links = [int(parent) for parent in arch.edges[:5, 1:5].argmax(0)]
         operations = [self.schema.node_labels[label] for label in arch.nodes[1:5]]
         return NASBenchGraphNetwork(links, operations, spec, self.hidden, self.num_pre, self.num_post, self.dropout)

@@ -9,7 +9,7 @@ from functools import cache
 
 import torch
 
-from gennas.spaces.base import TaskSpec
+from gennas.spaces.spec import TaskSpec
 from gennas.training.data import PARTS, ImageData, stratified_split
 from gennas.training.recipe import TrainConfig
 from gennas.training.task import TASKS, Task

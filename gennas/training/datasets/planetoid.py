@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gennas.spaces.base import TaskSpec
+from gennas.spaces.spec import TaskSpec
 from gennas.training.data import NodeData, Part
 from gennas.training.datasets._root import dataset_root, missing, not_fetched
 from gennas.training.task import NODE_CONFIG, TASKS, Task

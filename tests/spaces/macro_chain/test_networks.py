@@ -102,5 +102,5 @@ def test_an_image_at_a_time_when_evaluating() -> None:
 
 @pytest.mark.parametrize("spec", [TaskSpec("node", (5,), 3), TaskSpec("image", (3, 8), 3)])
 def test_other_specs_are_refused(spec: TaskSpec) -> None:
-    with pytest.raises(ConfigError, match="macro-chain builds image classifiers only"):
+    with pytest.raises(ConfigError, match="macro-chain has networks for images only"):
         ChainNetwork([Layer("conv", 3, 4, 1)], spec)

@@ -16,9 +16,9 @@ from scipy import stats
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, Population
-from gennas.spaces.base import TaskSpec
 from gennas.spaces.nasbench101.networks import Cell, vertex_channels
 from gennas.spaces.nasbench101.space import NASBench101
+from gennas.spaces.spec import TaskSpec
 
 SPACE = NASBench101()
 CIFAR = TaskSpec("image", (3, 32, 32), 10)

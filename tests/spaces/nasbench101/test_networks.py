@@ -154,5 +154,5 @@ def test_blocks_end_in_an_activation() -> None:
 
 
 def test_graph_tasks_are_refused() -> None:
-    with pytest.raises(ConfigError, match="nasbench101 builds image classifiers only"):
+    with pytest.raises(ConfigError, match="nasbench101 has networks for images only"):
         SPACE.build(SPACE.from_text(DIAMOND), TaskSpec("node", (5,), 3))

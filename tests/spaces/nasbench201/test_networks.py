@@ -155,5 +155,5 @@ def test_a_disconnected_network_learns_its_bias_alone() -> None:
 
 @pytest.mark.parametrize("spec", [TaskSpec("node", (5,), 3), TaskSpec("image", (8, 8), 3)])
 def test_other_specs_are_refused(spec: TaskSpec) -> None:
-    with pytest.raises(ConfigError, match="nasbench201 builds image classifiers only"):
+    with pytest.raises(ConfigError, match="nasbench201 has networks for images only"):
         SPACE.build(SPACE.from_text(MIXED), spec)

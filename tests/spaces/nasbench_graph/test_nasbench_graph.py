@@ -16,8 +16,8 @@ from scipy import stats
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Population
-from gennas.spaces.base import TaskSpec
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
+from gennas.spaces.spec import TaskSpec
 
 SPACE, PROTEINS = NASBenchGraph(), NASBenchGraph("proteins")
 OPERATIONS = ("gat", "gcn", "gin", "cheb", "sage", "arma", "graph", "fc", "skip")
@@ -261,7 +261,7 @@ def test_dropout_acts_in_training_only() -> None:
 
 
 def test_unusable_settings_are_refused() -> None:
-    with pytest.raises(ConfigError, match="node classifiers only"):
+    with pytest.raises(ConfigError, match="graph nodes only"):
         SPACE.build(SPACE.from_text("0000:fc,fc,fc,fc"), TaskSpec("image", (3, 8, 8), 2))
     with pytest.raises(ConfigError, match="got 'arxiv'"):
         NASBenchGraph("arxiv")  # type: ignore[arg-type]

@@ -22,7 +22,8 @@ from gennas.errors import ConfigError
 from gennas.eval.proxies.combine.base import Combination, Quantiles, Scores, labelled_rows
 from gennas.graph import Population
 from gennas.graph.paths import ends, longest_from, paths_through
-from gennas.spaces.base import Space, TaskSpec
+from gennas.spaces.base import Space
+from gennas.spaces.spec import TaskSpec
 
 __all__ = ["FACTS", "OperatorFacts", "OperatorPrior", "measure_operators", "operator_columns"]
 
