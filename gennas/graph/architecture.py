@@ -37,7 +37,7 @@ class Architecture:
 
     def __post_init__(self) -> None:
         n = self.schema.num_nodes
-        nodes, edges = np.array(self.nodes, dtype=np.int16), np.array(self.edges, dtype=np.int16)
+        nodes, edges = np.array(self.nodes, dtype=np.int16), np.asarray(self.edges, dtype=np.int16)
         if nodes.shape != (n,) or edges.shape != (n, n):
             raise InvalidArchitectureError(
                 f"{self.schema.name}: expected nodes ({n},) and edges ({n}, {n}), got {nodes.shape} and {edges.shape}."
@@ -47,6 +47,7 @@ class Architecture:
                 f"{self.schema.name}: nodes {nodes.tolist()} and edges {edges.tolist()} hold a label "
                 "that the schema's masks do not allow."
             )
+        edges = np.array(edges) if self.schema.has_free_edges else self.schema.same_edges(1)[0]
         nodes.setflags(write=False)
         edges.setflags(write=False)
         object.__setattr__(self, "nodes", nodes)
@@ -126,7 +127,8 @@ class Population(Sequence[Architecture]):
     """A batch of architectures as dense arrays: ``X (b, n)`` node and ``E (b, n, n)`` edge labels.
 
     It is a sequence of :class:`Architecture`, made when one is asked for; arithmetic on whole
-    populations uses the arrays.
+    populations uses the arrays. Where no edge is free, ``E`` is one matrix seen ``b`` times
+    (:meth:`GraphSchema.same_edges`), so that a population takes memory for its nodes only.
     """
 
     schema: GraphSchema
@@ -149,13 +151,41 @@ class Population(Sequence[Architecture]):
                 )
         n = schema.num_nodes
         X = np.array([a.nodes for a in items], dtype=np.int16).reshape(-1, n)
+        if not schema.has_free_edges:
+            return cls(schema, X, schema.same_edges(len(X)))
         E = np.array([a.edges for a in items], dtype=np.int16).reshape(-1, n, n)
         return cls(schema, X, E)
 
     @classmethod
     def concat(cls, parts: Sequence[Population]) -> Population:
         """Join populations of one schema."""
-        return cls(parts[0].schema, np.concatenate([p.X for p in parts]), np.concatenate([p.E for p in parts]))
+        schema, X = parts[0].schema, np.concatenate([p.X for p in parts])
+        if all(p._shares_edges for p in parts):
+            return cls(schema, X, schema.same_edges(len(X)))
+        return cls(schema, X, np.concatenate([p.E for p in parts]))
+
+    @property
+    def _shares_edges(self) -> bool:
+        """Whether ``E`` is :meth:`GraphSchema.same_edges`."""
+        if self.schema.has_free_edges:
+            return False
+        return not len(self.E) or np.may_share_memory(self.E, self.schema.same_edges(1))
+
+    def replaced(self, index: NDArray[np.integer], new: Population) -> Population:
+        """The same population with the architectures ``new`` at ``index``."""
+        X = self.X.copy()
+        X[index] = new.X
+        if self._shares_edges and new._shares_edges:
+            return Population(self.schema, X, self.E)
+        E = self.E.copy()
+        E[index] = new.E
+        return Population(self.schema, X, E)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle shared edges once."""
+        if self._shares_edges:
+            return _with_same_edges, (self.schema, self.X)
+        return Population, (self.schema, self.X, self.E)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -169,7 +199,8 @@ class Population(Sequence[Architecture]):
     def __getitem__(self, index: int | slice | NDArray[Any]) -> Architecture | Population:
         if isinstance(index, (int, np.integer)):
             return Architecture(self.schema, self.X[index], self.E[index])
-        return Population(self.schema, self.X[index], self.E[index])
+        X = self.X[index]
+        return Population(self.schema, X, self.schema.same_edges(len(X)) if self._shares_edges else self.E[index])
 
     def __iter__(self) -> Iterator[Architecture]:
         return (self[i] for i in range(len(self)))
@@ -178,6 +209,13 @@ class Population(Sequence[Architecture]):
     def decisions(self) -> IntArray:
         """Labels of the free slots, ``(b, d)``."""
         return self.schema.to_decisions(self.X, self.E)
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Which edges are there, ``(b, n, n)``; one matrix seen ``b`` times where no edge is free."""
+        if self._shares_edges and len(self):
+            return np.broadcast_to(self.E[0] > 0, self.E.shape)
+        return self.E > 0
 
     @cached_property
     def keys(self) -> list[str]:
@@ -203,6 +241,10 @@ class Population(Sequence[Architecture]):
         """The population without repetitions, first occurrences in order."""
         _, first = np.unique(np.array(self.keys), return_index=True)
         return self[np.sort(first)]
+
+
+def _with_same_edges(schema: GraphSchema, X: IntArray) -> Population:
+    return Population(schema, X, schema.same_edges(len(X)))
 
 
 def _keys(schema: GraphSchema, D: IntArray) -> list[str]:

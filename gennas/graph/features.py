@@ -78,7 +78,7 @@ def subtree_bag(population: Population, depth: int = 1, buckets: int = 256) -> F
     Sources: Shervashidze et al. 2011 (JMLR 12); Ru et al. 2021 (NAS-BOWL, arXiv 2006.07556);
     Weinberger et al. 2009 (feature hashing, arXiv 0902.2206).
     """
-    X, E, A = population.X.astype(np.uint64), population.E.astype(np.uint64), population.E > 0
+    X, E, A = population.X.astype(np.uint64), population.E.astype(np.uint64), population.present
     label, bag = _mix(X, 1), np.zeros((len(X), buckets))
     for level in range(depth + 1):
         if level:
@@ -96,7 +96,7 @@ def path_bag(population: Population, buckets: int = 256) -> FloatArray:
     The path encoding of White et al. 2021 (BANANAS, arXiv 1910.11858), for labels on nodes and edges;
     buckets and signs as in :func:`subtree_bag`.
     """
-    X, E, A = population.X.astype(np.uint64), population.E.astype(np.uint64), population.E > 0
+    X, E, A = population.X.astype(np.uint64), population.E.astype(np.uint64), population.present
     bag = np.zeros((len(X), buckets))
     last = X.shape[1] - 1
     at: list[list[tuple[NDArray[np.intp], Hashes]]] = [[] for _ in range(last + 1)]
@@ -153,7 +153,7 @@ def _ordinals(population: Population) -> Columns:
 
 
 def _paths(population: Population) -> Columns:
-    schema, A = population.schema, population.E > 0
+    schema, A = population.schema, population.present
     nodes, edges = free_labels(schema)
     columns = {f"paths:length={m}": p for m, p in enumerate(paths_by_length(A).T, start=1)}
     inner = np.ones(A.shape[1], dtype=bool)
@@ -180,7 +180,7 @@ def _paths_of(label: str, pure: BoolArray, A: BoolArray, weight: BoolArray) -> C
 
 
 def _node_degrees(population: Population) -> Columns:
-    schema, A = population.schema, population.E > 0
+    schema, A = population.schema, population.present
     columns: Columns = {}
     for o in free_labels(schema)[0]:
         has = population.X == o
@@ -203,7 +203,7 @@ def _edge_degrees(population: Population) -> Columns:
 
 
 def _shape(population: Population) -> Columns:
-    A = population.E > 0
+    A = population.present
     n, first, turned = A.shape[1], _first(A), reverse(A)
     level, to_output = longest_from(first, A, A), longest_from(first, turned, turned)[:, ::-1]
     between = np.isfinite(level) & np.isfinite(to_output)

@@ -55,7 +55,7 @@ def graf_features(population: Population) -> tuple[FloatArray, list[str]]:
         (1, 105)
     """
     schema = population.schema
-    on_paths, live = (through > 0 for through in paths_through(schema, population.E > 0))
+    on_paths, live = (through > 0 for through in paths_through(schema, population.present))
     nodes, edges = free_labels(schema)
     columns: Columns = {}
     if not any(not slot.is_node for slot in schema.slots):

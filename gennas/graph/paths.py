@@ -45,7 +45,13 @@ def paths_by_length(A: BoolArray) -> FloatArray:
 
 
 def paths_through(schema: GraphSchema, A: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """How many source-to-sink paths use each node ``(..., n)`` and each edge ``(..., n, n)``."""
+    """How many source-to-sink paths use each node ``(..., n)`` and each edge ``(..., n, n)``.
+
+    A matrix that is seen many times (:attr:`gennas.graph.Population.present`) is looked at once.
+    """
+    if A.ndim == 3 and len(A) > 1 and A.strides[0] == 0:
+        nodes, edges = paths_through(schema, A[:1])
+        return np.broadcast_to(nodes, A.shape[:-1]), np.broadcast_to(edges, A.shape)
     sources, sinks = ends(schema)
     before = paths_from(sources, A)
     after = paths_from(sinks[::-1], reverse(A))[..., ::-1]

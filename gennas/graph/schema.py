@@ -193,38 +193,62 @@ class GraphSchema:
     @cached_property
     def _template(self) -> tuple[IntArray, IntArray]:
         """A graph with every fixed slot filled (free slots hold their first label)."""
-        return self.node_mask.argmax(-1).astype(np.int16), self.edge_mask.argmax(-1).astype(np.int16)
+        nodes, edges = self.node_mask.argmax(-1).astype(np.int16), self.edge_mask.argmax(-1).astype(np.int16)
+        edges.setflags(write=False)  # populations without free edges share it
+        return nodes, edges
 
     def to_decisions(self, X: NDArray[np.integer], E: NDArray[np.integer]) -> IntArray:
         """Gather the decisions ``(b, d)`` of a batch ``X (b, n)``, ``E (b, n, n)``."""
         node_columns, node_places, edge_columns, edge_places = self._decision_index
         D = np.empty((len(X), self.num_decisions), dtype=np.int16)
         D[:, node_columns] = X[:, node_places]
-        D[:, edge_columns] = E.reshape(len(E), self.num_nodes**2)[:, edge_places]
+        if self.has_free_edges:
+            D[:, edge_columns] = E.reshape(len(E), self.num_nodes**2)[:, edge_places]
         return D
 
     def from_decisions(self, D: NDArray[np.integer]) -> tuple[IntArray, IntArray]:
-        """Scatter decisions ``(b, d)`` into ``X (b, n)``, ``E (b, n, n)``; fixed slots are filled in."""
+        """Scatter decisions ``(b, d)`` into ``X (b, n)``, ``E (b, n, n)``; fixed slots are filled in.
+
+        Without free edges ``E`` is one matrix seen ``b`` times (:meth:`same_edges`), which cannot be written to.
+        """
         node_columns, node_places, edge_columns, edge_places = self._decision_index
         nodes, edges = self._template
         X = np.repeat(nodes[None], len(D), axis=0)
-        E = np.repeat(edges[None], len(D), axis=0)
         X[:, node_places] = D[:, node_columns]
+        if not self.has_free_edges:
+            return X, self.same_edges(len(D))
+        E = np.repeat(edges[None], len(D), axis=0)
         E.reshape(len(D), self.num_nodes**2)[:, edge_places] = D[:, edge_columns]
         return X, E
 
+    @cached_property
+    def has_free_edges(self) -> bool:
+        """Whether some decision is an edge's label; else all graphs of the schema have the same edges."""
+        return any(not slot.is_node for slot in self.slots)
+
+    def same_edges(self, b: int) -> IntArray:
+        """Edges ``(b, n, n)`` of ``b`` graphs without free edges: a read-only view of one matrix."""
+        n = self.num_nodes
+        return np.broadcast_to(self._template[1], (b, n, n))
+
     def allows(self, X: NDArray[np.integer], E: NDArray[np.integer]) -> BoolArray:
         """Whether each graph of a batch respects the masks, ``(b,)``."""
-        n = self.num_nodes
-        X_in_range = ((X >= 0) & (X < len(self.node_labels))).all(axis=1)
-        E_in_range = ((E >= 0) & (E < len(self.edge_labels))).all(axis=(1, 2))
-        in_range: BoolArray = np.logical_and(X_in_range, E_in_range)
-        X, E = np.where(in_range[:, None], X, 0), np.where(in_range[:, None, None], E, 0)
-        rows = np.arange(n)
-        nodes_ok = self.node_mask[rows, X].all(1)
-        edges_ok = self.edge_mask[rows[:, None], rows, E].all((1, 2))
-        ok: BoolArray = in_range & nodes_ok & edges_ok
+        rows = np.arange(self.num_nodes)
+        X_ok = np.logical_and(X >= 0, X < len(self.node_labels)).all(axis=1)
+        in_mask = self.node_mask[rows, np.where(np.asarray(X_ok)[:, None], X, 0)].all(1)
+        ok: BoolArray = np.logical_and(X_ok, in_mask)
+        if not self.has_free_edges:  # a matrix that is seen b times is compared once
+            same = np.asarray((E[:1] if _is_repeated(E) else E) == self._template[1], dtype=bool)
+            return np.logical_and(ok, same.all((1, 2)))
+        ok = np.logical_and(ok, np.logical_and(E >= 0, E < len(self.edge_labels)).all(axis=(1, 2)))
+        E = np.where(ok[:, None, None], E, 0)
+        ok &= self.edge_mask[rows[:, None], rows, E].all((1, 2))
         return ok
+
+
+def _is_repeated(E: NDArray[np.integer]) -> bool:
+    """Whether the first axis repeats one matrix."""
+    return len(E) > 0 and E.strides[0] == 0
 
 
 def one_label(num_nodes: int, labels: Sequence[int], k: int) -> BoolArray:

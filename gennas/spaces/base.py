@@ -292,14 +292,14 @@ class Space(ABC):
         for _ in range(20):
             edited = self.canonical(Population.from_decisions(self.schema, self._edit(population[todo].decisions, rng)))
             changed = np.array(edited.keys) != keys[todo]
-            children = _replace(children, todo[changed], edited[changed])
+            children = children.replaced(todo[changed], edited[changed])
             todo = todo[~changed]
             if not len(todo):
                 return children
         for i in todo:  # hardly any edit changes these: draw from all that do
             near = self.neighbours(population[int(i)])
             if len(near):
-                children = _replace(children, np.array([i]), near[rng.integers(len(near), size=1)])
+                children = children.replaced(np.array([i]), near[rng.integers(len(near), size=1)])
         return children
 
     def neighbours(self, arch: Architecture) -> Population:
@@ -420,9 +420,3 @@ def _draw(weights: NDArray[np.generic], rng: np.random.Generator) -> IntArray:
     threshold = rng.random(len(weights))[:, None] * cumulative[:, -1:]
     drawn: IntArray = (cumulative <= threshold).sum(axis=1).astype(np.int16)
     return drawn
-
-
-def _replace(population: Population, index: NDArray[np.intp], new: Population) -> Population:
-    X, E = population.X.copy(), population.E.copy()
-    X[index], E[index] = new.X, new.E
-    return Population(population.schema, X, E)

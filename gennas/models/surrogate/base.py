@@ -97,7 +97,7 @@ def live_one_hot(archs: Population) -> FloatArray:
     What is on no path computes nothing, so two architectures that differ there alone look equal.
     """
     schema, D = archs.schema, archs.decisions
-    through_nodes, through_edges = paths_through(archs.schema, archs.E > 0)
+    through_nodes, through_edges = paths_through(archs.schema, archs.present)
     live = np.concatenate([through_nodes[:, None], through_edges], 1) > 0  # (b, 1 + n, n)
     rows = np.array([0 if slot.source is None else 1 + slot.source for slot in schema.slots])
     on = live[:, rows, [slot.target for slot in schema.slots]]
@@ -111,7 +111,7 @@ def live_subtrees(archs: Population) -> FloatArray:
 
     See :func:`gennas.graph.features.subtree_bag`; the order of the nodes does not matter.
     """
-    _, through = paths_through(archs.schema, archs.E > 0)
+    _, through = paths_through(archs.schema, archs.present)
     E = np.where(through > 0, archs.E, 0).astype(archs.E.dtype)
     return subtree_bag(replace(archs, E=E))
 
@@ -123,7 +123,7 @@ def path_statistics(archs: Population) -> FloatArray:
     that one path has; at last the number of paths. Sums are logarithmic, ``log(1 + count)``.
     """
     k, m = len(archs.schema.node_labels), len(archs.schema.edge_labels)
-    through_nodes, through_edges = paths_through(archs.schema, archs.E > 0)
+    through_nodes, through_edges = paths_through(archs.schema, archs.present)
     nodes = np.eye(k)[archs.X]
     edges = np.eye(m)[archs.E][..., 1:]
     counts = [_total(nodes, through_nodes > 0), _total(edges, through_edges > 0)]

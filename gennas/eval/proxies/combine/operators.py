@@ -93,7 +93,7 @@ def operator_columns(population: Population, facts: OperatorFacts) -> dict[str, 
             f"{len(facts.nodes)} and {len(facts.edges)}; measure them for this space."
         )
     sources, sinks = ends(schema)
-    _, through = paths_through(schema, population.E > 0)
+    _, through = paths_through(schema, population.present)
     live = through > 0
     number = through[:, sources].sum((1, 2))
     columns = {"paths": np.log1p(number)}
