@@ -47,6 +47,8 @@ class Space(ABC):
     schema: GraphSchema
     formats: ClassVar[Mapping[str, Callable[[str], str]]] = {}
     """Other tools' ways to write its architectures, by the tool's name: each turns such a text into the space's own."""
+    reference: ClassVar[Mapping[str, str]] = {}
+    """Texts of published architectures, by their name."""
     options: Mapping[str, Any]
     """The arguments it was made with, by name; records name a space by its class and these."""
 
@@ -101,7 +103,8 @@ class Space(ABC):
         ``None`` means "not counted": sampling then draws every decision uniformly among the legal
         labels, which is not uniform over architectures (:attr:`samples_uniformly` is False). Counts that
         float64 does not hold exactly are Python integers in an array of ``dtype=object``
-        (:func:`exact_counts`).
+        (:func:`exact_counts`); or, in a space that gives its own :attr:`size`, they may be *proportional*
+        to the numbers, each row by a factor of its own, once the size passes 2^45.
         """
         if not self._is_product:
             return None
@@ -151,6 +154,10 @@ class Space(ABC):
         thousands of candidates, so a space that can count should.
         """
         return None
+
+    def hyperparameters(self, arch: Architecture) -> Mapping[str, Any]:
+        """Settings of the training recipe that the architecture brings with it, such as ``{"lr": 0.01}``."""
+        return {}
 
     def for_task(self, task: str) -> Space:
         """The space to search for a named task: itself, unless tasks have variants of the space."""

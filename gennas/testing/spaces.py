@@ -220,7 +220,8 @@ class SpaceContract:
         """Counts after a label equal the sum over the next decision.
 
         Where the inherited ``sample`` draws under these counts they start at the size, so that it is
-        uniform; a space that samples another way may count equivalent graphs apart.
+        uniform; a space that samples another way may count equivalent graphs apart. Beyond 2^45
+        architectures counts may be in proportion only.
         """
         D, d = self.population.decisions, self.space.schema.num_decisions
         counts = [self.space.completions(D, t) for t in range(d)]
@@ -229,6 +230,8 @@ class SpaceContract:
         rows = np.arange(len(D))
         for t, count in enumerate(found):
             assert np.array_equal(count > 0, self.space.legal(D, t)), f"decision {t}: positive where not legal"
+        if found and (self.space.size or 0) > 2**45 and found[0].dtype != object:
+            return
         for t, (count, after) in enumerate(pairwise(found)):
             np.testing.assert_allclose(count[rows, D[:, t]], after.sum(axis=1), rtol=1e-9)
         if found and self.space.size is not None:

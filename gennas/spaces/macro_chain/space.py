@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError
-from gennas.graph import Architecture, GraphSchema, IntArray, Population
-from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space, exact_counts, scaled_count
+from gennas.graph import Architecture, IntArray, Population
+from gennas.spaces.base import SPACES, BoolArray, FloatArray, exact_counts, scaled_count
+from gennas.spaces.layered import Decision, Group, LayeredSpace
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = ["Layer", "MacroChain"]
 
 OPERATIONS = ("conv", "separable", "inverted")
 _PARTS = ("op", "kernel", "width", "stride")
+_PREFIXES = ("", "k", "w", "s")
 _STRIDE = 3
 _LAYER = re.compile(r"([a-z]+)(\d+)x(\d+)-w(\d+)-s(\d+)")
 
@@ -55,7 +57,7 @@ class Layer:
 
 
 @SPACES.register("macro-chain")
-class MacroChain(Space):
+class MacroChain(LayeredSpace):
     r"""Chain-structured image classifiers: every layer chooses operation, kernel, width and stride.
 
     One decision stands in one node of a fixed chain: ``depth``, then ``layer1.op``, ``layer1.kernel``,
@@ -102,12 +104,13 @@ class MacroChain(Space):
     ) -> None:
         self.min_depth, self.max_depth, self.max_downsamplings = min_depth, max_depth, max_downsamplings
         self._width = 1.0  # scale of the channels in networks
-        self.choices = (tuple(operations), tuple(kernels), tuple(widths), tuple(strides))
+        self.choices: tuple[tuple[Any, ...], ...] = (tuple(operations), tuple(kernels), tuple(widths), tuple(strides))
         self._check_settings()
-        self.schema = self._make_schema()
-        targets = np.array([slot.target for slot in self.schema.slots])
+        layer = [Decision(name, c, prefix=p) for name, c, p in zip(_PARTS, self.choices, _PREFIXES, strict=True)]
+        super().__init__(self.name, (), [Group("layer", tuple(range(min_depth, max_depth + 1)), tuple(layer))])
+        places = [self._layout.places[slot.target] for slot in self.schema.slots]
         # Layer (from 0) and part of every decision; the decision about the depth is layer -1.
-        self._layer, self._part = (targets - 1) // 4, np.where(targets == 0, -1, (targets - 1) % 4)
+        self._layer, self._part = (np.array([getattr(p, x) for p in places]) for x in ("layer", "place"))
         self._off = len(self.schema.node_labels) - 1
         self._stride2 = self.schema.node_labels.index("s2") if 2 in self.choices[_STRIDE] else -1
         if self.size == 1:
@@ -129,34 +132,12 @@ class MacroChain(Space):
             if not holds:
                 raise ConfigError(f"{self.name}: expected {rule}.")
 
-    def _make_schema(self) -> GraphSchema:
-        """Nodes: the depth, then four decisions per layer; labels: depths, operations, …, ``off``."""
-        operations, kernels, widths, strides = self.choices
-        numbers = {"depth": range(self.min_depth, self.max_depth + 1), "k": kernels, "w": widths, "s": strides}
-        ordinals = {f"{prefix}{value}": float(value) for prefix, values in numbers.items() for value in values}
-        groups = [[f"{prefix}{value}" for value in values] for prefix, values in numbers.items()]
-        groups.insert(1, list(operations))
-        labels = (*(label for group in groups for label in group), "off")
-        n = 1 + 4 * self.max_depth
-        node_mask = np.zeros((n, len(labels)), dtype=bool)
-        node_mask[0, : len(groups[0])] = True
-        start = len(groups[0])
-        for part, group in enumerate(groups[1:]):
-            node_mask[1 + part :: 4, start : start + len(group)] = True
-            start += len(group)
-        node_mask[1 + 4 * self.min_depth :, -1] = True
-        edge_mask = np.zeros((n, n, 2), dtype=bool)
-        edge_mask[..., 0] = True
-        edge_mask[np.arange(n - 1), np.arange(1, n)] = [False, True]
-        names = ("depth", *(f"layer{i + 1}.{part}" for i in range(self.max_depth) for part in _PARTS))
-        return GraphSchema(self.name, labels, ("none", "next"), node_mask, edge_mask, names, ordinals)
-
     def legal(self, D: NDArray[np.integer], t: int) -> BoolArray:
         """Only ``off`` beyond the depth, never before it; at most ``max_downsamplings`` times ``s2``."""
         mask = np.repeat(self.schema.decision_mask[t][None], len(D), axis=0)
         if self._layer[t] < 0:
             return mask
-        active = self._layer[t] < self._depth(D)
+        active = self._layer[t] < self.depth(D)
         mask[:, : self._off] &= active[:, None]
         mask[:, self._off] = ~active
         if self._part[t] == _STRIDE and self._stride2 >= 0:
@@ -170,7 +151,7 @@ class MacroChain(Space):
             depths = np.arange(self.min_depth, self.max_depth + 1)
             counts[:, : len(depths)] *= self._num_tails(depths, np.full(len(depths), self.max_downsamplings))
             return counts
-        after = self._depth(D) - self._layer[t] - 1  # whole layers to come
+        after = self.depth(D) - self._layer[t] - 1  # whole layers to come
         left = self._downsamplings_left(D, t)
         at_stride = self._part[t] == _STRIDE
         rest = math.prod(len(c) for c in self.choices[self._part[t] + 1 : _STRIDE])
@@ -213,13 +194,6 @@ class MacroChain(Space):
             table.append([1, *(above[c] + above[c - 1] for c in range(1, m + 1))])
         return np.array(table, dtype=object).astype(dtype)
 
-    def _depth(self, D: NDArray[np.integer]) -> NDArray[np.intp]:
-        """Number of layers of each row, ``(b,)``; the first depth label is 0."""
-        if self.min_depth == self.max_depth:
-            return np.full(len(D), self.max_depth, dtype=np.intp)
-        depth: NDArray[np.intp] = D[:, 0].astype(np.intp) + self.min_depth
-        return depth
-
     def _downsamplings_left(self, D: NDArray[np.integer], t: int) -> NDArray[np.intp]:
         if self._stride2 < 0:
             return np.zeros(len(D), dtype=np.intp)
@@ -227,48 +201,19 @@ class MacroChain(Space):
         used = np.count_nonzero(D[:, before] == self._stride2, axis=1)
         return np.asarray(self.max_downsamplings - used, dtype=np.intp)
 
-    def neighbours(self, arch: Architecture) -> Population:
-        """A copy of the last layer appended, the last layer dropped, or one decision of one layer changed.
-
-        An appended copy has stride 1 where the original's stride 2 was the last one allowed.
-        """
-        moves = self._moves(arch.decisions[None])[0]
-        t, symbol = np.nonzero(moves)
-        return self._distinct_from(arch, self._apply(np.repeat(arch.decisions[None], len(t), axis=0), t, symbol))
-
-    def _edit(self, D: IntArray, rng: np.random.Generator) -> IntArray:
-        """One of the moves of :meth:`neighbours`, drawn uniformly for each row."""
-        moves = self._moves(D).reshape(len(D), D.shape[1] * self.schema.num_symbols)
-        draw = np.argmax(np.where(moves, rng.random(moves.shape), -1.0), axis=1)
-        t, symbol = np.divmod(draw, self.schema.num_symbols)
-        return self._apply(D.copy(), t, symbol)
-
     def _moves(self, D: IntArray) -> BoolArray:
-        """Which (decision, symbol) pairs change each row into a neighbour, ``(b, d, L)``."""
-        moves = np.repeat(self.schema.decision_mask[None], len(D), axis=0)
-        depth = self._depth(D)
-        moves &= np.less(self._layer, depth[:, None])[..., None]
-        moves[..., self._off] = False
+        """The moves of all layered spaces, without a stride of 2 where no more is allowed, ``(b, d, L)``."""
+        moves = super()._moves(D)
         if self._stride2 >= 0:
             moves[..., self._stride2] &= self._downsamplings_left(D, D.shape[1])[:, None] > 0
-        moves[np.arange(len(D))[:, None], np.arange(D.shape[1]), D] = False
-        if self.min_depth < self.max_depth:
-            labels = np.arange(self.schema.num_symbols)
-            moves[:, 0] &= np.abs(labels - D[:, :1]) == 1
         return moves
 
-    def _apply(self, D: IntArray, t: NDArray[np.intp], symbol: NDArray[np.intp]) -> IntArray:
-        """Set decision ``t`` of each row to ``symbol``; a new depth appends a copy or drops the last layer."""
-        rows, before = np.arange(len(D)), self._depth(D)
-        D[rows, t] = symbol
+    def _moved(self, D: IntArray, t: NDArray[np.intp], symbol: NDArray[np.intp]) -> IntArray:
+        """As in all layered spaces; an appended copy has stride 1 where the original's 2 was the last one allowed."""
+        D = super()._moved(D, t, symbol)
+        crowded = np.flatnonzero(self._downsamplings_left(D, D.shape[1]) < 0)
         X, E = self.schema.from_decisions(D)
-        up = np.flatnonzero(self._depth(D) > before)[:, None]
-        last = 4 * before[up] + np.arange(-3, 1)
-        X[up, last + 4] = X[up, last]
-        crowded = np.count_nonzero(X[up[:, 0], 4::4] == self._stride2, axis=1) > self.max_downsamplings
-        X[up[crowded, 0], last[crowded, -1] + 4] = self.schema.node_labels.index("s1")
-        down = np.flatnonzero(self._depth(D) < before)[:, None]
-        X[down, 4 * before[down] + np.arange(-3, 1)] = self._off
+        X[crowded, 4 * self.depth(D[crowded])] = self.schema.node_labels.index("s1")
         return self.schema.to_decisions(X, E)
 
     def layers(self, arch: Architecture) -> list[Layer]:
