@@ -104,8 +104,11 @@ class GraphEncoder(ModelMixin, ConfigMixin):  # type: ignore[misc]
         """Logits of the node labels ``(b, n, k)`` and edge labels ``(b, n, n, l)``, within the masks."""
         h = self.node_states(X, E)
         n = h.shape[1]
-        pairs = torch.cat([h.unsqueeze(2).expand(-1, -1, n, -1), h.unsqueeze(1).expand(-1, n, -1, -1)], -1)
         nodes = self.node_head(h).masked_fill(~self.node_mask, -torch.inf)
+        if not self.schema.has_free_edges:  # nothing to say: one label each
+            one = torch.zeros_like(self.edge_mask, dtype=h.dtype).masked_fill(~self.edge_mask, -torch.inf)
+            return nodes, one.expand(len(h), -1, -1, -1)
+        pairs = torch.cat([h.unsqueeze(2).expand(-1, -1, n, -1), h.unsqueeze(1).expand(-1, n, -1, -1)], -1)
         return nodes, self.edge_head(pairs).masked_fill(~self.edge_mask, -torch.inf)
 
     def read_properties(self, z: Tensor) -> Tensor:
