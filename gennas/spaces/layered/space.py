@@ -19,6 +19,7 @@ from gennas.spaces.layered.text import config_of, config_text, parse_config, sym
 __all__ = ["LayeredSpace"]
 
 IndexArray = NDArray[np.intp]
+_ROWS = 4096  # whose moves are looked at together
 
 
 class LayeredSpace(Space):
@@ -117,6 +118,11 @@ class LayeredSpace(Space):
 
     def _edit(self, D: IntArray, rng: np.random.Generator) -> IntArray:
         """One of the moves, drawn uniformly for each row; dependent decisions are drawn where they must change."""
+        parts = [self._edit_part(D[i : i + _ROWS], rng) for i in range(0, len(D), _ROWS)]
+        return np.concatenate(parts) if parts else D
+
+    def _edit_part(self, D: IntArray, rng: np.random.Generator) -> IntArray:
+        """As :meth:`_edit`, for so few rows that all their moves fit into memory."""
         moves = self._moves(D).reshape(len(D), D.shape[1] * self.schema.num_symbols)
         draw = np.argmax(np.where(moves, rng.random(moves.shape), -1.0), axis=1)
         t, symbol = np.divmod(draw, self.schema.num_symbols)
