@@ -121,7 +121,9 @@ class TrainEvaluator:
             self.protocol += f"; energy({self.energy_method})"
         if self.measure:
             self.protocol += f"; measures({measure_protocol(self.measure, self.measure_config)})"
-        self.store = checkpoints and StateStore(checkpoints, f"{trained}; {device}", max_checkpoints)
+        kept, schema = f"{trained}; {device}", space.schema
+        former = kept.replace(schema.fingerprint, schema.structure)
+        self.store = checkpoints and StateStore(checkpoints, kept, max_checkpoints, former)
 
     @property
     def imports(self) -> tuple[str, ...]:
