@@ -57,7 +57,7 @@ def _lines(settings: SampleSettings, trained: TrainedGenerator, drawn: Drawn) ->
                 "arch": text,
                 "key": key,
                 "known": key in trained.known,
-                "asked": {n: round(q, 4) for n, q in zip(names, row, strict=True) if not math.isnan(q)},
+                "asked": {n: q for n, q in zip(names, row, strict=True) if not math.isnan(q)},
             }
         )
         for text, key, row in zip(texts, drawn.archs.keys, drawn.conditions.tolist(), strict=True)

@@ -105,7 +105,8 @@ class Evaluator(Protocol):
 
     The search loop calls :meth:`evaluate` once for every trial, possibly in another process: an
     evaluator must pickle. It raises when it cannot score; the loop records the failure. An attribute
-    ``may_lack``, where there is one, names metrics that may be NaN in a trial that did not fail.
+    ``may_lack``, where there is one, names metrics that may be NaN in a trial that did not fail; one called ``imports``
+    names modules that :meth:`evaluate` imports only when it is called, for executors that limit its time.
 
     Attributes:
         metrics: the metrics that every successful call returns.

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from gennas.errors import ConfigError
 from gennas.eval.base import Evaluator
 from gennas.execution.base import run_trial
+from gennas.execution.imports import warm_up
 from gennas.execution.parent import end_group, exit_with
 from gennas.registry import import_user_files, user_files
 from gennas.runtime.quiet import hush_if_asked
@@ -33,7 +34,8 @@ class ProcessExecutor:
     Args:
         evaluator: what scores the proposals; it is sent to every worker once and must pickle.
         workers: number of processes.
-        time_limit: seconds for one trial.
+        time_limit: seconds for one trial. It starts when the worker has imported what the evaluator's code imports
+            (:func:`gennas.execution.imports.warm_up`).
         memory_limit_gb: data-segment limit of each worker on Unix; beyond it allocations fail and
             the trial ends as out of memory.
 
@@ -86,7 +88,7 @@ class ProcessExecutor:
         while self._queue:
             free = next((w for w in self._workers if w.proposal is None), None)
             if free is None and len(self._workers) < self.capacity:
-                free = _Worker(self._parcel, self._memory_limit)
+                free = _Worker(self._parcel, self._memory_limit, warm=self.time_limit is not None)
                 self._workers.append(free)
             if free is None:
                 return
@@ -120,11 +122,11 @@ class _Ready:
 class _Worker:
     """One process and the proposal it is working on."""
 
-    def __init__(self, parcel: _Parcel, memory_limit_gb: float | None) -> None:
+    def __init__(self, parcel: _Parcel, memory_limit_gb: float | None, warm: bool) -> None:
         context = mp.get_context("spawn")
         self.connection, remote = context.Pipe()
         self.process: BaseProcess = context.Process(
-            target=_work, args=(remote, parcel, memory_limit_gb, os.getpid()), daemon=True, name="gennas-worker"
+            target=_work, args=(remote, parcel, memory_limit_gb, warm, os.getpid()), daemon=True, name="gennas-worker"
         )
         self.process.start()
         remote.close()
@@ -167,7 +169,7 @@ def _packed(evaluator: Evaluator) -> _Parcel:
         ) from error
 
 
-def _work(connection: Connection, parcel: _Parcel, memory_limit_gb: float | None, driver: int) -> None:
+def _work(connection: Connection, parcel: _Parcel, memory_limit_gb: float | None, warm: bool, driver: int) -> None:
     """Body of a worker: answer proposals until the driver goes away."""
     exit_with(driver)
     hush_if_asked()
@@ -179,6 +181,8 @@ def _work(connection: Connection, parcel: _Parcel, memory_limit_gb: float | None
 
         limit = int(memory_limit_gb * 2**30)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    if warm:
+        warm_up(evaluator)
     with suppress(EOFError, ConnectionError):  # the driver is gone, or has enough
         connection.send(_Ready())
         while True:

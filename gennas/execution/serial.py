@@ -11,6 +11,7 @@ from types import FrameType
 
 from gennas.eval.base import Evaluator
 from gennas.execution.base import TimeLimit, run_trial
+from gennas.execution.imports import is_importing, warm_up
 from gennas.search.trial import Proposal, Trial
 
 __all__ = ["SerialExecutor"]
@@ -24,6 +25,9 @@ class SerialExecutor:
         time_limit: seconds for one trial, enforced by an alarm signal between Python instructions;
             a single long call into compiled code ends only when it returns. The process executor
             has no such gap. Needs a Unix main thread; elsewhere the limit is not enforced here.
+            What the evaluator's code imports is imported before the first clock starts
+            (:func:`gennas.execution.imports.warm_up`); a trial that imports more when its time is over
+            is let finish the import, and has its whole time from there.
     """
 
     capacity = 1
@@ -31,6 +35,7 @@ class SerialExecutor:
     def __init__(self, evaluator: Evaluator, time_limit: float | None = None) -> None:
         self.evaluator, self.time_limit = evaluator, time_limit
         self._queue: deque[Proposal] = deque()
+        self._warm = time_limit is None
 
     def submit(self, proposal: Proposal) -> None:
         """Queue a proposal."""
@@ -41,6 +46,9 @@ class SerialExecutor:
         proposal = self._queue.popleft()
         if self.time_limit is None:
             return run_trial(self.evaluator, proposal)
+        if not self._warm:
+            warm_up(self.evaluator)
+            self._warm = True
         try:
             with _alarm(self.time_limit):
                 return run_trial(self.evaluator, proposal)
@@ -53,14 +61,27 @@ class SerialExecutor:
         self._queue.clear()
 
 
+_LOOK_AGAIN_S = 0.02
+
+
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    cut_short = False  # whether the clock ran out during an import
+
     def raise_limit(signum: int, frame: FrameType | None) -> None:
-        raise TimeLimit
+        nonlocal cut_short
+        if is_importing(frame):
+            cut_short = True
+            signal.setitimer(signal.ITIMER_REAL, _LOOK_AGAIN_S)
+        elif cut_short:
+            cut_short = False
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+        else:
+            raise TimeLimit
 
     previous = signal.signal(signal.SIGALRM, raise_limit)
     signal.setitimer(signal.ITIMER_REAL, seconds)

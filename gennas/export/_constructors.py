@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gennas.errors import ExportError
+from gennas.export._composite import settings_of
 
 Expression: TypeAlias = str | list[Any]
 
@@ -44,6 +45,11 @@ def library_call(module: nn.Module) -> Expression:
     Raises:
         ExportError: a setting cannot be read from the layer.
     """
+    known = settings_of(module)
+    if known is not None:
+        required = [_part(value, name) for name, value in known.required.items()]
+        optional = [f"{name}={_part(v, name)}" for name, (v, default) in known.optional.items() if v != default]
+        return f"nn.{type(module).__name__}({', '.join([*required, *optional])})"
     arguments = []
     for name, parameter in inspect.signature(type(module).__init__).parameters.items():
         if (
@@ -55,7 +61,7 @@ def library_call(module: nn.Module) -> Expression:
         is_required = parameter.default is parameter.empty
         if not hasattr(module, name):
             if is_required:
-                raise ExportError(f"{type(module).__name__} does not keep its setting {name!r}; it cannot be written.")
+                raise ExportError(f"{type(module).__name__} does not keep its setting {name!r}; export to pt2.")
             continue
         value = _setting(module, name)
         if is_required:
@@ -63,6 +69,15 @@ def library_call(module: nn.Module) -> Expression:
         elif not _is_default(module, name, value, parameter.default):
             arguments.append(f"{name}={constant(value, name)}")
     return f"nn.{type(module).__name__}({', '.join(arguments)})"
+
+
+def _part(value: Any, name: str) -> str:
+    """An argument; a layer is the call that makes it."""
+    if not isinstance(value, nn.Module):
+        return constant(value, name)
+    if not is_library(value):
+        raise ExportError(f"{name}={type(value).__name__}(…) is no layer of PyTorch; export to pt2 instead.")
+    return str(library_call(value))
 
 
 def _setting(module: nn.Module, name: str) -> Any:

@@ -133,6 +133,13 @@ class NetworkGenerator(ABC, Generic[N, S]):
         found._adopt(self.network, kept)
         return found
 
+    def literal(self) -> Self:
+        """The same network, to which every condition is handed as it was asked.
+
+        Here itself; a generator whose settings move conditions before its network sees them overrides this.
+        """
+        return self
+
     def save_pretrained(self, directory: str | Path) -> None:
         """Write weights, configuration and settings into a directory."""
         self.network.save_pretrained(directory)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -130,7 +131,7 @@ class DiffusionSettings:
         guidance_spread: every sample's guidance is drawn uniformly from ``guidance_scale`` times
             ``1 - guidance_spread`` to ``1 + guidance_spread``.
         condition_spread: every sample's conditions ``c`` are moved towards one half, by a uniform draw
-            from 0 to ``condition_spread * |1 - 2 c|``; 0 takes them at their word.
+            from 0 to ``condition_spread * |1 - 2 c|``; 0 takes them at their word, as ``gennas sample`` does.
         guidance_interval: times, as parts of ``T``, between which samples are guided beyond 1.
         chunk: architectures drawn at a time, which bounds memory.
     """
@@ -232,6 +233,12 @@ class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, Diffusi
     ) -> Population:
         """Draw ``n`` architectures; ``fixed`` decisions are kept, -1 where free, see the pipeline."""
         return self._in_chunks(self._draw, n, seed, conditions, fixed)
+
+    def literal(self) -> Self:
+        """The same network without ``condition_spread``."""
+        found = copy(self)
+        found.settings = replace(self.settings, condition_spread=0.0)
+        return found
 
     def _draw(
         self,

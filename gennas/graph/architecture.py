@@ -109,7 +109,7 @@ class Architecture:
             fingerprint, decisions = record["schema"], np.array(record["decisions"], dtype=np.int16)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise InvalidArchitectureError(f"Not an architecture record: {text[:80]!r} ({error}).") from error
-        if fingerprint != schema.fingerprint:
+        if not schema.wrote(fingerprint):
             raise InvalidArchitectureError(
                 f"Expected an architecture of {schema.name!r} (schema {schema.fingerprint}), got one of "
                 f"{record.get('space')!r} (schema {fingerprint}); load it with its own space."
@@ -248,6 +248,6 @@ def _with_same_edges(schema: GraphSchema, X: IntArray) -> Population:
 
 
 def _keys(schema: GraphSchema, D: IntArray) -> list[str]:
-    salt = schema.fingerprint.encode()
+    salt = schema.structure.encode()
     rows = np.ascontiguousarray(D).astype("<i2", copy=False)
     return [hashlib.blake2b(row.tobytes(), digest_size=8, key=salt).hexdigest() for row in rows]

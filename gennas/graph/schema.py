@@ -126,9 +126,25 @@ class GraphSchema:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of labels and masks: equal for equal schemas, in any process."""
+        """Hash of labels, masks, node names and ordinals: equal for equal schemas, in any process.
+
+        Without names and ordinals it is :attr:`structure`, which was the fingerprint of every schema in version 0.1.
+        """
+        if not self.node_names and not self.ordinals:
+            return self.structure
+        ordinals = sorted((str(label), float(value)) for label, value in self.ordinals.items())
+        content = repr((self.structure, tuple(map(str, self.node_names)), ordinals)).encode()
+        return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+    @cached_property
+    def structure(self) -> str:
+        """Hash of labels and masks alone, on which the keys of architectures rest."""
         content = repr((self.name, self.node_labels, self.edge_labels)).encode()
         return hashlib.blake2b(content + self.node_mask.tobytes() + self.edge_mask.tobytes(), digest_size=8).hexdigest()
+
+    def wrote(self, fingerprint: object) -> bool:
+        """Whether a record with this fingerprint is one of this schema, also if version 0.1 made it."""
+        return fingerprint in (self.fingerprint, self.structure)
 
     def label(self, t: int, symbol: int) -> str:
         """Name of ``symbol`` at decision ``t``."""

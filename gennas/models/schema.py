@@ -39,7 +39,7 @@ def schema_from_config(config: Mapping[str, Any]) -> GraphSchema:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"The model's configuration holds no readable schema: {error!r}.") from error
-    if schema.fingerprint != config.get("fingerprint"):
+    if not schema.wrote(config.get("fingerprint")):
         raise CheckpointError(
             f"The schema {schema.name!r} in the model's configuration has fingerprint {schema.fingerprint}, but "
             f"{config.get('fingerprint')} was recorded: the file was changed. Train or copy the model again."

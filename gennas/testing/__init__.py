@@ -1,12 +1,22 @@
-"""Contracts of the replaceable parts, as pytest classes to subclass, and doubles that fail on purpose."""
+"""Contracts of the replaceable parts, as pytest classes to subclass, and doubles that fail on purpose.
+
+The doubles (``SyntheticEvaluator``, ``FailingEvaluator``, ``FlakyExecutor``, ``example_trials``) work without pytest,
+which only contracts need.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from gennas.testing.archives import ArchiveContract, example_trials
 from gennas.testing.evaluators import EvaluatorContract, FailingEvaluator, SyntheticEvaluator
 from gennas.testing.executors import ExecutorContract, FlakyExecutor
-from gennas.testing.generators import GeneratorContract
 from gennas.testing.proxies import ProxyContract
 from gennas.testing.spaces import SpaceContract
 from gennas.testing.strategies import StrategyContract
+
+if TYPE_CHECKING:
+    from gennas.testing.generators import GeneratorContract
 
 __all__ = [
     "ArchiveContract",
@@ -21,3 +31,12 @@ __all__ = [
     "SyntheticEvaluator",
     "example_trials",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``GeneratorContract``, whose fixtures need pytest, on first use."""
+    if name != "GeneratorContract":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from gennas.testing.generators import GeneratorContract
+
+    return GeneratorContract

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from gennas.errors import ArchiveError
 from gennas.eval.base import Fidelity
@@ -52,6 +51,8 @@ class ArchiveContract(ABC):
 
     def test_a_number_is_stored_once(self, tmp_path: Path) -> None:
         """The same trial twice is an error, and the first one stays."""
+        import pytest
+
         archive = self.open(tmp_path)
         trial, other = example_trials(self.space, 2)
         archive.add(trial)
@@ -61,6 +62,8 @@ class ArchiveContract(ABC):
 
     def test_protocols_do_not_mix(self, tmp_path: Path) -> None:
         """An archive belongs to one protocol."""
+        import pytest
+
         self.open(tmp_path).claim("accuracy after 12 epochs")
         self.open(tmp_path).claim("accuracy after 12 epochs")
         with pytest.raises(ArchiveError, match="never pooled"):

@@ -121,7 +121,19 @@ class TrainEvaluator:
             self.protocol += f"; energy({self.energy_method})"
         if self.measure:
             self.protocol += f"; measures({measure_protocol(self.measure, self.measure_config)})"
-        self.store = checkpoints and StateStore(checkpoints, f"{trained}; {device}", max_checkpoints)
+        kept, schema = f"{trained}; {device}", space.schema
+        former = kept.replace(schema.fingerprint, schema.structure)
+        self.store = checkpoints and StateStore(checkpoints, kept, max_checkpoints, former)
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """Modules that are imported only when a network is trained and measured."""
+        wanted = {
+            "torch.utils.benchmark": self.measure_latency,
+            "torchvision.transforms.v2": "corruptions" in self.measure,
+            "codecarbon": self.energy_method is not None,
+        }
+        return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
     cheap_metrics = ("params", "params_m", "flops")
 

@@ -183,6 +183,7 @@ class StateStore:
     Args:
         directory: made if missing.
         protocol: what all trainings here have in common; a directory serves one protocol.
+        former: how an earlier version would have written it.
         limit: most states that are kept.
 
     Raises:
@@ -190,7 +191,7 @@ class StateStore:
         ConfigError: the limit is not positive.
     """
 
-    def __init__(self, directory: str | Path, protocol: str, limit: int = 200) -> None:
+    def __init__(self, directory: str | Path, protocol: str, limit: int = 200, former: str = "") -> None:
         if limit < 1:
             raise ConfigError(f"Expected to keep at least one training state, got a limit of {limit}.")
         self.directory, self.limit = Path(directory), limit
@@ -201,7 +202,7 @@ class StateStore:
             found = claim.read_text()
         except OSError as error:
             raise CheckpointError(f"Cannot keep training states in {self.directory}: {error}.") from error
-        if found != protocol:
+        if found not in (protocol, former or protocol):
             raise CheckpointError(
                 f"{self.directory} holds states of other trainings, which cannot be continued with another task, space "
                 f"or recipe: expected {protocol!r}, found {found!r}. Use another directory or the same settings."

@@ -49,8 +49,10 @@ def open_archive(config: SearchConfig, problem: Problem) -> Iterator[Archive]:
         config.refuse_other(SearchConfig.from_dict(found[0]), config.out, "configuration")
     archive = Archive(config.out / "archive.sqlite", problem.space)
     try:
-        schema = problem.space.schema.fingerprint
-        archive.claim(f"{problem.space.name} {schema} {problem.evaluator.protocol} {problem.fidelity}")
+        schema = problem.space.schema
+        identity = f"{problem.space.name} {schema.fingerprint} {problem.evaluator.protocol} {problem.fidelity}"
+        former = identity.replace(schema.fingerprint, schema.structure)  # as version 0.1 wrote it
+        archive.claim(former if archive.meta("identity") == former else identity)
         metrics = json.dumps({name: asdict(m) for name, m in problem.evaluator.metrics.items()})
         values = config.to_dict()
         values["budget"] = max(config.budget, archive.num_charged)  # what was spent is no less for a smaller one

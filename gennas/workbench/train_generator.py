@@ -347,7 +347,8 @@ def draw_architectures(
 ) -> Drawn:
     """Draw ``n`` architectures under a condition such as ``"accuracy>=0.9q, latency_ms<=5"``.
 
-    Conditions are wishes that the generator learned to follow, not filters.
+    Conditions are wishes that the generator learned to follow, not filters. What the network is handed for each
+    architecture is what :attr:`Drawn.conditions` records, and nothing of it lies below the wish.
 
     Args:
         trained: the generator.
@@ -364,12 +365,12 @@ def draw_architectures(
 
     if n < 1:
         raise ConfigError(f"Expected a positive number of architectures, got {n}.")
-    asked = ask(condition, trained.scales)
+    asked, generator = ask(condition, trained.scales), trained.generator.literal()
     parts, rows, tried = [Population.of(trained.space.schema, [])], [np.empty((0, len(asked)))], 0
     for round_ in range(10 if unique else 1):
         rng = np.random.default_rng([seed, round_])
         wishes = draw_conditions(asked, n, rng)
-        drawn = trained.generator.sample(n, wishes, int(rng.integers(2**31)))
+        drawn = generator.sample(n, wishes, int(rng.integers(2**31)))
         valid, tried = trained.space.is_valid(drawn), tried + n
         parts.append(trained.space.canonical(drawn[valid]))
         rows.append(wishes[valid])

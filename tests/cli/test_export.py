@@ -109,3 +109,47 @@ def test_the_winner_of_a_search_is_retrained_wider_and_exported(tmp_path: Path, 
     assert "another network" in capsys.readouterr().err
     assert run("export", "--from", found, "--space", "macro-chain", "--out", tmp_path / "net.onnx") == 2
     assert "Expected --from alone" in capsys.readouterr().err
+
+
+TRANSFORMER = """
+from torch import nn
+from gennas.spaces import MacroChain
+
+class Tokens(nn.Module):
+    '''Rows of the image as tokens.'''
+
+    def __init__(self, depth, classes, activation):
+        super().__init__()
+        make = lambda: nn.TransformerEncoderLayer(8, 2, 16, activation=activation, batch_first=True)
+        self.blocks = nn.ModuleList([make() for _ in range(depth)])
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head = nn.Linear(8, classes)
+
+    def forward(self, x):
+        x = x.flatten(1, 2)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.attention(x, x, x)[0].mean(1))
+
+class Mine(MacroChain):
+    activation = "gelu"
+
+    def build(self, arch, spec):
+        return Tokens(len(self.to_text(arch).split("/")), spec.num_outputs, self.activation)
+
+class Odd(Mine):
+    activation = staticmethod(nn.functional.silu)
+"""
+
+
+def test_a_transformer_from_a_users_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.py").write_text(TRANSFORMER)
+    small = ["--space-option", "max_depth=2", "--task", "digits"]
+    command = ["export", "conv3x3-w16-s1/conv3x3-w16-s1", *small]
+    assert run(*command, "--space", "mine.py:Mine", "--to", "source", "--out", "net.py") == 0
+    assert "largest difference of outputs 0 on" in capsys.readouterr().out.replace("\n", " ")
+    assert "nn.TransformerEncoderLayer(8, 2, dim_feedforward=16" in Path("net.py").read_text()
+    assert run(*command, "--space", "mine.py:Odd", "--to", "source", "--out", "odd.py") == 2
+    assert "Export to pt2 instead" in capsys.readouterr().err and not Path("odd.py").exists()
+    assert run(*command, "--space", "mine.py:Odd", "--to", "pt2", "--out", "odd.pt2") == 0

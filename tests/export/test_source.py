@@ -171,3 +171,87 @@ def test_layers_of_other_packages_are_one_clear_error() -> None:
     module = space.build(space.from_text("0012:gat,gcn,fc,skip"), TaskSpec("node", (5,), 3))
     with pytest.raises(ExportError, match="torch_geometric"):
         module_source(module)
+
+
+class _Holder(nn.Module):
+    """Calls one layer."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)
+
+
+class _Attention(nn.Module):
+    def __init__(self, **options: object) -> None:
+        super().__init__()
+        self.attention = nn.MultiheadAttention(8, 2, **options)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x[..., : self.attention.kdim], x[..., : self.attention.vdim], need_weights=False)[0]
+
+
+class _Recurrent(_Holder):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x)[0]
+
+
+class _Decoder(_Holder):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x, x)
+
+
+def _layer(**options: object) -> nn.TransformerEncoderLayer:
+    return nn.TransformerEncoderLayer(8, 2, 16, **options)
+
+
+@pytest.mark.parametrize(
+    ("module", "written"),
+    [
+        (_Holder(_layer(batch_first=True, norm_first=True)), "nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, "),
+        (_Holder(_layer(activation="gelu", dropout=0.0, bias=False)), 'dropout=0.0, activation="gelu", bias=False)'),
+        (_Holder(_layer(activation=nn.GELU(), layer_norm_eps=1e-3)), "layer_norm_eps=0.001)"),
+        (_Holder(nn.TransformerEncoder(_layer(), 3, nn.LayerNorm(8))), "16), 3, norm=nn.LayerNorm(8))"),
+        (_Decoder(nn.TransformerDecoderLayer(8, 4, 16)), "nn.TransformerDecoderLayer(8, 4, dim_feedforward=16)"),
+        (_Decoder(nn.TransformerDecoder(nn.TransformerDecoderLayer(8, 4, 16), 2)), "dim_feedforward=16), 2)"),
+        (_Attention(), "nn.MultiheadAttention(8, 2)"),
+        (_Attention(bias=False, batch_first=True), "nn.MultiheadAttention(8, 2, bias=False, batch_first=True)"),
+        (_Attention(add_bias_kv=True, add_zero_attn=True), "add_bias_kv=True, add_zero_attn=True)"),
+        (_Attention(kdim=5, vdim=3), "kdim=5, vdim=3)"),
+        (_Recurrent(nn.GRU(8, 4, 2, bidirectional=True)), "nn.GRU(8, 4, num_layers=2, bidirectional=True)"),
+        (_Recurrent(nn.LSTM(8, 6, proj_size=3, bias=False)), "nn.LSTM(8, 6, bias=False, proj_size=3)"),
+        (_Recurrent(nn.RNN(8, 4, nonlinearity="relu")), 'nn.RNN(8, 4, nonlinearity="relu")'),
+    ],
+)
+def test_layers_that_do_not_keep_their_settings(module: nn.Module, written: str) -> None:
+    assert written in assert_same(module, torch.randn(5, 3, 8))
+
+
+def test_two_blocks_of_attention_share_a_class() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = _Holder(_layer()), _Holder(nn.TransformerEncoderLayer(8, 4, 32))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(self.a(x))
+
+    source = assert_same(Both(), torch.randn(5, 3, 8))
+    assert source.count("class ") == 2 and "nhead" in source
+
+
+def _unequal() -> nn.Module:
+    stack = nn.TransformerEncoder(_layer(), 2)
+    stack.layers[1] = _layer(norm_first=True)
+    return _Holder(stack)
+
+
+@pytest.mark.parametrize(
+    "module", [_unequal(), _Holder(_layer(activation=torch.tanh)), _Decoder(nn.Transformer(8, 2, 1, 1, 16))]
+)
+def test_what_nobody_knows_how_it_was_made_points_to_pt2(module: nn.Module) -> None:
+    with pytest.raises(ExportError, match="pt2") as caught:
+        module_source(module)
+    assert "\n" not in str(caught.value)

@@ -137,6 +137,13 @@ def test_spread_conditions_stay_between_the_extreme_and_the_middle() -> None:
     assert np.isnan(generator._spread(3, np.array([np.nan, 0.5]), torch.Generator())[:, 0]).all()
 
 
+def test_a_literal_generator_moves_nothing_and_shares_the_weights() -> None:
+    generator = DiffusionGenerator(toy_schema(), None, 2, DiffusionSettings(dim=16, condition_spread=0.2))
+    literal, asked = generator.literal(), np.array([0.99, np.nan])
+    assert literal.network is generator.network and generator.settings.condition_spread == 0.2
+    assert literal._spread(3, asked, torch.Generator()) is asked
+
+
 def test_decisions_of_another_width_are_refused(chain: GraphSchema) -> None:
     denoiser = GraphDenoiser.for_schema(chain, dim=16)
     with pytest.raises(ConfigError, match=r"\(b, 4\)"):

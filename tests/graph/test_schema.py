@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gennas.errors import InvalidArchitectureError
-from gennas.graph import GraphSchema, Slot
+from gennas.graph import Architecture, GraphSchema, Population, Slot
 from gennas.graph.schema import one_label
 
 
@@ -94,6 +94,32 @@ def test_fingerprint_depends_on_labels_and_masks() -> None:
     narrower = schema.edge_mask.copy()
     narrower[0, 2, 2] = False
     assert schema.fingerprint != make_schema(edge_mask=narrower).fingerprint
+
+
+def test_fingerprint_depends_on_names_and_ordinals_and_keys_do_not() -> None:
+    plain, named = make_schema(), make_schema(node_names=("in", "op", "out"), ordinals={"b": 3, "c": 5.0})
+    assert plain.fingerprint == plain.structure == named.structure, "as in version 0.1"
+    others = [
+        make_schema(node_names=("in", "op", "end"), ordinals={"b": 3, "c": 5}),
+        make_schema(node_names=("in", "op", "out"), ordinals={"b": 3, "c": 7}),
+        make_schema(node_names=("in", "op", "out")),
+        make_schema(ordinals={"b": 3, "c": 5}),
+    ]
+    assert len({schema.fingerprint for schema in (plain, named, *others)}) == 6
+    again = make_schema(node_names=("in", "op", "out"), ordinals={"c": np.float64(5), "b": 3.0})
+    assert again.fingerprint == named.fingerprint == pickle.loads(pickle.dumps(named)).fingerprint
+    assert named.wrote(named.fingerprint) and named.wrote(named.structure) and not named.wrote(others[0].fingerprint)
+    D = np.array([[2, 0, 1]])
+    assert Population.from_decisions(named, D).keys == Population.from_decisions(plain, D).keys
+
+
+def test_records_of_the_former_fingerprint_are_read() -> None:
+    named, other = (make_schema(ordinals={"b": value}) for value in (3, 4))
+    arch = Population.from_decisions(named, np.array([[2, 0, 1]]))[0]
+    former = arch.to_json().replace(named.fingerprint, named.structure)
+    assert Architecture.from_json(former, named) == Architecture.from_json(arch.to_json(), named) == arch
+    with pytest.raises(InvalidArchitectureError, match="load it with its own space"):
+        Architecture.from_json(arch.to_json(), other)
 
 
 def test_masks_cannot_be_changed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,11 @@ import pytest
 
 from gennas import SearchConfig, run_search
 from gennas.errors import CheckpointError, ConfigError, GennasError, UnknownNameError
-from gennas.generators.trained import TrainedGenerator
+from gennas.generators.autoregressive import AutoregressiveGenerator
+from gennas.generators.base import NetworkGenerator
+from gennas.generators.conditions import ConditionScale
+from gennas.generators.trained import TrainedGenerator, generator_class
+from gennas.models.autoregressive import DecisionVocabulary
 from gennas.spaces import NASBench201, NASBenchGraph
 from gennas.workbench.run import read_run
 from gennas.workbench.train_generator import TrainGeneratorConfig, _distinct, draw_architectures, train_generator
@@ -88,6 +93,45 @@ def test_drawing_is_seeded_counts_and_repeats_nothing_if_asked(trained: TrainedG
         draw_architectures(trained, 0)
     with pytest.raises(UnknownNameError, match="params_m"):
         draw_architectures(trained, 5, "params_m<=1")
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "latent", "autoregressive"])
+@pytest.mark.parametrize("condition", ["val_accuracy>=0.9q", "val_accuracy>=0.3q, ms<=0.8q", "ms<=0.05q", ""])
+def test_the_network_sees_what_is_recorded_and_nothing_below_the_wish(
+    kind: str, condition: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = NASBench201()
+    scales = (ConditionScale("val_accuracy", "max"), ConditionScale("ms", "min"))
+    generator = generator_class(kind)(space.schema, space.legal, num_conditions=2)
+    seen = seen_conditions(generator, monkeypatch)
+    drawn = draw_architectures(TrainedGenerator(generator, space, scales=scales), 64, condition)
+    rows = {tuple(row) for row in np.nan_to_num(np.concatenate(seen).astype(np.float32), nan=-1)}
+    rows.discard((-1, -1))  # "any", which guidance needs
+    expected = np.nan_to_num(drawn.conditions.astype(np.float32), nan=-1)
+    assert rows == {tuple(row) for row in expected} - {(-1, -1)}
+    assert (np.isnan(drawn.asked) | (drawn.conditions >= drawn.asked)).all() and len(drawn.conditions) == drawn.valid
+    assert len(rows) == (64 if condition else 0)
+
+
+def seen_conditions(generator: NetworkGenerator[Any, Any], monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
+    """Every condition that reaches the network, appended as it does."""
+    seen: list[np.ndarray] = []
+    if isinstance(generator, AutoregressiveGenerator):
+        encode = DecisionVocabulary.encode_conditions
+
+        def watched(vocabulary: DecisionVocabulary, conditions: np.ndarray) -> Any:
+            seen.append(conditions)
+            return encode(vocabulary, conditions)
+
+        monkeypatch.setattr(DecisionVocabulary, "encode_conditions", watched)
+        return seen
+
+    def watch(_module: Any, args: tuple[Any, ...]) -> None:
+        unknown = np.full((1, generator.num_conditions), np.nan)
+        seen.append(unknown if len(args) < 3 or args[2] is None else args[2].numpy())
+
+    generator.network.denoiser.register_forward_pre_hook(watch)
+    return seen
 
 
 def test_weights_move_on(trained: TrainedGenerator, runs: Path) -> None:

@@ -92,7 +92,7 @@ def _pack(predictor: CostPredictor, arrays: Arrays) -> dict[str, Any]:
 
 def _unpack(header: Mapping[str, Any], arrays: Arrays, schema: GraphSchema, makers: Makers) -> CostPredictor:
     kind = header["kind"]
-    if header["schema"] != schema.fingerprint:
+    if not schema.wrote(header["schema"]):
         raise CheckpointError(
             f"The predictor belongs to the schema {header['schema']}, expected {schema.fingerprint} ({schema.name}); "
             "use the space it was fitted for."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gennas.models.curves.base import CurveModel, LastValue
+from gennas.models.curves.base import SCHEDULE_GAIN, CurveModel, LastValue
 from gennas.models.curves.power_law import PowerLawEnsemble
 
 if TYPE_CHECKING:
     from gennas.models.curves.bayesian import BayesianLastLayer
 
-__all__ = ["BayesianLastLayer", "CurveModel", "LastValue", "PowerLawEnsemble"]
+__all__ = ["SCHEDULE_GAIN", "BayesianLastLayer", "CurveModel", "LastValue", "PowerLawEnsemble"]
 
 
 def __getattr__(name: str) -> Any:

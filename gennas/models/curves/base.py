@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
 
-__all__ = ["CurveModel", "LastValue", "check_curves", "check_prefix"]
+__all__ = ["SCHEDULE_GAIN", "CurveModel", "LastValue", "check_curves", "check_prefix", "schedule_deviation"]
 
 FloatArray = NDArray[np.float64]
+
+SCHEDULE_GAIN = 0.4
+"""Standard deviation, a priori, of what a schedule may still bring: a share of what is missing to an accuracy of 1."""
 
 
 @runtime_checkable
@@ -21,6 +24,10 @@ class CurveModel(Protocol):
 
     A curve is ``y (T,)``, one value in [0, 1] per epoch from the first on (validation accuracies; more is
     better), and may be noisy. Predictions are for the value that will be *measured*, noise included.
+
+    A beginning does not tell what the learning rate will do: under a cosine a curve rests, and rises when the rate
+    falls. Whatever was not learned from earlier curves therefore has a deviation that grows with the horizon,
+    :func:`schedule_deviation`.
     """
 
     def fit(self, curves: Sequence[FloatArray]) -> None:
@@ -43,14 +50,19 @@ class CurveModel(Protocol):
 class LastValue:
     """The last value stays: the baseline. The deviation is the earlier curves' mean square error by it.
 
-    Without earlier curves it is .05.
+    Beyond the longest earlier curve, and without any, it is :func:`schedule_deviation` and a noise of .01.
+
+    Args:
+        schedule_gain: see :func:`schedule_deviation`.
 
     Example:
-        >>> LastValue().predict(np.array([0.5, 0.7]), horizon=10)
-        (0.7, 0.05)
+        >>> mean, std = LastValue().predict(np.array([0.5, 0.7]), horizon=10)
+        >>> mean, round(std, 3)  # .4 * (1 - .7) * (1 - 2 / 10), and noise
+        (0.7, 0.097)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, schedule_gain: float = SCHEDULE_GAIN) -> None:
+        self.schedule_gain = schedule_gain
         self._curves: list[FloatArray] = []
 
     def fit(self, curves: Sequence[FloatArray]) -> None:
@@ -60,8 +72,26 @@ class LastValue:
     def predict(self, prefix: FloatArray, horizon: int) -> tuple[float, float]:
         """The last value, and how far earlier curves went from the same epoch to the horizon (or to their end)."""
         y = check_prefix(prefix, horizon)
-        steps = [c[min(horizon, len(c)) - 1] - c[len(y) - 1] for c in self._curves if len(c) > len(y)]
-        return float(y[-1]), float(np.sqrt(np.mean(np.square(steps)))) if steps else 0.05
+        longer = [c for c in self._curves if len(c) > len(y)]
+        steps = [c[min(horizon, len(c)) - 1] - c[len(y) - 1] for c in longer]
+        known = float(np.sqrt(np.mean(np.square(steps)))) if steps else 0.01
+        seen = max(map(len, longer), default=len(y))
+        return float(y[-1]), float(np.hypot(known, self.schedule_gain * schedule_deviation(y[-1], seen, horizon)))
+
+
+def schedule_deviation(value: float, known: int, horizon: int) -> float:
+    r"""What a schedule may still bring from epoch ``known`` to ``horizon``, in units of its gain.
+
+    .. math:: (1 - y)\,\max(0, 1 - t / h)
+
+    The share of the epochs to come is what a learning rate that falls evenly to the horizon has still to fall; the
+    other factor is what is missing to an accuracy of 1. :data:`SCHEDULE_GAIN` times this is a standard deviation.
+
+    Example:
+        >>> round(SCHEDULE_GAIN * schedule_deviation(0.489, 20, 40), 3)  # at half of the epochs
+        0.102
+    """
+    return (1 - value) * max(0.0, 1 - known / horizon)
 
 
 def check_curves(curves: Sequence[FloatArray], at_least: int) -> list[FloatArray]:

@@ -18,7 +18,7 @@ from sklearn.linear_model import BayesianRidge
 from torch import Tensor, nn
 
 from gennas.errors import ConfigError
-from gennas.models.curves.base import FloatArray, check_curves, check_prefix
+from gennas.models.curves.base import SCHEDULE_GAIN, FloatArray, check_curves, check_prefix, schedule_deviation
 
 __all__ = ["BayesianLastLayer", "prefix_features"]
 
@@ -32,13 +32,15 @@ class BayesianLastLayer:
     layer is then replaced by Bayesian linear regression, whose noise and prior precision maximise the evidence
     (``sklearn.linear_model.BayesianRidge``). Pairs of one curve are not independent, which makes that too
     sure of itself: deviations are multiplied by the root mean square of the standardised errors on
-    held-out *curves* (``folds`` fits more).
+    held-out *curves* (``folds`` fits more). Schedules are known as far as the earlier curves had the same one and
+    reach; beyond the longest of them :func:`~gennas.models.curves.base.schedule_deviation` is added.
 
     Args:
         width: units of the two hidden layers.
         steps: full-batch steps of Adam.
         folds: parts for the held-out errors.
         seed: of weights and folds.
+        schedule_gain: see :func:`~gennas.models.curves.base.schedule_deviation`.
 
     Example:
         >>> x, rng = np.arange(1, 31), np.random.default_rng(0)
@@ -50,8 +52,11 @@ class BayesianLastLayer:
         True
     """
 
-    def __init__(self, width: int = 32, steps: int = 100, folds: int = 4, seed: int = 0) -> None:
-        self.width, self.steps, self.folds, self.seed = width, steps, folds, seed
+    def __init__(
+        self, width: int = 32, steps: int = 100, folds: int = 4, seed: int = 0, schedule_gain: float = SCHEDULE_GAIN
+    ) -> None:
+        self.width, self.steps, self.folds, self.seed, self.schedule_gain = width, steps, folds, seed, schedule_gain
+        self._seen = 0
         self._net: _Network | None = None
         self._scale = 1.0
 
@@ -69,7 +74,7 @@ class BayesianLastLayer:
                 mean, std = net(X)
                 errors.append((y / unit - mean) / std)
         self._scale = float(np.sqrt(np.mean(np.square(np.concatenate(errors)))))
-        self._net = self._train(parts)
+        self._net, self._seen = self._train(parts), max(map(len, found))
 
     def predict(self, prefix: FloatArray, horizon: int) -> tuple[float, float]:
         """Mean and standard deviation at ``horizon``.
@@ -82,7 +87,9 @@ class BayesianLastLayer:
             raise ConfigError("Expected fit() with earlier curves before predict().")
         mean, std = self._net(prefix_features(y, horizon)[None])
         unit = gain_scale(y, horizon)
-        return float(np.clip(y[-1] + unit * mean[0], 0, 1)), min(0.5, self._scale * unit * float(std[0]))
+        beyond = self.schedule_gain * schedule_deviation(y[-1], max(self._seen, len(y)), horizon)
+        deviation = float(np.hypot(self._scale * unit * std[0], beyond))
+        return float(np.clip(y[-1] + unit * mean[0], 0, 1)), min(0.5, deviation)
 
     def _train(self, parts: Sequence[tuple[FloatArray, FloatArray, FloatArray]]) -> _Network:
         X, y, unit = (np.concatenate(columns) for columns in zip(*parts, strict=True))

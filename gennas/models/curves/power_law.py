@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
+from scipy.optimize import least_squares, minimize_scalar
 from scipy.special import expit, logit
 
-from gennas.models.curves.base import FloatArray, check_curves, check_prefix
+from gennas.models.curves.base import SCHEDULE_GAIN, FloatArray, check_curves, check_prefix, schedule_deviation
 
 __all__ = ["FAMILIES", "Family", "PowerLawEnsemble"]
 
@@ -99,37 +99,59 @@ class PowerLawEnsemble:
     :math:`f_k`; its weight is proportional to the evidence
     :math:`e^{-\text{minimum} / 2} (\prod_i s_{ki}^2 \det H)^{-1/2}`.
 
+    No family knows of a schedule. The mixture's variance therefore has a term :math:`\tau^2 d(t, h)^2` with
+    :math:`d` of :func:`~gennas.models.curves.base.schedule_deviation`; :meth:`fit` learns :math:`\tau` from earlier
+    curves, as far as these go.
+
     Args:
         families: out of :data:`FAMILIES`.
         noise: prior guess :math:`\sigma_0` of the standard deviation of a measured value, worth four values.
+        schedule_gain: :math:`\tau` without earlier curves; 0: the learning rate is constant to the horizon.
 
     Example:
         >>> y = 0.9 - 0.5 * np.arange(1, 11) ** -0.7
         >>> mean, std = PowerLawEnsemble().predict(y, horizon=50)
         >>> abs(mean - (0.9 - 0.5 * 50 ** -0.7)) < 0.02
         True
+        >>> std > 4 * PowerLawEnsemble(schedule_gain=0).predict(y, horizon=50)[1]
+        True
     """
 
-    def __init__(self, families: Sequence[Family] = FAMILIES, noise: float = 0.01) -> None:
-        self.families, self.noise = tuple(families), noise
-        self.scale = 1.0
+    def __init__(
+        self, families: Sequence[Family] = FAMILIES, noise: float = 0.01, schedule_gain: float = SCHEDULE_GAIN
+    ) -> None:
+        self.families, self.noise, self.schedule_gain = tuple(families), noise, schedule_gain
+        self.scale, self.gain, self._seen = 1.0, schedule_gain, 0
 
     def fit(self, curves: Sequence[FloatArray]) -> None:
-        """Nothing has to be learned; earlier curves set the scale of the deviations.
+        """Learn from earlier curves how far schedules led, and the scale of the deviations.
 
-        Each is extrapolated from a quarter and from half of its length to its end; the scale is the root mean square
-        of the standardised errors, drawn towards 1 by as much as ten errors would.
+        Each is extrapolated from a quarter and from half of its length to its end. The gain is the most probable one
+        by these errors, a priori ``schedule_gain`` by as much as two errors would say; the scale is the root mean
+        square of the errors standardised with it, drawn towards 1 by as much as ten errors would.
         """
-        self.scale, errors = 1.0, []
-        for curve in check_curves(curves, at_least=1):
-            for t in {len(curve) // 4, len(curve) // 2} - {0, len(curve)}:
-                mean, std = self.predict(curve[:t], len(curve))
-                errors.append((curve[-1] - mean) / std)
-        self.scale = float(np.sqrt((np.sum(np.square(errors)) + 10) / (len(errors) + 10)))
+        found = check_curves(curves, at_least=1)
+        cases = [(c, t) for c in found for t in {len(c) // 4, len(c) // 2} - {0, len(c)}]
+        predictions = [self._extrapolate(c[:t], len(c)) for c, t in cases]
+        errors = np.array([c[-1] - mean for (c, _), (mean, _) in zip(cases, predictions, strict=True)])
+        variances = np.array([variance for _, variance in predictions])
+        reach = np.array([schedule_deviation(c[t - 1], t, len(c)) for c, t in cases])
+        self._seen = max(map(len, found))
+        self.gain = _likely_gain(errors, variances, reach, self.schedule_gain)
+        squares = errors**2 / (variances + (self.gain * reach) ** 2)
+        self.scale = float(np.sqrt((squares.sum() + 10) / (len(errors) + 10)))
 
     def predict(self, prefix: FloatArray, horizon: int) -> tuple[float, float]:
         """Mean and standard deviation at ``horizon``, both kept within what an accuracy can be."""
         y = check_prefix(prefix, horizon)
+        mean, variance = self._extrapolate(y, horizon)
+        seen = min(max(self._seen, len(y)), horizon)
+        learned = self.gain * schedule_deviation(y[-1], len(y), seen)
+        beyond = self.schedule_gain * schedule_deviation(y[-1], seen, horizon)
+        return mean, min(0.5, float(np.hypot(self.scale * np.sqrt(variance + learned**2), beyond)))
+
+    def _extrapolate(self, y: FloatArray, horizon: int) -> tuple[float, float]:
+        """Mean and variance of the mixture, noise included, if no schedule interferes."""
         first = [_Fit.of(family, y, self.noise) for family in self.families]
         noise = self._noise(len(y), min(fit.squares for fit in first))
         fits = [_Fit.of(fit.family, y, noise, fit.theta) for fit in first]
@@ -137,13 +159,28 @@ class PowerLawEnsemble:
         weights = np.exp(evidence - evidence.max())
         weights /= weights.sum()
         means, variances = np.array([fit.at(float(horizon)) for fit in fits]).T
-        mean = float(np.clip(weights @ means, 0, 1))
         variance = float(weights @ (variances + (means - weights @ means) ** 2)) + noise**2
-        return mean, min(0.5, self.scale * float(np.sqrt(variance)))
+        return float(np.clip(weights @ means, 0, 1)), variance
 
     def _noise(self, n: int, squares: float) -> float:
         """Noise after a fit of ``n`` values: about three of them went into the parameters."""
         return float(np.sqrt((squares + 4 * self.noise**2) / (max(n - 3, 0) + 4)))
+
+
+def _likely_gain(errors: FloatArray, variances: FloatArray, reach: FloatArray, prior: float) -> float:
+    r"""The most probable :math:`\tau` of errors :math:`e_i` with variance :math:`v_i + \tau^2 d_i^2`.
+
+    :math:`\tau^2` is a priori inverse-chi-squared, with two degrees of freedom, around ``prior`` squared.
+    """
+    if not prior or not len(errors):
+        return prior
+
+    def cost(log_gain: float) -> float:
+        square = np.exp(2 * log_gain)
+        total = variances + square * reach**2
+        return float((np.log(total) + errors**2 / total).sum() + 2 * (2 * log_gain + prior**2 / square))
+
+    return float(np.exp(minimize_scalar(cost, bounds=(np.log(1e-3 * prior), np.log(3.0)), method="bounded").x))
 
 
 @dataclass(frozen=True, eq=False)
