@@ -18,7 +18,7 @@ from rich.text import Text
 
 from gennas.errors import ConfigError
 from gennas.eval.base import Metric
-from gennas.graph import Architecture
+from gennas.graph import Architecture, decision_labels
 from gennas.search import Trial
 from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import CompareConfig, SearchConfig
@@ -36,6 +36,7 @@ __all__ = [
     "SearchDisplay",
     "print_architecture",
     "print_metrics",
+    "print_decisions",
     "print_run",
     "print_scales",
     "print_tracked",
@@ -216,6 +217,20 @@ def print_run(run: Run, console: Console | None = None) -> None:
     console.print(" · ".join(parts))
     if (run.directory / "report.html").exists():
         console.print(f"Report: {run.directory / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+def print_decisions(run: Run, console: Console | None = None) -> None:
+    """What the best architectures of a run decided: a row for each decision, a column for each evaluation."""
+    several = len(run.problem.objectives.objectives) > 1
+    best = run.leaders(_FRONT if several else _BEST)
+    table = RichTable(title="Decisions", title_justify="left")
+    table.add_column("evaluation", overflow="fold")
+    for trial in best:
+        table.add_column(str(trial.proposal.id + 1), overflow="fold")
+    for name, labels in decision_labels(run.problem.space.schema, [t.arch for t in best]).items():
+        table.add_row(escape(name), *map(escape, labels))
+    if best:
+        (console or Console()).print(table)
 
 
 def print_tracked(place: str, console: Console | None = None) -> None:

@@ -96,9 +96,13 @@ class Run:
         """The best architecture as a plain, freshly initialised module."""
         return self.problem.space.build(self.best.arch, spec)
 
-    def trials(self) -> pd.DataFrame:
-        """One row per evaluation: architecture, key, status, source, round, metrics, costs, error."""
-        return trials_frame(self.result.trials, self.problem.space)
+    def trials(self, decisions: bool = False) -> pd.DataFrame:
+        """One row per evaluation: architecture, key, status, source, round, metrics, costs, error.
+
+        Args:
+            decisions: add a column for every decision of the space.
+        """
+        return trials_frame(self.result.trials, self.problem.space, decisions)
 
     def leaders(self, n: int = 5) -> list[Trial]:
         """The best ``n`` feasible trials, or with several objectives ``n`` of the Pareto front.
