@@ -14,7 +14,6 @@ from gennas.report.data import RunData
 from gennas.report.decisions import importance_chart, importance_of, parallel_chart
 from gennas.search.objectives import Objective, Objectives
 from gennas.search.trial import Trial
-from gennas.spaces import MacroChain, NASBench201
 
 MakeRun = Callable[..., RunData]
 ManyTrials = Callable[[int], list[Trial]]
