@@ -191,7 +191,7 @@ def print_run(run: Run, console: Console | None = None) -> None:
     table = RichTable(title=f"Pareto front{some}" if several else "Best architectures", title_justify="left")
     table.add_column("evaluation", justify="right")
     for name in names:
-        title = escape(name) + (" (reported only)" if name == report else "")
+        title = escape(name) + (" (reported only)" if name not in goals.metric_names else "")
         table.add_column(title, justify="right", overflow="fold")
     table.add_column("source", overflow="fold")
     for trial in best:

@@ -281,6 +281,7 @@ class CompareConfig(TrackingSettings, ComparisonSettings, ProblemConfig):
 
 # Settings that say where and how trials are run, and where a search ends: not what is proposed, nor its values.
 _HOW = (
+    "arch_format",
     "budget",
     "download",
     "enqueue",

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GenerativeSearch"]
 
+_MANY, _DRAWN = 256, 131_072  # decisions of a space, and those drawn of it at a time where it has more
+
 
 @STRATEGIES.register("generative")
 class GenerativeSearch(BayesianSearch):
@@ -54,7 +56,8 @@ class GenerativeSearch(BayesianSearch):
         warm_start: random architectures evaluated before the first round.
         design: ``random``, or ``spread`` for a warm start of architectures far from one another.
         round_size: proposals per round.
-        pool_size: candidates that are ranked in each round.
+        pool_size: candidates that are ranked in each round. In spaces of more than 256 decisions a generator draws
+            131,072 of these at most, 116 architectures of 1,128 decisions.
         shares: parts of the pool by source: generators (``diffusion``, ``autoregressive``, ``latent``, or your own as
             ``file.py:Class``), ``mutation`` and ``crossover`` (of the best), ``random`` (the space), or a source of
             your own. By default diffusion .35, mutation .15, random .5. What is not named is off, and never trained.
@@ -161,11 +164,16 @@ class GenerativeSearch(BayesianSearch):
         for name, source in sources.items():
             source.prepare(lambda: self.space.sample(self.unlabelled, self.rng), self.rng)
             source.refit(archs, quantiles, weights, self.rng)
-            count = round(self._bandit.shares()[name] * self.pool_size)
+            count = self._affordable(round(self._bandit.shares()[name] * self.pool_size))
             asked = outcomes.wanted(count, self.quantile, self.rng) if self.conditions else None
             self._note_samples(source.renew(count, asked, self.rng), refits=name == next(iter(sources)))
         self._note_elbo_gap(archs[evidence.best])
         self._drawn_at = len(archs)
+
+    def _affordable(self, count: int) -> int:
+        """Samples of a generator: fewer where each has very many decisions."""
+        d = self.space.schema.num_decisions
+        return count if d <= _MANY else min(count, max(1, _DRAWN // d))
 
     # ------------------------------------------------------------------ figures, state
 
