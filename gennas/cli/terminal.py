@@ -204,11 +204,14 @@ def print_run(run: Run, console: Console | None = None) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     if not best:
         console.print(run.why_none, style="yellow", markup=False, highlight=False)
-    failed = sum(not t.ok for t in run.result.trials)
+    stopped = sum(t.status == "stopped" for t in run.result.trials)
+    failed = sum(not t.ok for t in run.result.trials) - stopped
     optimum = run.problem.optimum
     parts = [f"{_counted(run.result.n_evals)} in {run.result.wall_s:.1f} s"]
     if given := len(run.result.trials) - run.result.n_evals:
         parts.append(f"{given} given")
+    if stopped:
+        parts.append(f"{stopped} stopped early")
     if failed:
         parts.append(f"{failed} failed")
     if optimum is not None and best:

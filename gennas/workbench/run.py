@@ -41,15 +41,7 @@ if TYPE_CHECKING:
 
     from gennas.report import RunData
 
-__all__ = [
-    "Run",
-    "open_run",
-    "read_run",
-    "replay_run",
-    "run_data",
-    "run_search",
-    "search",
-]
+__all__ = ["Run", "open_run", "read_run", "replay_run", "run_data", "run_search", "search"]
 
 
 @dataclass(frozen=True)
@@ -249,6 +241,7 @@ def run_search(
             target=config.target,
             limits=problem.limits,
             retry=cast(tuple[Status, ...], config.retry),
+            stopping=problem.stopping,
         )
         known.add_to(search, charged=config.ingest_as == "charged")
         if on_problem is not None:

@@ -84,7 +84,7 @@ def trial(text: str, seed: int, sets: list[str], last: float) -> dict[str, Any]:
 
 def record(index: int, text: str, last: float) -> dict[str, Any]:
     results = {(name, 777): trial(text, 777, sets, last) for name, sets in DATASETS.items()}
-    seeds = dict.fromkeys(DATASETS, [777])
+    seeds = {name: [777] for name in DATASETS}
     return {"arch_index": index, "arch_str": text, "all_results": results, "dataset_seed": seeds, "clear_net_done": 1}
 
 

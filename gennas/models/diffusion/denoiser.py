@@ -217,7 +217,7 @@ def _mix_pairs(weight: Tensor, key: Tensor, value: Tensor) -> Tensor:
 
 
 class _Relations(nn.Module):
-    r"""Mixes the means over the slots of each relation, :math:`R_r(i)`:
+    r"""Mixes the means over the slots that are related to each, :math:`R_r(i)` by relation ``r``.
 
     .. math:: y_i = \frac{\sum_r e^{a_r} \operatorname{mean}_{j \in R_r(i)} k_j v_j}
                          {\sum_r e^{a_r} \operatorname{mean}_{j \in R_r(i)} k_j}
@@ -226,6 +226,10 @@ class _Relations(nn.Module):
     target; that start at its target; that end at its source; that end at later nodes; of the other kind; all.
     Sums are made once for each node, and looked up by its slots.
     """
+
+    means: Tensor
+    by_start: Tensor
+    by_end: Tensor
 
     def __init__(self, schema: GraphSchema, num_layers: int, num_heads: int) -> None:
         super().__init__()
@@ -250,7 +254,7 @@ class _Relations(nn.Module):
         dim, n = key.shape[2], (len(self.means) - 3) // 3
         w = weight.repeat_interleave(dim // weight.shape[1], 1).repeat(1, 2)  # (8, 2 dim)
         both = torch.cat([key * value, key], -1)  # (b, d, 2 dim)
-        start, end, after, nodes, edges, every = (self.means @ both).split([n, n, n, 1, 1, 1], 1)
+        start, end, after, nodes, edges, every = torch.split(self.means @ both, [n, n, n, 1, 1, 1], 1)
         source = w[1] * start + w[4] * end + w[7] * every
         source = torch.cat([source + w[6] * edges, source + w[6] * nodes], 1)  # for nodes, for edges
         target = w[2] * end + w[3] * start + w[5] * after

@@ -23,7 +23,7 @@ from gennas.search.objectives import Objectives
 from gennas.search.strategies.bayesian.acquisition import Acquisition
 from gennas.search.strategies.bayesian.bayesian import BayesianSearch, Design, SurrogateName
 from gennas.search.strategies.generative.generator_source import GeneratorSource, make_generator
-from gennas.search.strategies.rounds import check_positive, ranks
+from gennas.search.strategies.rounds import bounded, check_positive, ranks
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.search.strategy import STRATEGIES
 from gennas.spaces.base import Space
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GenerativeSearch"]
 
-_MANY, _DRAWN = 256, 131_072  # decisions of a space, and those drawn of it at a time where it has more
+_DRAWN = 131_072  # decisions that a generator draws at a time in large spaces
 
 
 @STRATEGIES.register("generative")
@@ -164,16 +164,11 @@ class GenerativeSearch(BayesianSearch):
         for name, source in sources.items():
             source.prepare(lambda: self.space.sample(self.unlabelled, self.rng), self.rng)
             source.refit(archs, quantiles, weights, self.rng)
-            count = self._affordable(round(self._bandit.shares()[name] * self.pool_size))
+            count = bounded(round(self._bandit.shares()[name] * self.pool_size), self.space, _DRAWN)
             asked = outcomes.wanted(count, self.quantile, self.rng) if self.conditions else None
             self._note_samples(source.renew(count, asked, self.rng), refits=name == next(iter(sources)))
         self._note_elbo_gap(archs[evidence.best])
         self._drawn_at = len(archs)
-
-    def _affordable(self, count: int) -> int:
-        """Samples of a generator: fewer where each has very many decisions."""
-        d = self.space.schema.num_decisions
-        return count if d <= _MANY else min(count, max(1, _DRAWN // d))
 
     # ------------------------------------------------------------------ figures, state
 
