@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from gennas.workbench.config import TrackingSettings
-from gennas.workbench.settings import NO_OPTIONS, OptionMap, Part, TrustSettings
+from gennas.workbench.settings import NO_OPTIONS, OptionMap, Part, Switch, TrustSettings
 
 __all__ = ["SETTINGS", "run"]
 
@@ -26,6 +26,8 @@ class ReportSettings(TrackingSettings, TrustSettings):
     """Directory of the run."""
     export: Path | None = None
     """Also write all trials to this .csv, .jsonl or .parquet file."""
+    decisions: Switch = False
+    """List what the best architectures decided; in the file of --export every decision is a column."""
     space: Part | None = None
     """Search space in place of the one that the run names."""
     space_option: OptionMap = NO_OPTIONS
@@ -39,7 +41,7 @@ SETTINGS = ReportSettings
 
 def run(settings: ReportSettings) -> int:
     """Run the verb."""
-    from gennas.cli.terminal import print_run, print_tracked
+    from gennas.cli.terminal import print_decisions, print_run, print_tracked
     from gennas.report import write_report
     from gennas.workbench.run import read_run, replay_run, run_data
 
@@ -48,11 +50,13 @@ def run(settings: ReportSettings) -> int:
     try:
         write_report(run_data(run, archive), settings.run / "report.html")
         if settings.export is not None:
-            archive.export(settings.export)
+            archive.export(settings.export, settings.decisions)
         if settings.track == "wandb":
             run = replay_run(run, archive, settings)
     finally:
         archive.close()
     print_run(run)
+    if settings.decisions:
+        print_decisions(run)
     print_tracked(run.tracked)
     return 0

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from gennas.errors import ConfigError
 from gennas.eval.base import Metric
-from gennas.graph import Architecture
+from gennas.graph import Architecture, decision_labels
 from gennas.search import Trial
 from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import CompareConfig, SearchConfig
@@ -36,6 +36,7 @@ __all__ = [
     "SearchDisplay",
     "print_architecture",
     "print_metrics",
+    "print_decisions",
     "print_run",
     "print_scales",
     "print_tracked",
@@ -190,7 +191,7 @@ def print_run(run: Run, console: Console | None = None) -> None:
     table = RichTable(title=f"Pareto front{some}" if several else "Best architectures", title_justify="left")
     table.add_column("evaluation", justify="right")
     for name in names:
-        title = escape(name) + (" (reported only)" if name == report else "")
+        title = escape(name) + (" (reported only)" if name not in goals.metric_names else "")
         table.add_column(title, justify="right", overflow="fold")
     table.add_column("source", overflow="fold")
     for trial in best:
@@ -203,11 +204,14 @@ def print_run(run: Run, console: Console | None = None) -> None:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     if not best:
         console.print(run.why_none, style="yellow", markup=False, highlight=False)
-    failed = sum(not t.ok for t in run.result.trials)
+    stopped = sum(t.status == "stopped" for t in run.result.trials)
+    failed = sum(not t.ok for t in run.result.trials) - stopped
     optimum = run.problem.optimum
     parts = [f"{_counted(run.result.n_evals)} in {run.result.wall_s:.1f} s"]
     if given := len(run.result.trials) - run.result.n_evals:
         parts.append(f"{given} given")
+    if stopped:
+        parts.append(f"{stopped} stopped early")
     if failed:
         parts.append(f"{failed} failed")
     if optimum is not None and best:
@@ -216,6 +220,20 @@ def print_run(run: Run, console: Console | None = None) -> None:
     console.print(" · ".join(parts))
     if (run.directory / "report.html").exists():
         console.print(f"Report: {run.directory / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+def print_decisions(run: Run, console: Console | None = None) -> None:
+    """What the best architectures of a run decided: a row for each decision, a column for each evaluation."""
+    several = len(run.problem.objectives.objectives) > 1
+    best = run.leaders(_FRONT if several else _BEST)
+    table = RichTable(title="Decisions", title_justify="left")
+    table.add_column("evaluation", overflow="fold")
+    for trial in best:
+        table.add_column(str(trial.proposal.id + 1), overflow="fold")
+    for name, labels in decision_labels(run.problem.space.schema, [t.arch for t in best]).items():
+        table.add_row(escape(name), *map(escape, labels))
+    if best:
+        (console or Console()).print(table)
 
 
 def print_tracked(place: str, console: Console | None = None) -> None:

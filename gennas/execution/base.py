@@ -7,7 +7,9 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 
+from gennas.errors import ConfigError
 from gennas.eval.base import Evaluator
+from gennas.eval.stopping import StoppableEvaluator, StoppedEarlyError
 from gennas.search.trial import Proposal, Status, Trial
 
 __all__ = ["TimeLimit", "describe", "run_trial"]
@@ -22,16 +24,17 @@ def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
 
     A raised error (``sys.exit`` too), running out of memory, an answer that is no mapping, a missing metric or
     one that is not finite give status ``failed`` with a one-line reason. Metrics that the evaluator ``may_lack`` and
-    gives no finite value of are left out, with the reason as the trial's error. ``KeyboardInterrupt`` passes through,
-    and the end of the time limit.
+    gives no finite value of are left out, with the reason as the trial's error. A training that falls short of the
+    proposal's bars is ``stopped``, with its curves. ``KeyboardInterrupt`` and the end of the time limit pass through.
     """
     start = time.perf_counter()
     metrics: Mapping[str, float] = {}
     curves: Mapping[str, Sequence[float]] = {}
     status: Status = "ok"
     error = ""
+    more: Mapping[str, float] = {}
     try:
-        found = evaluator.evaluate(proposal.arch, proposal.fidelity, proposal.seed)
+        found = _evaluated(evaluator, proposal)
         metrics, curves = _values_of(found)
         lacking = {name for name in evaluator.metrics if not math.isfinite(metrics.get(name, math.nan))}
         bad = [name for name in evaluator.metrics if name in lacking - set(getattr(evaluator, "may_lack", ()))]
@@ -39,14 +42,31 @@ def run_trial(evaluator: Evaluator, proposal: Proposal) -> Trial:
         error = "; ".join(getattr(found, "reasons", {}).values())
         if bad:
             status, error = "failed", f"no finite value for {', '.join(bad)}"
+    except StoppedEarlyError as ended:
+        status, error, curves, more = "stopped", str(ended), ended.curves, ended.cost
     except MemoryError as caught:
         status, error = "failed", f"out of memory: {_text_of(caught)}"
     except (KeyboardInterrupt, TimeLimit):
         raise
     except BaseException as caught:
         status, error = "failed", describe(caught)
-    cost = {"seconds": time.perf_counter() - start}
+    cost = {"seconds": time.perf_counter() - start, **more}
     return Trial(proposal, status, metrics if status == "ok" else {}, cost, error, curves)
+
+
+def _evaluated(evaluator: Evaluator, proposal: Proposal) -> Mapping[str, float]:
+    """What the evaluator answers; it is asked to stop early only where there are bars.
+
+    Raises:
+        ConfigError: there are, and it cannot.
+    """
+    if not proposal.bars:
+        return evaluator.evaluate(proposal.arch, proposal.fidelity, proposal.seed)
+    if not isinstance(evaluator, StoppableEvaluator):
+        raise ConfigError(
+            f"Expected an evaluator that can stop early (evaluate_until), got {type(evaluator).__name__}."
+        )
+    return evaluator.evaluate_until(proposal.arch, proposal.fidelity, proposal.seed, proposal.bars)
 
 
 def describe(error: BaseException) -> str:

@@ -122,7 +122,7 @@ class DiffusionSettings:
         num_train_timesteps: ``T`` of the scheduler.
         dim: width of the denoiser.
         num_layers: its number of blocks.
-        batch_size: architectures per training step.
+        batch_size: architectures per training step; fewer with more than 256 decisions, 8,192 of them in all.
         lr: learning rate.
         cond_dropout: how often conditions are dropped in training.
         guidance_scale: strength of the conditions in sampling; 1 is the plain conditional model.
@@ -179,8 +179,9 @@ class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, Diffusi
     def _untrained(self, num_conditions: int) -> ArchitectureDiffusionPipeline:
         s = self.settings
         timed = s.kernel != "absorbing"
+        mixing = "pairs" if self.schema.num_decisions <= _MOST_PAIRED else "relations"
         denoiser = GraphDenoiser.for_schema(
-            self.schema, num_conditions, dim=s.dim, num_layers=s.num_layers, timed=timed
+            self.schema, num_conditions, dim=s.dim, num_layers=s.num_layers, timed=timed, mixing=mixing
         )
         return ArchitectureDiffusionPipeline(denoiser.eval(), CategoricalScheduler(s.num_train_timesteps, s.kernel))
 
@@ -201,6 +202,12 @@ class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, Diffusi
         """How many conditions the model knows."""
         return int(self.pipeline.denoiser.num_conditions)
 
+    @property
+    def _batch_size(self) -> int:
+        """Architectures per training step: fewer where each has very many decisions, and teaches as many things."""
+        d = self.schema.num_decisions
+        return self.settings.batch_size if d <= _MOST_PAIRED else min(self.settings.batch_size, max(1, _TOKENS // d))
+
     def fit(
         self,
         archs: Population,
@@ -218,7 +225,7 @@ class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, Diffusi
             conditions,
             weights,
             steps=steps,
-            batch_size=self.settings.batch_size,
+            batch_size=self._batch_size,
             lr=self.settings.lr,
             cond_dropout=self.settings.cond_dropout,
             seed=seed,
@@ -283,3 +290,5 @@ class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, Diffusi
 
 
 _STEPS_AT_ONCE = 64
+_MOST_PAIRED = 256  # decisions up to which every pair of them has a weight
+_TOKENS = 8192  # decisions in a training step of more

@@ -4,6 +4,7 @@ from gennas.graph.architecture import Architecture, Population
 from gennas.graph.convert import from_networkx, from_pyg, from_pyg_batch, to_networkx, to_pyg, to_pyg_batch
 from gennas.graph.draw import draw_png, draw_svg
 from gennas.graph.features import decision_one_hot, graph_features
+from gennas.graph.names import decision_labels, slot_name
 from gennas.graph.schema import GraphSchema, IntArray, Slot
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "IntArray",
     "Population",
     "Slot",
+    "decision_labels",
     "decision_one_hot",
     "draw_png",
     "draw_svg",
@@ -19,6 +21,7 @@ __all__ = [
     "from_pyg",
     "from_pyg_batch",
     "graph_features",
+    "slot_name",
     "to_networkx",
     "to_pyg",
     "to_pyg_batch",

@@ -141,8 +141,8 @@ class RunData:
         return sorted(rows, key=lambda row: (row.share is not None, -row.count, row.source))
 
     def failures(self) -> list[tuple[int, Trial]]:
-        """Trials that gave no value, with their number."""
-        return [(n, t) for n, t in enumerate(self.trials, 1) if not t.ok]
+        """Trials that failed to give a value, with their number; those that were stopped early did not fail."""
+        return [(n, t) for n, t in enumerate(self.trials, 1) if t.status not in ("ok", "stopped")]
 
     def costs(self) -> dict[str, float]:
         """Sum of every kind of cost over trials, such as ``seconds``."""

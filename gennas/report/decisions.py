@@ -9,11 +9,11 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.graph import GraphSchema, Population
+from gennas.graph import GraphSchema, Population, slot_name
 from gennas.report.charts import PALETTE, Figure
 from gennas.report.data import RunData
 
-__all__ = ["Importance", "importance_chart", "importance_of", "parallel_chart", "slot_name"]
+__all__ = ["Importance", "importance_chart", "importance_of", "parallel_chart"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int16]
@@ -201,14 +201,6 @@ def _distinct_best(D: IntArray, utility: FloatArray) -> NDArray[np.intp]:
     best, rest = ranked[: MAX_PATHS // 2], ranked[MAX_PATHS // 2 :]
     others = rest[np.unique(np.linspace(0, len(rest) - 1, MAX_PATHS // 2).astype(int))] if len(rest) else rest
     return np.concatenate([best, others])
-
-
-def slot_name(schema: GraphSchema, t: int) -> str:
-    """A decision's name: that of its node, or the edge's ends."""
-    slot = schema.slots[t]
-    if slot.source is not None:
-        return f"edge {slot.source} → {slot.target}"
-    return schema.node_names[slot.target] if schema.node_names else f"node {slot.target}"
 
 
 def _successful(run: RunData) -> tuple[IntArray, FloatArray]:

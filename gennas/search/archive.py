@@ -376,19 +376,19 @@ class Archive:
 
     # ------------------------------------------------------------------ export
 
-    def to_dataframe(self) -> pd.DataFrame:
-        """One row per trial, with metrics, cost and origin as columns."""
-        return trials_frame(self.trials(), self.space)
+    def to_dataframe(self, decisions: bool = False) -> pd.DataFrame:
+        """One row per trial, with metrics, cost and origin as columns; the ``decisions`` too, if wished."""
+        return trials_frame(self.trials(), self.space, decisions)
 
-    def export(self, path: Path) -> None:
-        """Write the trials as ``.csv``, ``.jsonl`` or ``.parquet``, by the path's ending.
+    def export(self, path: Path, decisions: bool = False) -> None:
+        """Write :meth:`to_dataframe` as ``.csv``, ``.jsonl`` or ``.parquet``, by the path's ending.
 
         Raises:
             ArchiveError: another ending, or the folder is not there.
         """
         if not path.parent.is_dir():
             raise ArchiveError(f"Cannot write {path}: there is no folder {path.parent}; make it first.")
-        frame = self.to_dataframe()
+        frame = self.to_dataframe(decisions)
         match path.suffix:
             case ".csv":
                 frame.to_csv(path, index=False)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gennas.graph import decision_labels
 from gennas.search.trial import Trial
 from gennas.spaces.base import Space
 
@@ -15,10 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["trials_frame"]
 
 
-def trials_frame(trials: Sequence[Trial], space: Space) -> pd.DataFrame:
+def trials_frame(trials: Sequence[Trial], space: Space, decisions: bool = False) -> pd.DataFrame:
     """One row per trial: ``id``, ``arch``, ``key``, ``status``, ``source``, ``round``, metrics, ``cost_…``, ``error``.
 
     Metrics of trials that gave none are NaN.
+
+    Args:
+        trials: of one run.
+        space: whose architectures they are.
+        decisions: add a column for every decision, such as ``edge 0-1`` or ``layer1.op``, that holds the label chosen;
+            where a column of that name is there already, ``NAME (decision)``.
     """
     import pandas as pd
 
@@ -31,4 +38,9 @@ def trials_frame(trials: Sequence[Trial], space: Space) -> pd.DataFrame:
         measured = [*(t.metrics.get(n, math.nan) for n in metrics), *(t.cost.get(n, math.nan) for n in costs)]
         rows.append([*about, *measured, t.error])
     columns = ["id", "arch", "key", "status", "source", "round", *metrics, *(f"cost_{name}" for name in costs), "error"]
-    return pd.DataFrame(rows, columns=columns)
+    frame = pd.DataFrame(rows, columns=columns)
+    if not decisions:
+        return frame
+    chosen = decision_labels(space.schema, [t.arch for t in trials])
+    named = {f"{name} (decision)" if name in columns else name: labels for name, labels in chosen.items()}
+    return pd.concat([frame, pd.DataFrame(named)], axis=1)

@@ -76,6 +76,11 @@ class Search(Restoring):
             joules or tabulated training seconds. The search ends with the trial that reaches one; trials that run then
             are waited for.
         retry: archived trials that ended so are evaluated again first.
+        stopping: ends trainings early, by the curve of the first objective: a training is judged by the whole trainings
+            of its fidelity that the strategy had been told of when it was proposed, whatever else runs. What a person
+            enqueued, and what is evaluated again, is trained to its end. The evaluator must be a
+            :class:`gennas.eval.stopping.StoppableEvaluator`. A trial so ended is ``stopped``: one evaluation of the
+            budget, with its true cost, no value, and no failure.
 
     Raises:
         ConfigError: the budget or a limit is not positive.

@@ -59,7 +59,7 @@ class Restoring(Steps):
         rounds = {int(r["n_evals"]): {k: v for k, v in r.items() if k != "n_evals"} for r in self.archive.rounds()}
         self._known_rounds = set(rounds)
         for count, trial in enumerate(arrivals, 1):
-            self._failing = [] if trial.ok else [*self._failing, trial.proposal.id]
+            self._failing = [] if trial.status in ("ok", "stopped") else [*self._failing, trial.proposal.id]
             if trial.proposal.id not in self._progress:  # those evaluated again were noted as they arrived
                 self._progress.note(trial)
             if count in rounds:
@@ -112,9 +112,9 @@ class Restoring(Steps):
         for trial in later[self._told - base :]:
             self._tell([trial])
         self._asked = base + len(rows)
-        for _, proposal in rows:
+        for told, proposal in rows:
             if proposal.id not in self._progress:
-                self._submit(proposal)
+                self._submit(proposal, told)
 
     # ------------------------------------------------------------------ evaluating again
 

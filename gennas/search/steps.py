@@ -12,12 +12,13 @@ import numpy as np
 
 from gennas.errors import ArchiveError, ConfigError, EvaluationError
 from gennas.eval.base import Fidelity
+from gennas.eval.stopping import EarlyStopping
 from gennas.graph import Architecture
 from gennas.search.archive import Archive
 from gennas.search.objectives import Objectives
 from gennas.search.progress import Listener, Progress, commonest_error, failures
 from gennas.search.strategy import Strategy
-from gennas.search.trial import Proposal, Status, Trial
+from gennas.search.trial import ENQUEUED, Proposal, Status, Trial
 
 if TYPE_CHECKING:
     from gennas.search.executor import Executor
@@ -43,6 +44,7 @@ class Steps:
     target: float | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     retry: Sequence[Status] = ()
+    stopping: EarlyStopping | None = None
 
     _enqueued: list[Architecture] = field(default_factory=list, init=False)
     _measured: list[tuple[Architecture, str, Mapping[str, float]]] = field(default_factory=list, init=False)
@@ -88,20 +90,33 @@ class Steps:
         """Number of the trial at a place in the order of proposals: first those told at once, then the free ones."""
         return self._order[place] if place < len(self._order) else place
 
-    def _submit(self, proposal: Proposal) -> None:
+    def _submit(self, proposal: Proposal, told: int | None = None) -> None:
+        """Hand a proposal to the executor, with the bars that follow from what was ``told`` when it was asked for."""
+        if self.stopping is not None and proposal.origin.source != ENQUEUED:
+            curves = self._finished_curves(proposal.fidelity, self._told if told is None else told)
+            proposal = replace(proposal, bars=self.stopping.bars(curves))
         self.executor.submit(proposal)
         self._running += 1
+
+    def _finished_curves(self, fidelity: Fidelity, told: int) -> list[Sequence[float]]:
+        """The primary objective's curves of whole trainings of one fidelity among the first trials that were told."""
+        metric, trials = self.objectives.primary.metric, self._progress.trials
+        numbers = list(trials)[:told] if self.asynchronous else [self._number(place) for place in range(told)]
+        found = [trials[number] for number in numbers]
+        return [t.curves[metric] for t in found if t.ok and metric in t.curves and t.proposal.fidelity == fidelity]
 
     def _collect(self, replaced: bool = False) -> Trial:
         """Wait for a trial, archive it, and tell the listeners."""
         trial = self.executor.wait_any()
+        if trial.proposal.bars:  # they are no part of what is kept
+            trial = replace(trial, proposal=replace(trial.proposal, bars=()))
         self._running -= 1
         for name, spent in self._former_cost.get(trial.proposal.id, {}).items():  # of attempts before this one
             trial = replace(trial, cost={**trial.cost, name: trial.cost.get(name, 0.0) + spent})
         (self.archive.replace if replaced else self.archive.add)(trial)
         if self.asynchronous:
             self.archive.commit()  # it is told at once
-        self._failing = [] if trial.ok else [*self._failing, trial.proposal.id]
+        self._failing = [] if trial.status in ("ok", "stopped") else [*self._failing, trial.proposal.id]
         self._progress.note(trial)
         if len(self._failing) >= self.max_failures:
             self.archive.set_meta("failing", json.dumps(self._failing))

@@ -88,7 +88,7 @@ def read_trial(row: tuple[Any, ...], arch: Architecture, curves: Mapping[str, li
     return Trial(proposal, status_of(status), numbers_of(metrics), numbers_of(cost), error, curves)
 
 
-_STATUSES = ("ok", "failed", "infeasible", "timeout", "lost")
+_STATUSES = ("ok", "failed", "infeasible", "timeout", "lost", "stopped")
 
 
 def status_of(text: Any) -> Status:

@@ -14,7 +14,7 @@ __all__ = ["ENQUEUED", "GIVEN", "INGESTED", "Origin", "Proposal", "Status", "Tri
 # Sources of what no strategy proposed: a person's points, their measured ones, and those that are not charged.
 ENQUEUED, INGESTED, GIVEN = "enqueued", "ingested", "given"
 
-Status = Literal["ok", "failed", "infeasible", "timeout", "lost"]
+Status = Literal["ok", "failed", "infeasible", "timeout", "lost", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Proposal:
         fidelity: how much to spend on it.
         id: position in the order of proposals, from 0.
         seed: seed of the evaluation, a function of the run's seed and ``id`` alone.
+        bars: what its training must have reached by each epoch, set by a loop that stops trainings early.
     """
 
     arch: Architecture
@@ -44,6 +45,7 @@ class Proposal:
     fidelity: Fidelity = FULL_FIDELITY
     id: int = -1
     seed: int = 0
+    bars: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Trial:
     Args:
         proposal: what was evaluated.
         status: ``ok``; ``failed`` (user code raised or returned no finite number); ``infeasible``;
-            ``timeout``; ``lost`` (the worker died).
+            ``timeout``; ``lost`` (the worker died); ``stopped`` (its training was ended early, because it was worse
+            than former ones: no failure, but no value either, since it would not compare with whole trainings).
         metrics: measured values; empty unless ``ok``.
         cost: seconds (and later joules, tokens) spent, by name.
         error: one line saying what went wrong.

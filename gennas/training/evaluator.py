@@ -16,6 +16,7 @@ from gennas.errors import ConfigError, EvaluationError
 from gennas.eval.base import Fidelity, Measured, Metric
 from gennas.eval.complexity import count_flops
 from gennas.eval.hardware import EnergyMeter, measure_latency, resolve_device
+from gennas.eval.stopping import StoppedEarlyError, falls_short
 from gennas.graph import Architecture
 from gennas.runtime.seeds import seeded
 from gennas.runtime.threads import cpu_threads
@@ -135,6 +136,7 @@ class TrainEvaluator:
         }
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
+    stops_on = "val_accuracy"
     cheap_metrics = ("params", "params_m", "flops")
 
     def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
@@ -168,6 +170,25 @@ class TrainEvaluator:
         """
         return self.train(arch, fidelity, seed)[1]
 
+    def evaluate_until(
+        self, arch: Architecture, fidelity: Fidelity, seed: int, bars: Sequence[float]
+    ) -> Mapping[str, float]:
+        """As :meth:`evaluate`, but end the training where its validation accuracies fall short of ``bars``.
+
+        Raises:
+            StoppedEarlyError: it was ended; neither was it tested nor its latency measured.
+        """
+        curves: dict[str, list[float]] = {name: [] for name in _CURVES}
+        epochs = fidelity.epochs or self.config.epochs
+
+        def judge(epoch: int, values: Mapping[str, float]) -> None:
+            for name, curve in curves.items():
+                curve.append(values[name])
+            if epoch < epochs and falls_short(curves[self.stops_on], bars):
+                raise StoppedEarlyError(self.stops_on, curves, bars[epoch - 1], epochs)
+
+        return self.train(arch, fidelity, seed, judge)[1]
+
     def train(
         self, arch: Architecture, fidelity: Fidelity, seed: int, on_epoch: EpochListener | None = None
     ) -> tuple[nn.Module, Mapping[str, float]]:
@@ -176,8 +197,12 @@ class TrainEvaluator:
         device = resolve_device(self.config.device)
         with seeded(seed, device):
             module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec)
-        with nullcontext() if self.energy_method is None else EnergyMeter(self.config.device) as meter:
-            result = self._fit(module, arch.key, fidelity, seed, on_epoch)
+        try:
+            with nullcontext() if self.energy_method is None else EnergyMeter(self.config.device) as meter:
+                result = self._fit(module, arch.key, fidelity, seed, on_epoch)
+        except StoppedEarlyError as ended:
+            ended.cost |= {} if meter is None else {"train_joules": meter.joules}
+            raise
         values = {
             "val_accuracy": result.selected_val_accuracy,
             "test_accuracy": result.test_accuracy,
@@ -198,7 +223,7 @@ class TrainEvaluator:
                 threads=self.latency_threads,
             )
             values |= {"latency_ms": latency.median_ms, "latency_iqr_ms": latency.iqr_ms}
-        curves = {name: getattr(result, name) for name in ("val_accuracy", "val_loss", "train_loss")}
+        curves = {name: getattr(result, name) for name in _CURVES}
         return module, Measured({**values, **self._measured(module, fidelity, seed)}, curves)
 
     def _measured(self, module: nn.Module, fidelity: Fidelity, seed: int) -> dict[str, float]:
@@ -227,6 +252,9 @@ class TrainEvaluator:
         result = trainer.fit(module, fidelity, seed, resume_from=found, save_to=place, on_epoch=on_epoch)
         self.store.trim()
         return result
+
+
+_CURVES = ("val_accuracy", "val_loss", "train_loss")
 
 
 def _complexity(module: nn.Module, inputs: Any) -> dict[str, float]:

@@ -76,6 +76,18 @@ class TrainingSettings(Settings):
 
 
 @dataclass(frozen=True)
+class StoppingSettings(Settings):
+    """When a training is given up that does worse than former ones."""
+
+    early_stopping: Literal["none", "median", "percentile"] = "none"
+    """End a training after an epoch by which it never reached the median (a percentile) of what whole trainings had at
+    that epoch. Such a trial is `stopped`: it counts, costs what it took, and has no value."""
+    early_stopping_option: OptionMap = NO_OPTIONS
+    """Its numbers, as KEY=VALUE: startup=5 (whole trainings before the first is ended), warmup=0 (epochs that are never
+    judged), interval=1, and percentile=50 (share of trainings, in per cent, that may go on)."""
+
+
+@dataclass(frozen=True)
 class GoalSettings(Settings):
     """What is wanted, and how much may be spent on it."""
 
@@ -97,7 +109,9 @@ class GoalSettings(Settings):
 
 
 @dataclass(frozen=True)
-class ProblemConfig(FidelitySettings, TrainingSettings, GoalSettings, EvaluatorSettings, TaskSettings, SpaceSettings):
+class ProblemConfig(
+    FidelitySettings, StoppingSettings, TrainingSettings, GoalSettings, EvaluatorSettings, TaskSettings, SpaceSettings
+):
     """What is searched, and how an architecture is scored."""
 
     def identity(self) -> dict[str, Any]:
@@ -281,6 +295,7 @@ class CompareConfig(TrackingSettings, ComparisonSettings, ProblemConfig):
 
 # Settings that say where and how trials are run, and where a search ends: not what is proposed, nor its values.
 _HOW = (
+    "arch_format",
     "budget",
     "download",
     "enqueue",

@@ -18,6 +18,7 @@ from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameErro
 from gennas.eval.base import CheapEvaluator, Evaluator, Fidelity, Metric
 from gennas.eval.derived import DerivedEvaluator, read_goal
 from gennas.eval.naming import unquoted
+from gennas.eval.stopping import EarlyStopping, StoppableEvaluator
 from gennas.graph import Architecture
 from gennas.registry import configured
 from gennas.search import Constraint, Objective, Objectives
@@ -26,7 +27,7 @@ from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.spaces import Space, make_space
 from gennas.spaces.within import within
 from gennas.workbench.config import ProblemConfig
-from gennas.workbench.evaluators import score_with
+from gennas.workbench.evaluators import RecordedEvaluator, score_with
 from gennas.workbench.settings import Options, SpaceSettings, reference
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Problem:
     table: Table | None = None
     cheap: tuple[str, ...] = ()
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    stopping: EarlyStopping | None = None
 
     @cached_property
     def searched(self) -> Space:
@@ -141,10 +143,52 @@ def make_problem(config: ProblemConfig, recorded: Mapping[str, Metric] | None = 
     for name in limits:
         if name != "seconds" and name not in metrics:
             raise UnknownNameError("limit", name, ["seconds", *metrics])
-    problem = Problem(space, evaluator, objectives, report, config.fidelity, scored.source, scored.table, cheap, limits)
+    problem = Problem(
+        space,
+        evaluator,
+        objectives,
+        report,
+        config.fidelity,
+        scored.source,
+        scored.table,
+        cheap,
+        limits,
+        _stopping(config, evaluator, objectives),
+    )
     _check_constraints(problem)
     _check_cheap(problem)
     return problem
+
+
+def _stopping(config: ProblemConfig, evaluator: Evaluator, goals: Objectives) -> EarlyStopping | None:
+    """The rule that ends trainings, if one is wished.
+
+    Raises:
+        ConfigError: nothing is trained, or something else is wanted than what trainings are judged by.
+    """
+    given = dict(config.early_stopping_option)
+    if config.early_stopping == "none":
+        if given:
+            raise ConfigError("--early-stopping-option needs --early-stopping median or percentile.")
+        return None
+    if ("percentile" in given) != (config.early_stopping == "percentile"):
+        raise ConfigError(
+            "Expected --early-stopping median, or --early-stopping percentile with --early-stopping-option "
+            f"percentile=25, got {config.early_stopping} with options {given}."
+        )
+    rule: EarlyStopping = configured("early stopping", EarlyStopping, given)
+    if isinstance(evaluator, RecordedEvaluator):
+        return rule
+    if not isinstance(evaluator, StoppableEvaluator):
+        raise ConfigError(
+            "--early-stopping is for networks that are trained: drop it, or give --evaluator train with a task."
+        )
+    if [str(goal) for goal in goals.objectives] != [f"{evaluator.stops_on}:max"]:
+        raise ConfigError(
+            f"--early-stopping judges trainings by {evaluator.stops_on} alone, but wanted is "
+            f"{', '.join(map(str, goals.objectives))}: it would end what is good otherwise. Drop one of them."
+        )
+    return rule
 
 
 def task_name(task: Any) -> str:

@@ -41,15 +41,7 @@ if TYPE_CHECKING:
 
     from gennas.report import RunData
 
-__all__ = [
-    "Run",
-    "open_run",
-    "read_run",
-    "replay_run",
-    "run_data",
-    "run_search",
-    "search",
-]
+__all__ = ["Run", "open_run", "read_run", "replay_run", "run_data", "run_search", "search"]
 
 
 @dataclass(frozen=True)
@@ -96,9 +88,13 @@ class Run:
         """The best architecture as a plain, freshly initialised module."""
         return self.problem.space.build(self.best.arch, spec)
 
-    def trials(self) -> pd.DataFrame:
-        """One row per evaluation: architecture, key, status, source, round, metrics, costs, error."""
-        return trials_frame(self.result.trials, self.problem.space)
+    def trials(self, decisions: bool = False) -> pd.DataFrame:
+        """One row per evaluation: architecture, key, status, source, round, metrics, costs, error.
+
+        Args:
+            decisions: add a column for every decision of the space.
+        """
+        return trials_frame(self.result.trials, self.problem.space, decisions)
 
     def leaders(self, n: int = 5) -> list[Trial]:
         """The best ``n`` feasible trials, or with several objectives ``n`` of the Pareto front.
@@ -245,6 +241,7 @@ def run_search(
             target=config.target,
             limits=problem.limits,
             retry=cast(tuple[Status, ...], config.retry),
+            stopping=problem.stopping,
         )
         known.add_to(search, charged=config.ingest_as == "charged")
         if on_problem is not None:

@@ -34,3 +34,18 @@ def test_trials_are_exported(ending: str, chains_run: Path, tmp_path: Path, run:
 def test_report_complains(chains_run: Path, tmp_path: Path, capsys, error_of: Callable[..., str]) -> None:
     assert "config.yaml" in error_of("report", tmp_path)
     assert ".csv, .jsonl or .parquet, got '.xlsx'" in error_of("report", chains_run, "--export", "t.xlsx")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_decisions_are_listed_and_exported(
+    ending: str, chains_run: Path, tmp_path: Path, capsys, run: Callable[..., int]
+) -> None:
+    out = tmp_path / f"trials.{ending}"
+    assert run("report", chains_run, "--export", out, "--decisions") == 0
+    frame = pd.read_csv(out) if ending == "csv" else pd.read_parquet(out)
+    chain = frame["arch"][0].split("/")[0]
+    assert chain == f"{frame['layer1.op'][0]}3x3-w4-{frame['layer1.stride'][0]}"
+    shown = capsys.readouterr().out
+    row = next(line for line in shown.splitlines() if "layer1.op" in line)
+    best = frame.sort_values("val_accuracy", ascending=False)["layer1.op"][:5]
+    assert [cell.strip() for cell in row.split("│")[2:-1]] == best.tolist()

@@ -68,7 +68,7 @@ def test_identity_is_what_decides_proposals_and_values() -> None:
     assert SearchConfig().identity() == {}  # a new setting, at its default, orphans no run
     free = {"budget": 3, "limit": {"seconds": 1}, "target": 0.0, "report": "x", "track": "wandb", "workers": 5}
     free |= {"executor": "process", "time_limit_s": 3.0, "memory_limit_gb": 1.0, "out": "elsewhere", "download": True}
-    free |= {"retry": "failed", "enqueue": "a.txt", "ingest": "b.csv"}
+    free |= {"retry": "failed", "enqueue": "a.txt", "ingest": "b.csv", "arch_format": "naslib"}
     assert SearchConfig.from_dict(free).identity() == {}
     bound = {"seed": 1, "strategy": "random", "asynchronous": True, "space_option": {"b": 1, "a": 2}, "depth": 0.5}
     assert SearchConfig.from_dict(bound).identity() == {**bound, "space_option": ["a=2", "b=1"]}

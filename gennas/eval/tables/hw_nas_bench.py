@@ -82,7 +82,10 @@ def load_hw_nas_bench(
     measured = {name: column > 0 for name, column in columns.items()}
     names = list(metrics or (name for name, there in measured.items() if there.all()))
     rows = np.logical_and.reduce([np.ones(len(texts), dtype=bool), *(measured[name] for name in names)])
-    archs = _read_texts(file, own, texts)[np.flatnonzero(rows)]
+    archs = _read_texts(file, own, texts)
+    if space is not None:  # of cells that are one architecture there, the one that stands for them
+        rows &= np.array(space.canonical(archs).keys) == np.array(archs.keys)
+    archs = archs[np.flatnonzero(rows)]
     return Table(
         name=f"hw-nas-bench/{dataset}",
         protocol=f"hw-nas-bench/{dataset}/{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -16,7 +17,10 @@ from gennas.graph import GraphSchema
 from gennas.models.schema import schema_from_config, schema_to_config
 from gennas.models.weights import blocks, copy_weights
 
-__all__ = ["GraphDenoiser", "slot_relations"]
+__all__ = ["GraphDenoiser", "Mixer", "slot_relations"]
+
+Mixer = Callable[[Tensor, Tensor], Tensor]
+"""Mixes slots: from keys and values ``(b, d, dim)`` to what each slot takes from the others, ``(b, d, dim)``."""
 
 
 def slot_relations(schema: GraphSchema) -> Tensor:
@@ -52,7 +56,9 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     Every decision of the schema, node or edge, is one token: embeddings of its slot (its own, and
     its source and target position) and of its current label. Each block mixes all slots by
     attention without queries (:class:`_Block`), whose bias per head is learned for each relation
-    between slots of a *directed* graph (:func:`slot_relations`) and for each pair of slots. Time and
+    between slots of a *directed* graph (:func:`slot_relations`) and for each pair of slots. That takes
+    time and memory with the square of ``d``; ``mixing="relations"`` mixes the means of related slots
+    instead (:class:`_Relations`), in time that grows with ``d``. Time and
     conditions enter as one vector, added to every token and scaling every norm, by one network
     shared between the blocks (after Chen et al. 2023, PixArt, arXiv 2310.00426). The output layer
     starts at zero, so that an untrained model is uniform over each slot's allowed labels.
@@ -73,6 +79,7 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         num_heads: groups of channels with biases of their own.
         mlp_ratio: width of the feed-forward layers over ``dim``.
         timed: whether the network sees the time.
+        mixing: ``pairs`` or ``relations``.
     """
 
     @register_to_config  # type: ignore[untyped-decorator]
@@ -85,6 +92,7 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         num_heads: int = 4,
         mlp_ratio: int = 2,
         timed: bool = True,
+        mixing: Literal["pairs", "relations"] = "pairs",
     ) -> None:
         super().__init__()
         self.schema = graph = schema_from_config(schema)
@@ -98,9 +106,13 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         inputs = 2 * _FREQUENCIES * (timed + num_conditions) + num_conditions
         self.context = nn.Sequential(nn.Linear(max(inputs, 1), dim), nn.SiLU(), nn.Linear(dim, dim))
         self.scales = nn.Sequential(nn.SiLU(), nn.Linear(dim, (num_layers + 1) * dim))
-        self.pair = nn.Parameter(torch.zeros(d, d, num_layers * num_heads))
-        self.relation = nn.Linear(_RELATIONS, num_layers * num_heads)
-        self.blocks = nn.ModuleList(_Block(dim, num_heads, mlp_ratio) for _ in range(num_layers))
+        if mixing == "pairs":
+            self.pair = nn.Parameter(torch.zeros(d, d, num_layers * num_heads))
+            self.relation = nn.Linear(_RELATIONS, num_layers * num_heads)
+            self.register_buffer("relations", slot_relations(graph))
+        else:
+            self.means = _Relations(graph, num_layers, num_heads)
+        self.blocks = nn.ModuleList(_Block(dim, mlp_ratio) for _ in range(num_layers))
         self.head = nn.Linear(dim, 2 * L)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -115,7 +127,6 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.register_buffer("label_offset", is_edge.long() * (graph.num_symbols + 1))
         self.register_buffer("mask", torch.tensor(graph.decision_mask))
         self.register_buffer("forbidden", torch.where(self.mask, 0.0, -math.inf))
-        self.register_buffer("relations", slot_relations(graph))
         self.register_buffer("frequencies", math.pi / 2 * torch.arange(1, _FREQUENCIES + 1))
 
     @classmethod
@@ -138,15 +149,23 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         inputs = np.concatenate([time, *moved]) if self.timed or kept else np.array([-1])
         copy_weights(self, other, {"context.0.weight": (1, inputs)})
 
-    def forward(self, x: Tensor, time: Tensor, conditions: Tensor | None = None) -> Tensor:
-        """Logits of the clean labels, ``(b, d, L)``."""
+    def mixers(self) -> list[Mixer]:
+        """What mixes the slots in each block; it depends on the weights alone, and may serve many calls."""
+        if self.config.mixing == "relations":
+            return cast(list[Mixer], self.means())
+        biases = (self.relation(self.relations) + self.pair).permute(2, 0, 1).chunk(len(self.blocks))
+        return [partial(_mix_pairs, bias.exp()) for bias in biases]
+
+    def forward(
+        self, x: Tensor, time: Tensor, conditions: Tensor | None = None, mixers: Sequence[Mixer] | None = None
+    ) -> Tensor:
+        """Logits of the clean labels, ``(b, d, L)``; ``mixers`` are those of :meth:`mixers`, where they are known."""
         context = self.context(self._features(time, conditions))  # (b, dim)
         slots = self.slot + self.source(self.starts) + self.target(self.ends)
         h = self.label(x + self.label_offset) + slots + context.unsqueeze(1)
         *scales, last = (1 + self.scales(context)).unsqueeze(1).chunk(len(self.blocks) + 1, -1)
-        biases = (self.relation(self.relations) + self.pair).permute(2, 0, 1).chunk(len(self.blocks))
-        for block, scale, bias in zip(self.blocks, scales, biases, strict=True):
-            h = block(h, scale, bias)
+        for block, scale, mixer in zip(self.blocks, scales, mixers or self.mixers(), strict=True):
+            h = block(h, scale, mixer)
         nodes, edges = self.head(_norm(h) * last).chunk(2, -1)
         return cast(Tensor, torch.where(self.is_edge, edges, nodes) + self.forbidden)
 
@@ -175,26 +194,73 @@ class _Block(nn.Module):
     thousands of tiny ones.
     """
 
-    def __init__(self, dim: int, num_heads: int, mlp_ratio: int) -> None:
+    def __init__(self, dim: int, mlp_ratio: int) -> None:
         super().__init__()
-        self.num_heads = num_heads
         self.widths = [dim, dim, dim, mlp_ratio * dim]
         self.inner = nn.Linear(dim, sum(self.widths))
         self.outer = nn.Linear(dim + mlp_ratio * dim, dim)
 
-    def forward(self, h: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+    def forward(self, h: Tensor, scale: Tensor, mixer: Mixer) -> Tensor:
         key, value, gate, hidden = self.inner(_norm(h) * scale).split(self.widths, -1)
-        mixed = self._mix(key.sigmoid(), value, bias.exp()) * gate.sigmoid()
+        mixed = mixer(key.sigmoid(), value) * gate.sigmoid()
         return cast(Tensor, h + self.outer(torch.cat([mixed, hidden.relu()], -1)))
 
-    def _mix(self, key: Tensor, value: Tensor, weight: Tensor) -> Tensor:
-        """Means of ``value (b, d, dim)`` over slots, weighted by ``key (b, d, dim)`` times ``weight (heads, d, d)``."""
-        b, d, dim = key.shape
-        shape = (2, b, d, self.num_heads, dim // self.num_heads)
-        both = torch.stack([key * value, key]).view(shape).permute(3, 2, 0, 1, 4)
-        sums: Tensor = weight @ both.reshape(self.num_heads, d, -1)  # (heads, d, 2 b dim / heads)
-        above, below = sums.view(self.num_heads, d, 2, b, -1).permute(2, 3, 1, 0, 4)
-        return cast(Tensor, (above / below).reshape(b, d, dim))
+
+def _mix_pairs(weight: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Means of ``value (b, d, dim)`` over slots, weighted by ``key (b, d, dim)`` times ``weight (heads, d, d)``."""
+    b, d, dim = key.shape
+    heads = len(weight)
+    both = torch.stack([key * value, key]).view(2, b, d, heads, dim // heads).permute(3, 2, 0, 1, 4)
+    sums: Tensor = weight @ both.reshape(heads, d, -1)  # (heads, d, 2 b dim / heads)
+    above, below = sums.view(heads, d, 2, b, -1).permute(2, 3, 1, 0, 4)
+    return cast(Tensor, (above / below).reshape(b, d, dim))
+
+
+class _Relations(nn.Module):
+    r"""Mixes the means over the slots that are related to each, :math:`R_r(i)` by relation ``r``.
+
+    .. math:: y_i = \frac{\sum_r e^{a_r} \operatorname{mean}_{j \in R_r(i)} k_j v_j}
+                         {\sum_r e^{a_r} \operatorname{mean}_{j \in R_r(i)} k_j}
+
+    with :math:`a_r` learned for each block and head. The relations: the slot itself; those of its source; of its
+    target; that start at its target; that end at its source; that end at later nodes; of the other kind; all.
+    Sums are made once for each node, and looked up by its slots.
+    """
+
+    means: Tensor
+    by_start: Tensor
+    by_end: Tensor
+
+    def __init__(self, schema: GraphSchema, num_layers: int, num_heads: int) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.zeros(num_layers, _RELATIONS + 1, num_heads))
+        n = schema.num_nodes
+        starts = torch.tensor([slot.target if slot.source is None else slot.source for slot in schema.slots])
+        ends = torch.tensor([slot.target for slot in schema.slots])
+        is_edge = torch.tensor([not slot.is_node for slot in schema.slots])
+        by_start, by_end = (nn.functional.one_hot(places, n).T for places in (starts, ends))
+        after = torch.triu(torch.ones(n, n, dtype=torch.long), 1) @ by_end
+        groups = torch.cat([by_start, by_end, after, ~is_edge[None], is_edge[None], torch.ones_like(is_edge[None])])
+        means = groups / groups.sum(1, keepdim=True).clamp_min(1)  # (3 n + 3, d): by start, by end, after, kinds, all
+        self.register_buffer("means", means, persistent=False)
+        self.register_buffer("by_start", is_edge * n + starts, persistent=False)
+        self.register_buffer("by_end", ends, persistent=False)
+
+    def forward(self) -> list[Mixer]:
+        return [partial(self._mix, weight) for weight in self.strength.exp()]
+
+    def _mix(self, weight: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Means of ``value (b, d, dim)`` weighted by ``key (b, d, dim)``; ``weight (8, heads)``."""
+        dim, n = key.shape[2], (len(self.means) - 3) // 3
+        w = weight.repeat_interleave(dim // weight.shape[1], 1).repeat(1, 2)  # (8, 2 dim)
+        both = torch.cat([key * value, key], -1)  # (b, d, 2 dim)
+        start, end, after, nodes, edges, every = torch.split(self.means @ both, [n, n, n, 1, 1, 1], 1)
+        source = w[1] * start + w[4] * end + w[7] * every
+        source = torch.cat([source + w[6] * edges, source + w[6] * nodes], 1)  # for nodes, for edges
+        target = w[2] * end + w[3] * start + w[5] * after
+        sums = w[0] * both + source.index_select(1, self.by_start) + target.index_select(1, self.by_end)
+        above, below = sums.chunk(2, -1)
+        return above / below
 
 
 def _norm(h: Tensor) -> Tensor:

@@ -237,13 +237,13 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         rows = x.float() if conditions is None else torch.cat([x, conditions.nan_to_num(-1.0)], 1)
         rows, inverse = torch.unique(rows, dim=0, return_inverse=True)
         size = max(1, _TOKENS // x.shape[1]) if x.device.type == "cpu" else max(1, len(rows))
-        logits = []
+        logits, mixers = [], self.denoiser.mixers()
         with torch.autocast(x.device.type, torch.bfloat16, enabled=x.device.type == "cuda"):
             for part in rows.split(size):
                 c = part[:, x.shape[1] :]
                 time = torch.full((len(part),), t / self.scheduler.num_steps, device=x.device)
                 known = None if conditions is None else c.where(c >= 0, torch.nan)
-                logits.append(self.denoiser(part[:, : x.shape[1]].long(), time, known).float())
+                logits.append(self.denoiser(part[:, : x.shape[1]].long(), time, known, mixers).float())
         return torch.cat(logits)[inverse]
 
     def _stale(self, before: Tensor, x: Tensor) -> Tensor:

@@ -18,7 +18,10 @@ from gennas.search.strategy import Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
-__all__ = ["Rounds", "check_positive", "hits_of", "ranks"]
+__all__ = ["MANY_DECISIONS", "Rounds", "bounded", "check_positive", "hits_of", "ranks"]
+
+MANY_DECISIONS = 256
+"""Spaces of more decisions are large: work of generators that grows with them is bounded there."""
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -124,6 +127,18 @@ def check_positive(**sizes: float) -> None:
     wrong = {name: value for name, value in sizes.items() if value <= 0}
     if wrong:
         raise ConfigError(f"Expected positive values, got {', '.join(f'{k}={v}' for k, v in wrong.items())}.")
+
+
+def bounded(number: int, space: Space, decisions: int) -> int:
+    """``number`` of architectures, or in a large space as many as have ``decisions`` together, if that is fewer.
+
+    Example:
+        >>> from gennas.spaces import NASBench201
+        >>> bounded(350, NASBench201(), 100)
+        350
+    """
+    d = space.schema.num_decisions
+    return number if d <= MANY_DECISIONS else min(number, max(1, decisions // d))
 
 
 def ranks(values: FloatArray) -> FloatArray:

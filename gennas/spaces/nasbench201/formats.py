@@ -1,7 +1,11 @@
 """How other tools write the cells of NAS-Bench-201.
 
-NASLib (Ruchte et al. 2020) counts its operations in an order of its own; NNI's benchmark tables name an operation for
-each pair of nodes. Both list the edges as 0-1, 0-2, 0-3, 1-2, 1-3, 2-3.
+NASLib (Ruchte et al. 2020) counts its operations in an order of its own, and lists the edges as 0-1, 0-2, 0-3, 1-2,
+1-3, 2-3 (it numbers nodes from 1). NNI's benchmark tables name an operation for each pair of nodes.
+
+Sources: ``OP_NAMES``, ``EDGE_LIST`` and ``OPS_TO_NB201`` in ``naslib/search_spaces/nasbench201/conversions.py`` of
+automl/NASLib; ``Nb201TrialConfig.arch`` in ``nni/nas/benchmark/nasbench201/schema.py`` of microsoft/nni (version 3; in
+version 2 ``nni/nas/benchmarks/nasbench201``), whose ``db_gen.py`` says which official operation each name stands for.
 """
 
 from __future__ import annotations

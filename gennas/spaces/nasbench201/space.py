@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES, Space, scaled_count
+from gennas.spaces.nasbench201.distinct import distinct_cells, representatives
 from gennas.spaces.nasbench201.formats import from_naslib, from_nni
 from gennas.spaces.spec import TaskSpec
 
@@ -35,13 +36,19 @@ class NASBench201(Space):
     """Four nodes; each of the six edges carries one of five operations; nodes sum their inputs.
 
     The text form is the official one: ``|nor_conv_3x3~0|+|none~0|skip_connect~1|+|…|``; blanks and quotes are
-    skipped. The tables
-    hold one measurement for each of the 15,625 strings, so all of them count as distinct, although
-    some compute the same function.
+    skipped. The tables hold one measurement for each of the 15,625 strings, so all of them count as distinct by
+    default, although some compute the same function.
+
+    With ``distinct`` the cells are the 6,466 structures that the benchmark counts (see
+    :mod:`gennas.spaces.nasbench201.distinct`), each written as its first string in the order of decisions (edges 0-1,
+    0-2, 1-2, 0-3, 1-3, 2-3; none, skip, 1x1, 3x3, pooling). Any string is read as its structure. A table's rows of one
+    structure are merged as ``--table-duplicates`` says: their mean, or the ``first`` row of the file; of HW-NAS-Bench
+    the first string's row is read.
 
     Args:
         num_cells: cells per stage (the published skeleton stacks 3 stages of 5).
         width: channels of the first stage (16 in the paper), doubled at each of the next two.
+        distinct: whether cells of one structure are one architecture.
 
     Example:
         >>> space = NASBench201()
@@ -52,21 +59,45 @@ class NASBench201(Space):
         ... )
         >>> len(space.neighbours(arch))
         24
+        >>> NASBench201(distinct=True).size
+        6466
     """
 
     name = "nasbench201"
+    distinct = False
     formats: ClassVar = {"naslib": from_naslib, "nni": from_nni}
 
-    def __init__(self, num_cells: int = 5, width: int = 16) -> None:
+    def __init__(self, num_cells: int = 5, width: int = 16, distinct: bool = False) -> None:
         if num_cells < 1 or width < 1:
             raise ConfigError(f"Expected at least one cell and one channel, got num_cells={num_cells}, width={width}.")
         self.num_cells, self.width = num_cells, width
+        if distinct:  # noted only then: the identity of other spaces stays what it was
+            self.distinct = True
         node_mask = np.zeros((4, 3), dtype=bool)
         node_mask[np.arange(4), [0, 1, 1, 2]] = True
         edge_mask = np.zeros((4, 4, len(OPERATIONS)), dtype=bool)
         edge_mask[..., 0] = True
         edge_mask[np.triu_indices(4, 1)] = True
         self.schema = GraphSchema(self.name, ("input", "sum", "output"), OPERATIONS, node_mask, edge_mask)
+
+    @property
+    def size(self) -> int:
+        """Number of architectures."""
+        return len(distinct_cells(OPERATIONS)) if self.distinct else len(OPERATIONS) ** 6
+
+    def sample(self, n: int, rng: np.random.Generator) -> Population:
+        """Draw ``n`` independent cells, uniformly from the distinct ones."""
+        if not self.distinct:
+            return super().sample(n, rng)
+        rows = distinct_cells(OPERATIONS)
+        return Population.from_decisions(self.schema, rows[rng.integers(len(rows), size=n)])
+
+    def canonical(self, population: Population) -> Population:
+        """The first cell of each one's structure, where cells of one structure are one architecture."""
+        if not self.distinct:
+            return population
+        places = population.decisions @ (len(OPERATIONS) ** np.arange(5, -1, -1))
+        return Population.from_decisions(self.schema, representatives(OPERATIONS)[places])
 
     def to_text(self, arch: Architecture) -> str:
         """The official string: per node, the operation and source of each incoming edge."""
@@ -84,11 +115,12 @@ class NASBench201(Space):
     def from_texts(self, texts: Sequence[str]) -> Population:
         """Read many official strings at once."""
         D = np.array([self._decisions_of(text) for text in texts], dtype=np.int16)
-        return Population.from_decisions(self.schema, D.reshape(-1, self.schema.num_decisions))
+        return self.canonical(Population.from_decisions(self.schema, D.reshape(-1, self.schema.num_decisions)))
 
     def scaled(self, width: float = 1.0, depth: float = 1.0) -> NASBench201:
         """The same space with ``width`` times the channels and ``depth`` times the cells per stage."""
-        return NASBench201(scaled_count(self.num_cells, depth), max(1, round(self.width * width)))
+        channels = max(1, round(self.width * width))
+        return NASBench201(scaled_count(self.num_cells, depth), channels, self.distinct)
 
     def _decisions_of(self, text: str) -> list[int]:
         bare = _SKIPPED.sub("", text)

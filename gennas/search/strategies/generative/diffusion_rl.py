@@ -19,7 +19,7 @@ from gennas.generators.weights import pack_weights, unpack_weights
 from gennas.graph import Population
 from gennas.search.objectives import Objectives
 from gennas.search.strategies.generative.generator_rounds import FloatArray, GeneratorRounds, likelihood_ratio
-from gennas.search.strategies.rounds import check_positive, ranks
+from gennas.search.strategies.rounds import bounded, check_positive, ranks
 from gennas.search.strategy import STRATEGIES
 from gennas.search.trial import Origin, Proposal
 from gennas.spaces.base import Space
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from gennas.models.diffusion import Transitions
 
 __all__ = ["DiffusionRL"]
+
+_BATCH = 64  # denoising steps in an update of the policy
+_DRAWN, _LEARNT = 65_536, 16_384  # decisions of a round, and of an update, in large spaces
 
 
 @STRATEGIES.register("diffusion-rl")
@@ -71,7 +74,7 @@ class DiffusionRL(GeneratorRounds):
         novelty: share of a round's samples that should be new; with fewer the anchor's weight is doubled (up to a
             thousand times), with more halved; 0 keeps it.
         num_steps: denoising steps.
-        samples: architectures drawn in each round.
+        samples: architectures drawn in each round; in spaces of more than 256 decisions 65,536 of these at most.
         warm_start: see above.
         round_size: proposals per round.
         unlabelled: see above.
@@ -158,6 +161,7 @@ class DiffusionRL(GeneratorRounds):
                 steps,
                 advantages[index],
                 num_updates=self.updates,
+                batch_size=bounded(_BATCH, self.space, _LEARNT),
                 lr=self.lr,
                 clip=self.clip,
                 anchor=self._anchor,
@@ -190,8 +194,8 @@ class DiffusionRL(GeneratorRounds):
         """Samples of the policy, canonical, and the states ``(num_steps + 1, samples, d)`` they went through."""
         from gennas.models.diffusion import sample_chain
 
-        source = self._source(policy)
-        drawn, chain = sample_chain(policy.pipeline, self.samples, self.num_steps, source, self.space.legal)
+        source, number = self._source(policy), bounded(self.samples, self.space, _DRAWN)
+        drawn, chain = sample_chain(policy.pipeline, number, self.num_steps, source, self.space.legal)
         return self.space.canonical(drawn), chain
 
     def _rank(self, policy: DiffusionGenerator, drawn: Population) -> NDArray[np.intp]:

@@ -23,7 +23,7 @@ from gennas.search.objectives import Objectives
 from gennas.search.strategies.bayesian.acquisition import Acquisition
 from gennas.search.strategies.bayesian.bayesian import BayesianSearch, Design, SurrogateName
 from gennas.search.strategies.generative.generator_source import GeneratorSource, make_generator
-from gennas.search.strategies.rounds import check_positive, ranks
+from gennas.search.strategies.rounds import bounded, check_positive, ranks
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.search.strategy import STRATEGIES
 from gennas.spaces.base import Space
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from gennas.models.base import Generator
 
 __all__ = ["GenerativeSearch"]
+
+_DRAWN = 131_072  # decisions that a generator draws at a time in large spaces
 
 
 @STRATEGIES.register("generative")
@@ -54,7 +56,8 @@ class GenerativeSearch(BayesianSearch):
         warm_start: random architectures evaluated before the first round.
         design: ``random``, or ``spread`` for a warm start of architectures far from one another.
         round_size: proposals per round.
-        pool_size: candidates that are ranked in each round.
+        pool_size: candidates that are ranked in each round. In spaces of more than 256 decisions a generator draws
+            131,072 of these at most, 116 architectures of 1,128 decisions.
         shares: parts of the pool by source: generators (``diffusion``, ``autoregressive``, ``latent``, or your own as
             ``file.py:Class``), ``mutation`` and ``crossover`` (of the best), ``random`` (the space), or a source of
             your own. By default diffusion .35, mutation .15, random .5. What is not named is off, and never trained.
@@ -161,7 +164,7 @@ class GenerativeSearch(BayesianSearch):
         for name, source in sources.items():
             source.prepare(lambda: self.space.sample(self.unlabelled, self.rng), self.rng)
             source.refit(archs, quantiles, weights, self.rng)
-            count = round(self._bandit.shares()[name] * self.pool_size)
+            count = bounded(round(self._bandit.shares()[name] * self.pool_size), self.space, _DRAWN)
             asked = outcomes.wanted(count, self.quantile, self.rng) if self.conditions else None
             self._note_samples(source.renew(count, asked, self.rng), refits=name == next(iter(sources)))
         self._note_elbo_gap(archs[evidence.best])

@@ -13,7 +13,7 @@ from gennas.generators.weights import pack_weights, unpack_weights
 from gennas.graph import Population
 from gennas.runtime.threads import one_thread
 from gennas.search.objectives import Objectives
-from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
+from gennas.search.strategies.rounds import MANY_DECISIONS, Rounds, check_positive, hits_of
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
@@ -150,10 +150,13 @@ def likelihood_ratio(
 ) -> FloatArray:
     r"""Estimate of :math:`\log p_{above}(a \mid c) - \log p_{below}(a)` of each architecture, in nats, ``(b,)``.
 
-    Both are evidence lower bounds of ``num_steps`` steps at the same noise, averaged over ``repeats`` draws.
+    Both are evidence lower bounds of ``num_steps`` steps at the same noise, averaged over ``repeats`` draws (one
+    in spaces of more than 256 decisions).
     """
     import torch
 
+    if archs.schema.num_decisions > MANY_DECISIONS:  # each draw averages over so many that one will do
+        repeats = 1
     many, bounds = Population.concat([archs] * repeats), []
     for generator, c in ((above, conditions), (below, None)):
         pipeline = generator.pipeline
