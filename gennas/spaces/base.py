@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
 from gennas.registry import Registry
 
@@ -50,7 +50,7 @@ class TaskSpec:
         if self.kind != "image" or len(self.input_shape) != 3:
             raise ConfigError(
                 f"{space} builds image classifiers only: expected kind 'image' and input_shape (channels, height, "
-                f"width), got {self.kind!r} and {self.input_shape}; choose an image task or another space."
+                f"width), got {shown(self.kind)} and {self.input_shape}; choose an image task or another space."
             )
         return self.input_shape[0]
 
@@ -155,7 +155,7 @@ class Space(ABC):
         if len(labels) != self.schema.num_decisions:
             raise InvalidArchitectureError(
                 f"{self.name}: expected {self.schema.num_decisions} labels separated by '/', "
-                f"got {len(labels)} in {text!r}."
+                f"got {len(labels)} in {shown(text)}."
             )
         D = np.array([[self.schema.symbol(t, label) for t, label in enumerate(labels)]])
         return self.architecture(D[0])

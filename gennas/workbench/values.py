@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 
 __all__ = ["load_yaml", "parse_options", "read_value"]
 
@@ -24,7 +24,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*+(?:\.[0-9_]*+)?|\.[0-9][0-9_]*+)[eE][-+]?[0-9]++$"),
     list("-+.0123456789"),
 )
 
@@ -72,13 +72,15 @@ def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.isidentifier():
-            raise ConfigError(f"Expected KEY=VALUE, got {pair!r}.")
+            raise ConfigError(f"Expected KEY=VALUE, got {shown(pair)}.")
         if key in options:
-            raise ConfigError(f"The option {key!r} is given twice: {options[key]!r} and {value!r}; drop one.")
+            raise ConfigError(
+                f"The option {shown(key)} is given twice: {shown(options[key])} and {shown(value)}; drop one."
+            )
         try:
             options[key] = read_value(value)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise ConfigError(f"Cannot read the value of {pair[:200]!r}: {_first_line(error)}") from error
+            raise ConfigError(f"Cannot read the value of {shown(pair[:200])}: {_first_line(error)}") from error
     return options
 
 

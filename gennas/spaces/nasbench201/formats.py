@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gennas.errors import InvalidArchitectureError
+from gennas.errors import InvalidArchitectureError, shown
 
 __all__ = ["from_naslib", "from_nni"]
 
@@ -23,6 +23,7 @@ _NASLIB = {
     "ReLUConvBN1x1": "nor_conv_1x1",
     "AvgPool1x1": "avg_pool_3x3",
 }
+_LONGEST = 1000  # no cell is written in more letters
 _NNI = {"conv_1x1": "nor_conv_1x1", "conv_3x3": "nor_conv_3x3"}
 
 
@@ -67,6 +68,8 @@ def from_nni(text: str) -> str:
 
 
 def _literal(text: str) -> Any:
+    if len(text) > _LONGEST:
+        return None
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -74,7 +77,7 @@ def _literal(text: str) -> Any:
 
 
 def _renamed(text: str, names: Mapping[str, str]) -> str:
-    return re.sub(r"[A-Za-z_]\w*(?=\s*~)", lambda match: names.get(match[0], match[0]), text)
+    return re.sub(r"\w+", lambda match: names.get(match[0], match[0]), text)
 
 
 def _official(labels: Sequence[str]) -> str:
@@ -83,4 +86,4 @@ def _official(labels: Sequence[str]) -> str:
 
 
 def _refused(expected: str, text: str) -> InvalidArchitectureError:
-    return InvalidArchitectureError(f"nasbench201: expected {expected}, got {text!r:.200}.")
+    return InvalidArchitectureError(f"nasbench201: expected {expected}, got {shown(text)}.")
