@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import Any
 
 __all__ = [
@@ -14,9 +16,61 @@ __all__ = [
     "ExportError",
     "GennasError",
     "InvalidArchitectureError",
+    "OutputError",
     "TableError",
     "UnknownNameError",
+    "listed",
+    "shown",
 ]
+
+
+def shown(value: object, most: int = 200) -> str:
+    """A value of the user's as messages quote it: its ``repr`` in one line, the middle left out where it is long.
+
+    No more than ``most`` letters of a text are ever turned into a message, and a value whose ``repr`` raises is named
+    by its type.
+
+    Example:
+        >>> shown("conv3x3"), shown("a" * 5000, 20)
+        ("'conv3x3'", "'aaaaaaaaaa…(5,000 letters)…aaaaa'")
+    """
+    if isinstance(value, str):
+        if len(value) <= most:
+            return repr(value)
+        first, last = repr(value[: most // 2]), repr(value[-(most // 4) :])
+        return f"{first[:-1]}…({len(value):,} letters)…{last[1:]}"
+    try:
+        text = _short.repr(value)
+    except Exception:  # somebody else's __repr__
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= most else f"{text[: most // 2]}…({len(text):,} letters)…{text[-(most // 4) :]}"
+
+
+def listed(names: Collection[str], most: int = 60) -> str:
+    """Names with commas between them as messages list them: the first ones, each in bounds.
+
+    Example:
+        >>> listed(["a", "b", "c"], 2)
+        'a, b, … (3 in all)'
+    """
+    short = [name if len(name) <= 80 else f"{name[:60]}…" for name in islice(names, most)]
+    return ", ".join(short) + (f", … ({len(names):,} in all)" if len(names) > most else "")
+
+
+class _Short(reprlib.Repr):
+    """Representations of bounded size, also of integers that are too large to be printed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = 100
+        self.maxlist = self.maxtuple = self.maxdict = self.maxset = self.maxfrozenset = 8
+
+    def repr_int(self, x: int, level: int) -> str:
+        """An integer, or its order of magnitude."""
+        return repr(x) if x.bit_length() < 400 else f"an integer of {x.bit_length():,} bits"
+
+
+_short = _Short()
 
 
 class GennasError(Exception):
@@ -51,14 +105,18 @@ class ExportError(GennasError, RuntimeError):
     """A network cannot be written in a format, or what was written gives other outputs."""
 
 
+class OutputError(GennasError, OSError):
+    """A file cannot be written: a full disk, no permission, a folder that is none. What was there before is kept."""
+
+
 class UnknownNameError(GennasError, KeyError):
     """A name is not registered; the message lists near names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name[:200], names, n=3, cutoff=0.5)
         hint = f"Did you mean {' or '.join(near)}? " if near else ""
-        self.message = f"Unknown {kind} {name!r}. {hint}Known: {', '.join(names) or 'none'}."
+        self.message = f"Unknown {kind} {shown(name)}. {hint}Known: {listed(names) or 'none'}."
         super().__init__(self.message)
         self._made_of = (kind, name, names)
 

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_type_hints
 
-from gennas.errors import ConfigError, UnknownNameError
+from gennas.errors import ConfigError, UnknownNameError, shown
 
 __all__ = [
     "Option",
@@ -110,7 +110,7 @@ class Registry(Generic[T]):
             found: T = point.load()
         except Exception as error:  # somebody else's code: whatever it raises, say whose it is
             raise ConfigError(
-                f"The {self.kind} {point.name!r} of an installed package cannot be imported from {point.value}: "
+                f"The {self.kind} {shown(point.name)} of an installed package cannot be imported from {point.value}: "
                 f"{type(error).__name__}: {error}"
             ) from error
         self._items[point.name] = found
@@ -243,7 +243,7 @@ def configured(what: str, factory: Callable[..., Any], options: Mapping[str, Any
             near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]}?" if near else ""
             listed = ", ".join(map(str, known)) or "none"
-            raise ConfigError(f"Unknown option {name!r} of {what}.{hint} Options: {listed}.")
+            raise ConfigError(f"Unknown option {shown(name)} of {what}.{hint} Options: {listed}.")
     missing = [o.name for o in known if o.default is MISSING and o.name not in options]
     if missing and not takes_any:
         raise ConfigError(f"Missing option {', '.join(map(repr, missing))} of {what}; give it as KEY=VALUE.")
@@ -284,7 +284,8 @@ def _typed(what: str, factory: Any, options: Mapping[str, Any]) -> dict[str, Any
             found[name] = adapter.validate_python(value)
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
-            raise ConfigError(f"Option {name!r} of {what}: {reason[:1].lower()}{reason[1:]}, got {value!r}.") from error
+            reason = f"{reason[:1].lower()}{reason[1:]}"
+            raise ConfigError(f"Option {shown(name)} of {what}: {reason}, got {shown(value)}.") from error
     return found
 
 
@@ -309,14 +310,14 @@ def import_object(path: str) -> Any:
     """
     module_name, _, attribute = path.rpartition(":")
     if path.startswith("object:"):  # how records name what had no import path
-        raise ConfigError(f"{path!r} stands for an object, which cannot be made again from its name.")
+        raise ConfigError(f"{shown(path)} stands for an object, which cannot be made again from its name.")
     try:
         is_file = module_name.endswith(".py")
         module = _module_from_file(Path(module_name)) if is_file else _module_from_here(module_name)
         return getattr(module, attribute)
     except (ImportError, AttributeError, OSError, SyntaxError, ValueError) as error:
         raise ConfigError(
-            f"Cannot import {path!r}: {error}. Expected 'package.module:Name' or 'file.py:Name'."
+            f"Cannot import {shown(path)}: {error}. Expected 'package.module:Name' or 'file.py:Name'."
         ) from error
 
 

@@ -17,12 +17,13 @@ KINDS = {
     "CheckpointError": ValueError,
     "EvaluationError": RuntimeError,
     "ExportError": RuntimeError,
+    "OutputError": OSError,
     "UnknownNameError": KeyError,
 }
 
 
 def test_all_errors_are_listed() -> None:
-    assert set(gennas.errors.__all__) == {"GennasError", *KINDS}
+    assert set(gennas.errors.__all__) == {"GennasError", *KINDS, "listed", "shown"}
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())

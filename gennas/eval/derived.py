@@ -8,15 +8,15 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gennas.errors import ConfigError, UnknownNameError
+from gennas.errors import ConfigError, UnknownNameError, shown
 from gennas.eval.base import CheckedEvaluator, Evaluator, Fidelity, Measured, Metric
 from gennas.eval.naming import quoted, split_last, unquoted
 from gennas.graph import Architecture
 
 __all__ = ["DerivedEvaluator", "WeightedSum", "read_goal"]
 
-_NUMBER = r"\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+"
-_WEIGHT = rf"(?:({_NUMBER})\s*\*\s*)?"
+_NUMBER = r"[0-9]++(?:\.[0-9]*+)?(?:[eE][+-]?[0-9]++)?|\.[0-9]++"
+_WEIGHT = rf"(?:({_NUMBER})\s*+\*\s*+)?"
 _NAME = r'"[^"]+"|[A-Za-z_][\w.]*'
 
 
@@ -56,11 +56,11 @@ class WeightedSum:
         while place < len(text):
             match = term.match(text, place)
             if match is None or (terms and match[1] is None):
-                raise ConfigError(f"Expected a sum like 'val_accuracy - 0.01 * latency_ms', got {text!r}.")
+                raise ConfigError(f"Expected a sum like 'val_accuracy - 0.01 * latency_ms', got {shown(text)}.")
             terms.append(((-1.0 if match[1] == "-" else 1.0) * float(match[2] or 1.0), unquoted(match[3], known)))
             place = match.end()
         if not terms or len({name for _, name in terms}) < len(terms):
-            raise ConfigError(f"Expected a sum of different metrics, got {text!r}.")
+            raise ConfigError(f"Expected a sum of different metrics, got {shown(text)}.")
         return cls(tuple(terms))
 
     @property
@@ -82,7 +82,7 @@ class WeightedSum:
 def _term(known: Collection[str]) -> re.Pattern[str]:
     """One summand: sign, weight, and a name that exists, that is quoted, or that is plain."""
     exact = [re.escape(name) + r"(?=\s*(?:[+-]|$))" for name in sorted(known, key=len, reverse=True)]
-    return re.compile(rf"\s*([+-])?\s*{_WEIGHT}({'|'.join([*exact, _NAME])})\s*")
+    return re.compile(rf"\s*+(?:([+-])\s*+)?{_WEIGHT}({'|'.join([*exact, _NAME])})\s*+")
 
 
 def _factor(weight: float) -> str:

@@ -51,10 +51,10 @@ def split_last(text: str, operators: str, known: Collection[str] = ()) -> tuple[
     whole = unquoted(text, known)
     if whole in known or whole != text.strip():
         return whole, "", ""
-    for match in reversed(list(re.finditer(operators, text))):
-        if '"' not in text[match.end() :]:
-            return unquoted(text[: match.start()], known), match[0], text[match.end() :].strip()
-    return whole, "", ""
+    found = list(re.compile(operators).finditer(text, text.rfind('"') + 1))
+    if not found:
+        return whole, "", ""
+    return unquoted(text[: found[-1].start()], known), found[-1][0], text[found[-1].end() :].strip()
 
 
 def split_names(text: str, known: Collection[str] = ()) -> list[str]:
@@ -64,7 +64,7 @@ def split_names(text: str, known: Collection[str] = ()) -> list[str]:
         >>> split_names('top 1, "a,b":max,x,y', {"x,y"})
         ['top 1', '"a,b":max', 'x,y']
     """
-    parts = re.findall(_one_of(_listed(known), r'(?:"[^"]*"|[^,"]|")+'), text)
+    parts = re.findall(_one_of(_listed(known), r'(?:"[^"]*+"|[^,"]++|")++'), text)
     return [part.strip() for part in parts if part.strip()]
 
 

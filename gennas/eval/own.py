@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from gennas.errors import ConfigError, EvaluationError
+from gennas.errors import ConfigError, EvaluationError, shown
 from gennas.eval.base import Evaluator, Fidelity, Metric
 from gennas.graph import Architecture
 from gennas.registry import configured, name_of
@@ -100,7 +100,7 @@ def own_evaluator(
             raise ConfigError(f"The {what} is made already: expected no options, got {', '.join(options)}.")
         return _completed(part, name, space)
     if not callable(part):
-        raise ConfigError(f"Expected a function of an architecture or an evaluator as {what}, got {part!r:.200}.")
+        raise ConfigError(f"Expected a function of an architecture or an evaluator as {what}, got {shown(part)}.")
     if not isinstance(part, type) and _takes_architecture(part):
         given = {key: context.get(key, 0) for key in _CONTEXT}
         configured(what, _checked(part), options, None, **given)
@@ -146,7 +146,7 @@ def _declared(metrics: Any) -> dict[str, Metric]:
         return {}
     wrong = [value for value in metrics.values() if not (isinstance(value, Metric) or value in ("max", "min"))]
     if wrong:
-        raise ConfigError(f"Expected metrics like {{'accuracy': 'max'}} or Metric objects, got {wrong[0]!r}.")
+        raise ConfigError(f"Expected metrics like {{'accuracy': 'max'}} or Metric objects, got {shown(wrong[0])}.")
     return {name: v if isinstance(v, Metric) else Metric(name, v) for name, v in metrics.items()}
 
 
@@ -154,7 +154,9 @@ def _completed(part: Any, name: str, space: Space) -> Evaluator:
     """The object itself where it says all that an evaluator says, else its ``evaluate`` as a function."""
     metrics = _declared(part.metrics)
     if not metrics:
-        raise ConfigError(f"Expected the metrics of {type(part).__name__} as a mapping of names, got {part.metrics!r}.")
+        raise ConfigError(
+            f"Expected the metrics of {type(part).__name__} as a mapping of names, got {shown(part.metrics)}."
+        )
     if isinstance(part, Evaluator) and dict(part.metrics) == metrics:
         return part
     return OwnEvaluator(part.evaluate, metrics, space, name=name or type(part).__qualname__)

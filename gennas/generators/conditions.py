@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, UnknownNameError
+from gennas.errors import ConfigError, UnknownNameError, shown
 from gennas.eval.base import Direction
 from gennas.eval.naming import unquoted
 
@@ -19,8 +19,8 @@ __all__ = ["ConditionScale", "ask", "draw_conditions"]
 
 FloatArray = NDArray[np.float64]
 
-_BOUND = r"\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(q?)\s*(?:,\s*|$)"
-_NAME = r'"[^"]+"|[^,"<>]+?'
+_BOUND = r"\s*+(<=|>=)\s*+([-+]?[\d.]++(?:[eE][-+]?\d++)?)\s*+(q?)\s*+(?:,\s*+|$)"
+_NAME = r'"[^"]++"|[^,"<>]++'
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def ask(text: str, scales: Sequence[ConditionScale]) -> FloatArray:
 def _split(text: str, names: Sequence[str]) -> Iterator[tuple[str, str, str, float, bool]]:
     """Each condition with its parts; a name may hold anything, in double quotes or as it is known."""
     exact = [re.escape(name) for name in sorted(names, key=len, reverse=True)]
-    form, place = re.compile(rf"[\s,]*({'|'.join([*exact, _NAME])}){_BOUND}"), 0
+    form, place = re.compile(rf"[\s,]*+({'|'.join([*exact, _NAME])}){_BOUND}"), 0
     while text[place:].strip(" ,"):
         match = form.match(text, place)
         part = text[place:].partition(",")[0].strip() if match is None else match[0].strip(" ,")
@@ -123,7 +123,8 @@ def _split(text: str, names: Sequence[str]) -> Iterator[tuple[str, str, str, flo
             yield part, unquoted(match[1], names), match[2], float(match[3]), bool(match[4])
         except ValueError as error:
             raise ConfigError(
-                f"Expected a condition like 'accuracy>=0.9q' (a quantile) or 'latency_ms<=5' (a value), got {part!r}."
+                "Expected a condition like 'accuracy>=0.9q' (a quantile) or 'latency_ms<=5' (a value), got "
+                f"{shown(part)}."
             ) from error
         place = match.end()
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from gennas.errors import CheckpointError
+from gennas.errors import CheckpointError, shown
 from gennas.generators.base import SETTINGS_FILE, NetworkGenerator
 from gennas.generators.conditions import ConditionScale
 from gennas.generators.registry import GENERATORS
@@ -26,7 +26,7 @@ def generator_class(kind: str) -> type[NetworkGenerator[Any, Any]]:
         CheckpointError: another kind; weights must not bring code with them.
     """
     if kind not in GENERATORS:
-        raise CheckpointError(f"Expected a generator of kind {', '.join(GENERATORS)}, got {kind!r}.")
+        raise CheckpointError(f"Expected a generator of kind {', '.join(GENERATORS)}, got {shown(kind)}.")
     found: type[NetworkGenerator[Any, Any]] = GENERATORS.get(kind)
     return found
 
@@ -116,7 +116,9 @@ class TrainedGenerator:
             scales = tuple(ConditionScale.from_dict(entry) for entry in record["conditions"])
             kind, known, history = record["kind"], frozenset(record["known"]), tuple(record["history"])
         except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{folder / _FILE} cannot be read ({error!r}); train the generator again.") from error
+            raise CheckpointError(
+                f"{folder / _FILE} cannot be read ({shown(error)}); train the generator again."
+            ) from error
         home = space or _own_space(source, folder)
         generator = generator_class(kind).from_pretrained(folder, home.schema, home.legal)
         return cls(generator, home, source, _complete(scales, generator.num_conditions, folder), known, history)
@@ -148,7 +150,7 @@ def _own_space(source: SpaceSource | None, folder: Path) -> Space:
         raise CheckpointError(f"{folder} does not name its space: say which one it belongs to (--space).")
     if source.name not in SPACES:  # weights must not bring code with them
         raise CheckpointError(
-            f"{folder} belongs to the space {source.name!r}, which is not one of gennas's own; name it yourself "
+            f"{folder} belongs to the space {shown(source.name)}, which is not one of gennas's own; name it yourself "
             "(--space) if you trust its code."
         )
     return source.make()

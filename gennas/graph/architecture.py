@@ -12,7 +12,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import InvalidArchitectureError
+from gennas.errors import InvalidArchitectureError, shown
 from gennas.graph.schema import GraphSchema, IntArray
 
 __all__ = ["Architecture", "Population"]
@@ -108,11 +108,11 @@ class Architecture:
             record: Any = json.loads(text)
             fingerprint, decisions = record["schema"], np.array(record["decisions"], dtype=np.int16)
         except (ValueError, TypeError, KeyError, OverflowError) as error:
-            raise InvalidArchitectureError(f"Not an architecture record: {text[:80]!r} ({error}).") from error
+            raise InvalidArchitectureError(f"Not an architecture record: {shown(text[:80])} ({error}).") from error
         if not schema.wrote(fingerprint):
             raise InvalidArchitectureError(
                 f"Expected an architecture of {schema.name!r} (schema {schema.fingerprint}), got one of "
-                f"{record.get('space')!r} (schema {fingerprint}); load it with its own space."
+                f"{shown(record.get('space'))} (schema {fingerprint}); load it with its own space."
             )
         if decisions.shape != (schema.num_decisions,):
             raise InvalidArchitectureError(

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import InvalidArchitectureError
+from gennas.errors import InvalidArchitectureError, shown
 
 __all__ = ["GraphSchema", "IntArray", "Slot"]
 
@@ -160,7 +160,7 @@ class GraphSchema:
         allowed = [labels[s] for s in np.flatnonzero(self.decision_mask[t])]
         if label not in allowed:
             raise InvalidArchitectureError(
-                f"{self.name}: decision {t} takes one of {', '.join(allowed)}; got {label!r}."
+                f"{self.name}: decision {t} takes one of {', '.join(allowed)}; got {shown(label)}."
             )
         return labels.index(label)
 
@@ -177,7 +177,7 @@ class GraphSchema:
             if odd:
                 raise InvalidArchitectureError(
                     f"Schema {self.name!r}: expected {kind} labels that are text without '/' and without blanks at "
-                    f"their ends, got {odd[0]!r}: architectures are written label/label/…. Rename it, or give the "
+                    f"their ends, got {shown(odd[0])}: architectures are written label/label/…. Rename it, or give the "
                     "space its own to_text and from_text."
                 )
             twice = [x for x in free if labels.count(x) > 1]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gennas.errors import CheckpointError
+from gennas.errors import CheckpointError, shown
 from gennas.graph import GraphSchema
 
 
@@ -38,7 +38,7 @@ def schema_from_config(config: Mapping[str, Any]) -> GraphSchema:
             dict(config["ordinals"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"The model's configuration holds no readable schema: {error!r}.") from error
+        raise CheckpointError(f"The model's configuration holds no readable schema: {shown(error)}.") from error
     if not schema.wrote(config.get("fingerprint")):
         raise CheckpointError(
             f"The schema {schema.name!r} in the model's configuration has fingerprint {schema.fingerprint}, but "

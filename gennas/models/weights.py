@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from gennas.errors import CheckpointError
+from gennas.errors import CheckpointError, shown
 
 Places = tuple[int, NDArray[np.int64]]
 """An axis and, for every place along it, the place in the other network; -1 where there is none."""
@@ -41,8 +41,8 @@ def copy_weights(
             elif name not in theirs or theirs[name].shape != mine.shape:
                 got = tuple(theirs[name].shape) if name in theirs else "nothing"
                 raise CheckpointError(
-                    f"Expected weights {name!r} of shape {tuple(mine.shape)}, got {got}; use the same sizes as the "
-                    "generator to start from."
+                    f"Expected weights {shown(name)} of shape {tuple(mine.shape)}, got {got}; use the same sizes as "
+                    "the generator to start from."
                 )
             else:
                 mine.copy_(theirs[name])

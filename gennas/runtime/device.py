@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 
 __all__ = ["resolve_device"]
 
@@ -24,12 +24,12 @@ def resolve_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ConfigError(f"Expected a device like 'auto', 'cpu' or 'cuda:0', got {name!r}.") from error
+        raise ConfigError(f"Expected a device like 'auto', 'cpu' or 'cuda:0', got {shown(name)}.") from error
     if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"Expected a CPU or CUDA device, got {name!r}.")
+        raise ConfigError(f"Expected a CPU or CUDA device, got {shown(name)}.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(
-            f"Device {name!r} was asked for, but PyTorch sees {torch.cuda.device_count()} CUDA devices; "
+            f"Device {shown(name)} was asked for, but PyTorch sees {torch.cuda.device_count()} CUDA devices; "
             "use 'cpu' or 'auto'."
         )
     return device

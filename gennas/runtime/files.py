@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from gennas.errors import OutputError, shown
 
 __all__ = ["draft", "draft_folder", "exists", "shares_memory", "sweep_drafts", "write_atomically"]
 
@@ -20,7 +23,7 @@ def draft(path: Path) -> Iterator[Path]:
     draft is removed and ``path`` left as it was. The folder is made if it is missing.
 
     Raises:
-        OSError: the folder or the file cannot be written.
+        OutputError: the folder or the file cannot be written, also where the block raised an :class:`OSError`.
 
     Example:
         >>> import tempfile
@@ -30,14 +33,33 @@ def draft(path: Path) -> Iterator[Path]:
         ...     (Path(folder) / "a" / "b.txt").read_text()
         'whole'
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The ending stays last: writers choose formats by it.
-    place = path.with_name(f".{os.getpid()}-{path.name}")
+    with _writing(path) as place:
+        try:
+            yield place
+            place.replace(path)
+        finally:
+            with suppress(OSError):  # a folder, or a place that cannot be: the error that is under way says more
+                place.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """A name for a draft of ``path``; what the system refuses is one kind of error, with one line."""
     try:
-        yield place
-        place.replace(path)
-    finally:
-        place.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield path.with_name(f".{os.getpid()}-{path.name}")  # the ending stays last: writers choose formats by it
+    except OutputError:
+        raise
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) and "\0" not in str(path):
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        advice = (
+            "free some space and run the same again"
+            if getattr(error, "errno", None) == errno.ENOSPC
+            else ("choose another place, or make it writable")
+        )
+        raise OutputError(f"Cannot write {shown(str(path), 300)}: {reason}; {advice}.") from error
 
 
 @contextmanager
@@ -47,16 +69,15 @@ def draft_folder(path: Path) -> Iterator[Path]:
     ``path`` must not exist, or be an empty folder.
 
     Raises:
-        OSError: it cannot be written, or there is something at ``path``.
+        OutputError: it cannot be written, or there is something at ``path``.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    place = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        place.mkdir()
-        yield place
-        place.replace(path)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    with _writing(path) as place:
+        try:
+            place.mkdir()
+            yield place
+            place.replace(path)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def sweep_drafts(folder: Path) -> None:
@@ -81,7 +102,7 @@ def write_atomically(path: Path, content: str) -> None:
     """Write a text file, UTF-8, so that nobody ever finds half of it.
 
     Raises:
-        OSError: it cannot be written.
+        OutputError: it cannot be written.
     """
     with draft(path) as place:
         place.write_text(content, encoding="utf-8")

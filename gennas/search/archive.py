@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from gennas.errors import ArchiveError
+from gennas.errors import ArchiveError, shown
 from gennas.eval.base import Fidelity
 from gennas.graph import Population
 from gennas.runtime.files import shares_memory
@@ -153,16 +153,16 @@ class Archive:
         Raises:
             ArchiveError: it is something else.
         """
-        with self._reading(f"what is remembered as {name!r}"):
+        with self._reading(f"what is remembered as {shown(name)}"):
             text = self.meta(name)
             if text is None:
                 return default
             value = json.loads(text)
             kinds = (int, float) if isinstance(default, float) else type(default)
             if not isinstance(value, kinds) or isinstance(value, bool):
-                raise TypeError(f"expected {type(default).__name__}, got {text[:50]!r}")
+                raise TypeError(f"expected {type(default).__name__}, got {shown(text[:50])}")
             if isinstance(value, list) and not all(type(item) is int and item >= 0 for item in value):
-                raise TypeError(f"expected numbers of trials, got {text[:50]!r}")
+                raise TypeError(f"expected numbers of trials, got {shown(text[:50])}")
             return value
 
     def set_meta(self, name: str, value: str) -> None:
@@ -397,4 +397,6 @@ class Archive:
             case ".parquet":
                 frame.to_parquet(path, index=False)
             case other:
-                raise ArchiveError(f"Expected a path ending in .csv, .jsonl or .parquet, got {other or 'no ending'!r}.")
+                raise ArchiveError(
+                    f"Expected a path ending in .csv, .jsonl or .parquet, got {shown(other or 'no ending')}."
+                )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, UnknownNameError
+from gennas.errors import ConfigError, UnknownNameError, shown
 from gennas.eval.base import Direction, Metric
 from gennas.eval.naming import split_last
 
@@ -43,7 +43,7 @@ class Objective:
             raise UnknownNameError("metric", name, metrics)
         direction = direction or (metrics[name].direction if metrics else "max")
         if direction not in ("max", "min"):
-            raise ConfigError(f"Expected 'METRIC:max' or 'METRIC:min', got {text!r}.")
+            raise ConfigError(f"Expected 'METRIC:max' or 'METRIC:min', got {shown(text)}.")
         return cls(name, "max" if direction == "max" else "min")
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class Constraint:
                 raise ValueError("no '<=' or '>='")
             bound = float(number)
         except ValueError as error:
-            raise ConfigError(f"Expected a constraint like 'latency_ms<=5', got {text!r} ({error}).") from error
+            raise ConfigError(f"Expected a constraint like 'latency_ms<=5', got {shown(text)} ({error}).") from error
         if metrics is not None and name not in metrics:
             raise UnknownNameError("metric", name, metrics)
         return cls(name, sense, bound)

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gennas.errors import ArchiveError
+from gennas.errors import ArchiveError, shown
 from gennas.search.steps import Steps
 from gennas.search.trial import Proposal, Trial
 
@@ -88,8 +88,9 @@ class Restoring(Steps):
             self.strategy.load_state_dict(state)
         except (KeyError, TypeError, ValueError) as error:
             raise ArchiveError(
-                f"{self.archive.path} holds a snapshot that {type(self.strategy).__name__} cannot read ({error!r}): it "
-                "was written by another version of gennas. Use a new --out, or the version that wrote it."
+                f"{self.archive.path} holds a snapshot that {type(self.strategy).__name__} cannot read "
+                f"({shown(error)}): it was written by another version of gennas. Use a new --out, "
+                "or the version that wrote it."
             ) from error
         self._told = self._snapshot_at = told
 

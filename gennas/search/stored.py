@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
-from gennas.errors import ArchiveError
+from gennas.errors import ArchiveError, shown
 from gennas.eval.base import Fidelity
 from gennas.graph import Architecture
 from gennas.search.trial import Origin, Proposal, Status, Trial
@@ -56,7 +56,7 @@ def refuse_other_objects(db: sqlite3.Connection, path: Path | str) -> None:
     ).fetchone()
     if found is not None:
         raise ArchiveError(
-            f"{path}: expected the tables of an archive, got {found[0]!r}, which computes; do not trust it."
+            f"{path}: expected the tables of an archive, got {shown(found[0])}, which computes; do not trust it."
         )
 
 
@@ -81,9 +81,9 @@ def read_trial(row: tuple[Any, ...], arch: Architecture, curves: Mapping[str, li
     """
     number, key, _, origin, fidelity, seed, status, metrics, cost, error = row
     if key != arch.key:
-        raise ValueError(f"trial {number} has the key {key!r}, its decisions have {arch.key!r}")
+        raise ValueError(f"trial {number} has the key {shown(key)}, its decisions have {shown(arch.key)}")
     if type(seed) is not int or not isinstance(error, str):
-        raise TypeError(f"trial {number}: seed {seed!r}, error {error!r}")
+        raise TypeError(f"trial {number}: seed {shown(seed)}, error {shown(error)}")
     proposal = Proposal(arch, read_origin(json.loads(origin)), Fidelity(**json.loads(fidelity)), number, seed)
     return Trial(proposal, status_of(status), numbers_of(metrics), numbers_of(cost), error, curves)
 
@@ -98,7 +98,7 @@ def status_of(text: Any) -> Status:
         ValueError: it is not.
     """
     if text not in _STATUSES:
-        raise ValueError(f"expected one of {', '.join(_STATUSES)}, got {text!r}")
+        raise ValueError(f"expected one of {', '.join(_STATUSES)}, got {shown(text)}")
     return cast(Status, text)
 
 
@@ -106,7 +106,7 @@ def numbers_of(text: str) -> dict[str, float]:
     """A mapping from names to numbers, as JSON."""
     found = json.loads(text)
     if not isinstance(found, dict) or not all(type(value) in (int, float) for value in found.values()):
-        raise TypeError(f"expected a mapping of numbers, got {text[:50]!r}")
+        raise TypeError(f"expected a mapping of numbers, got {shown(text[:50])}")
     return found
 
 
@@ -120,5 +120,5 @@ def curves_of(text: str) -> dict[str, list[float]]:
     if not isinstance(found, dict) or not all(
         isinstance(curve, list) and all(type(value) in (int, float) for value in curve) for curve in found.values()
     ):
-        raise TypeError(f"expected a mapping of curves, got {text[:50]!r}")
+        raise TypeError(f"expected a mapping of curves, got {shown(text[:50])}")
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.registry import configured
 from gennas.spaces.base import SPACES, Space
 from gennas.spaces.macro_chain.space import MacroChain
@@ -33,6 +33,6 @@ def make_space(name: str, **options: Any) -> Space:
     """
     factory = SPACES.get(name)
     if not (isinstance(factory, type) and issubclass(factory, Space)):
-        raise ConfigError(f"Expected {name!r} to name a subclass of gennas.spaces.Space, got {factory!r}.")
+        raise ConfigError(f"Expected {shown(name)} to name a subclass of gennas.spaces.Space, got {shown(factory)}.")
     made: Space = configured(f"space {name!r}", factory, options)
     return made

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
 from gennas.registry import Registry
 from gennas.spaces.spec import TaskSpec
@@ -130,7 +130,7 @@ class Space(ABC):
         if len(labels) != self.schema.num_decisions:
             raise InvalidArchitectureError(
                 f"{self.name}: expected {self.schema.num_decisions} labels separated by '/', "
-                f"got {len(labels)} in {text!r}."
+                f"got {len(labels)} in {shown(text)}."
             )
         D = np.array([[self.schema.symbol(t, label) for t, label in enumerate(labels)]])
         return self.architecture(D[0])

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from gennas.errors import ConfigError, UnknownNameError
+from gennas.errors import ConfigError, UnknownNameError, shown
 from gennas.eval.base import Direction, Metric
 from gennas.eval.calibration import (
     adaptive_calibration_error,
@@ -90,7 +90,7 @@ class MeasureConfig:
             "severities": bool(self.severities) and set(self.severities) <= set(SEVERITIES),
             "examples": self.examples is None or self.examples >= 1,
         }
-        wrong = [f"{name}={getattr(self, name)!r}" for name, ok in checks.items() if not ok]
+        wrong = [f"{name}={shown(getattr(self, name))}" for name, ok in checks.items() if not ok]
         if wrong:
             raise ConfigError(f"Measures out of range: {', '.join(wrong)}; see MeasureConfig for the ranges.")
 
@@ -116,7 +116,7 @@ def _number(text: str) -> float:
     try:
         return float(Fraction(text))
     except (ValueError, ZeroDivisionError) as error:
-        raise ConfigError(f"Expected epsilon as a number or a fraction such as 8/255, got {text!r}.") from error
+        raise ConfigError(f"Expected epsilon as a number or a fraction such as 8/255, got {shown(text)}.") from error
 
 
 class Subject:
@@ -270,7 +270,9 @@ def check_measures(names: Sequence[str], kind: str) -> None:
         if name not in MEASURES:
             raise UnknownNameError("measure", name, MEASURES)
         if MEASURES[name].needs_images and kind != "image":
-            raise ConfigError(f"Measure {name!r} is defined for images, the task's kind is {kind!r}; drop it.")
+            raise ConfigError(
+                f"Measure {shown(name)} is defined for images, the task's kind is {shown(kind)}; drop it."
+            )
     if len(set(names)) != len(names):
         raise ConfigError(f"Expected different measures, got {', '.join(names)}.")
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 
 __all__ = ["TrainConfig"]
 
@@ -84,7 +84,7 @@ class TrainConfig:
         }
         values = {name: getattr(self, name) for name in checks}
         infinite = {name for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)}
-        wrong = [f"{name}={values[name]!r}" for name, ok in checks.items() if not ok or name in infinite]
+        wrong = [f"{name}={shown(values[name])}" for name, ok in checks.items() if not ok or name in infinite]
         if wrong:
             raise ConfigError(f"Training settings out of range: {', '.join(wrong)}; see TrainConfig for the ranges.")
         if self.patience is not None and self.select != "best":

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gennas.errors import CheckpointError, ConfigError
+from gennas.errors import CheckpointError, ConfigError, shown
 from gennas.eval.base import Fidelity
 from gennas.runtime.files import draft, write_atomically
 
@@ -60,7 +60,7 @@ class TrainingState:
         there = self.record["identity"]
         names = [n for n in {**there, **identity} if there.get(n) != identity.get(n)]
         if names:
-            changes = ", ".join(f"{n}: {there.get(n)!r} there, {identity.get(n)!r} now" for n in names)
+            changes = ", ".join(f"{n}: {shown(there.get(n))} there, {shown(identity.get(n))} now" for n in names)
             raise CheckpointError(
                 f"{where} holds the state of another training ({changes}). "
                 "Continue with the settings it was begun with, or start anew in another directory."
@@ -143,7 +143,7 @@ def load_state(directory: str | Path) -> TrainingState:
             record = json.loads((file.metadata() or {})[_RECORD])
             return TrainingState({name: file.get_tensor(name) for name in file.keys()}, record)  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(f"Expected the state of a training in {path}, got: {error!r}.") from error
+        raise CheckpointError(f"Expected the state of a training in {path}, got: {shown(error)}.") from error
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -205,7 +205,8 @@ class StateStore:
         if found not in (protocol, former or protocol):
             raise CheckpointError(
                 f"{self.directory} holds states of other trainings, which cannot be continued with another task, space "
-                f"or recipe: expected {protocol!r}, found {found!r}. Use another directory or the same settings."
+                f"or recipe: expected {shown(protocol)}, found {shown(found)}. Use another directory or the "
+                "same settings."
             )
 
     def place(self, key: str, fidelity: Fidelity, epochs: int, seed: int) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.eval.base import Metric
 from gennas.registry import Registry, configured
 from gennas.spaces.spec import TaskSpec
@@ -237,11 +237,11 @@ def make_task(name: str, **options: Any) -> Task:
         return factory
     if not callable(factory):
         raise ConfigError(
-            f"Expected {name!r} to be a Task or a function that returns one, got {type(factory).__name__}."
+            f"Expected {shown(name)} to be a Task or a function that returns one, got {type(factory).__name__}."
         )
     task = configured(f"task {name!r}", factory, options)
     if not isinstance(task, Task):
-        raise ConfigError(f"Expected {name!r} to return a Task, got {type(task).__name__}.")
+        raise ConfigError(f"Expected {shown(name)} to return a Task, got {type(task).__name__}.")
     return task
 
 

@@ -18,7 +18,7 @@ import yaml
 from numpy.typing import NDArray
 
 import gennas
-from gennas.errors import ConfigError, GennasError
+from gennas.errors import ConfigError, GennasError, shown
 from gennas.execution.parent import exit_with
 from gennas.runtime.files import write_atomically
 from gennas.search import STRATEGIES, Objectives, Trial
@@ -269,7 +269,7 @@ def _constant(fronts: Mapping[tuple[str, int], _Values], problem: Problem) -> li
 def _jobs(config: CompareConfig) -> Iterator[_Job]:
     names = config.strategy_names
     if not names or len(set(names)) != len(names):
-        raise ConfigError(f"Expected one or more different strategies, got {config.strategies!r}.")
+        raise ConfigError(f"Expected one or more different strategies, got {shown(config.strategies)}.")
     common = {f.name: getattr(config, f.name) for f in fields(ProblemConfig)}
     problem = ProblemConfig(**common)
     tracking = tracking_of(config) | {"wandb_group": _group(config, problem)}

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
-from gennas.errors import ConfigError, UnknownNameError
+from gennas.errors import ConfigError, UnknownNameError, shown
 from gennas.workbench.settings import (
     NO_OPTIONS,
     Count,
@@ -55,6 +55,8 @@ class EvaluatorSettings(Settings):
     arch_format: str | None = None
     """Tool that wrote the architectures in files of --table, --enqueue and --ingest, where they are not in the space's
     own form: naslib or nni for nasbench201."""
+    max_gb: Positive = 2.0
+    """Most GiB that the files of --table, --enqueue and --ingest may hold after decompression."""
     proxy: str | None = None
     """Zero-cost proxies that score untrained networks instead of training, separated by commas."""
     proxy_option: OptionMap = NO_OPTIONS
@@ -141,7 +143,8 @@ class ProblemConfig(
         differing = [k for k in {**there, **wanted} if k not in free and there.get(k) != wanted.get(k)]
         if differing:
             changes = ", ".join(
-                f"{k}: {there.get(k, default.get(k))!r} there, {wanted.get(k, default.get(k))!r} now" for k in differing
+                f"{k}: {shown(there.get(k, default.get(k)))} there, {shown(wanted.get(k, default.get(k)))} now"
+                for k in differing
             )
             raise ConfigError(f"{where} belongs to another {what} ({changes}). Use a new --out or the same settings.")
 
@@ -303,6 +306,7 @@ _HOW = (
     "ingest",
     "ingest_as",
     "limit",
+    "max_gb",
     "memory_limit_gb",
     "out",
     "report",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, TableError
+from gennas.errors import ConfigError, TableError, listed, shown
 from gennas.workbench.problem import space_from
 from gennas.workbench.score import ProxySettings
 
@@ -86,12 +86,12 @@ def _frame(settings: ProxySettings) -> pd.DataFrame:
             "`gennas proxies correlate` compares with accuracies: give --table FILE and --target COLUMN "
             "(and --scores FILE for scores that are there already)."
         )
-    table = _read(settings.table)
+    table = _read(settings.table, settings.max_gb)
     if settings.target not in table:
-        raise TableError(f"{settings.table}: no column {settings.target!r}; there are {', '.join(table.columns)}.")
+        raise TableError(f"{settings.table}: no column {shown(settings.target)}; there are {listed(table.columns)}.")
     if settings.scores is None:
         return _scored(settings, table)
-    frame = joined(_read(settings.scores), table, settings.target)
+    frame = joined(_read(settings.scores, settings.max_gb), table, settings.target)
     missing = [name for name in BASELINES if name not in frame]
     if missing and "arch" in frame:
         counts = baselines_of(space_from(settings), frame["arch"].tolist())
@@ -126,7 +126,9 @@ def joined(scores: pd.DataFrame, table: pd.DataFrame, target: str) -> pd.DataFra
         raise TableError(f"Expected a column {', '.join(JOIN[:-1])} or {JOIN[-1]} in both files, to join them by.")
     for frame in (scores, table):
         if frame[on].duplicated().any():
-            raise TableError(f"Expected every {on!r} once, got {frame[on][frame[on].duplicated()].iloc[0]!r} twice.")
+            raise TableError(
+                f"Expected every {shown(on)} once, got {shown(frame[on][frame[on].duplicated()].iloc[0])} twice."
+            )
     if "protocol" in scores and scores["protocol"].nunique() > 1:
         raise TableError("Scores of different protocols are never pooled: expected one value in the column 'protocol'.")
     wanted = list(dict.fromkeys([on, target, *(["arch"] if "arch" in table else [])]))
@@ -226,10 +228,10 @@ def _numeric(frame: pd.DataFrame) -> list[str]:
     return [str(c) for c in frame.select_dtypes("number").columns]
 
 
-def _read(path: Path) -> pd.DataFrame:
+def _read(path: Path, max_gb: float) -> pd.DataFrame:
     from gennas.eval.tables.files import read_frame
 
-    frame = read_frame(path)[0]
+    frame = read_frame(path, max_gb)[0]
     for column in frame.columns:
         numbers = _as_numbers(frame[column])
         if numbers is not None:

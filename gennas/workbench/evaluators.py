@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from gennas.errors import ConfigError, EvaluationError
+from gennas.errors import ConfigError, EvaluationError, shown
 from gennas.eval.base import FULL_FIDELITY, Evaluator, Fidelity, Metric
 from gennas.eval.derived import read_goal
 from gennas.eval.naming import split_last, unquoted
@@ -90,14 +90,14 @@ def _by_table(config: ProblemConfig, space: Space) -> Scored | None:
         if config.evaluator == "table":
             known = [name for name in TABLES if name.startswith(f"{space.name}/")]
             raise ConfigError(
-                f"No table {named!r}; give --table FILE. Tables of this space: {', '.join(known) or 'none'}."
+                f"No table {shown(named)}; give --table FILE. Tables of this space: {', '.join(known) or 'none'}."
             )
         return None
     if config.fidelity != FULL_FIDELITY:
         raise ConfigError("A table has full evaluations only: drop --epochs and the other fidelity settings.")
     _refuse_measures(config)
     wanted = partial(_wanted, config) if config.objective else None
-    table = open_table(config.table or named, space, wanted, config.table_duplicates, config.arch_format)
+    table = open_table(config.table or named, space, wanted, config.table_duplicates, config.arch_format, config.max_gb)
     return Scored(TableEvaluator(table), table.name, table)
 
 
@@ -199,10 +199,12 @@ def task_from(part: Any, options: Mapping[str, Any], download: bool = False) -> 
     if isinstance(part, Task) and not options:
         return part
     if isinstance(part, Task):
-        raise ConfigError(f"The task {part.name!r} is made already: expected no options, got {', '.join(options)}.")
+        raise ConfigError(
+            f"The task {shown(part.name)} is made already: expected no options, got {', '.join(options)}."
+        )
     made = configured("the task", part, options) if callable(part) else part
     if not isinstance(made, Task):
-        raise ConfigError(f"Expected a name, a Task or a function that returns one as task, got {part!r:.200}.")
+        raise ConfigError(f"Expected a name, a Task or a function that returns one as task, got {shown(part)}.")
     return made
 
 
@@ -277,6 +279,8 @@ def make_proxy_evaluator(
         options = {**given, **options}
     protocol: Protocol = configured("the proxies' protocol", Protocol, options)
     if protocol.batch != "noise" and (task is None or protocol.batch != task.name):
-        raise ConfigError(f"Expected batch=noise or the name of the task, got {protocol.batch!r}; give it as --task.")
+        raise ConfigError(
+            f"Expected batch=noise or the name of the task, got {shown(protocol.batch)}; give it as --task."
+        )
     batch = partial(task_batch, task, protocol) if task is not None and protocol.batch != "noise" else None
     return ProxyEvaluator(space, proxies, protocol, batch, required)

@@ -42,13 +42,13 @@ def read_known(config: SearchConfig, problem: Problem) -> Known:
     enqueued = (
         ()
         if config.enqueue is None
-        else tuple(read_rows(config.enqueue, problem.space, arch_format=config.arch_format)[0])
+        else tuple(read_rows(config.enqueue, problem.space, arch_format=config.arch_format, max_gb=config.max_gb)[0])
     )
     if config.ingest is None:
         return Known(enqueued)
     metrics = problem.evaluator.metrics
     archs, columns = read_rows(
-        config.ingest, problem.space, problem.objectives.metric_names, list(metrics), config.arch_format
+        config.ingest, problem.space, problem.objectives.metric_names, list(metrics), config.arch_format, config.max_gb
     )
     for name, values in columns.items():
         low, high = _plausible(name, problem)

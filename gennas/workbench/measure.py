@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.workbench.evaluators import task_from
 from gennas.workbench.problem import load_architecture, space_from
 from gennas.workbench.settings import Count, Positive, Seed, SpaceSettings, Switch, TaskSettings, Texts
@@ -225,7 +225,7 @@ def _accuracies(settings: LatencySettings, task: Task, module: nn.Module) -> dic
     from gennas.training.trainer import Trainer
 
     if task.spec.kind != "image":
-        raise ConfigError(f"--int8-accuracy needs a task on images, got {settings.task!r}.")
+        raise ConfigError(f"--int8-accuracy needs a task on images, got {shown(settings.task)}.")
     Trainer(task).fit(module, Fidelity(epochs=settings.epochs), settings.seed)
     data, size = task.data, 64
     shuffled = data.batches("train", size, torch.Generator().manual_seed(settings.seed))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
+from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError, shown
 from gennas.eval.base import CheapEvaluator, Evaluator, Fidelity, Metric
 from gennas.eval.derived import DerivedEvaluator, read_goal
 from gennas.eval.naming import unquoted
@@ -204,8 +204,8 @@ def _check_cheap(problem: Problem) -> None:
     for metric in problem.cheap:
         if metric not in possible:
             raise ConfigError(
-                f"{metric!r} cannot be a cheap metric: expected an objective (not the first) or constraint that is "
-                f"known without an evaluation; here: {', '.join(possible) or 'none'}."
+                f"{shown(metric)} cannot be a cheap metric: expected an objective (not the first) or constraint that "
+                f"is known without an evaluation; here: {', '.join(possible) or 'none'}."
             )
 
 
@@ -252,7 +252,7 @@ def make_strategy(part: Any, options: Mapping[str, Any] | Sequence[str], problem
     else:
         factory = STRATEGIES.get(part) if isinstance(part, str) else part
         if not callable(factory):
-            raise ConfigError(f"Expected a name, a class or a Strategy as strategy, got {part!r:.200}.")
+            raise ConfigError(f"Expected a name, a class or a Strategy as strategy, got {shown(part)}.")
         strategy = configured(f"strategy {name!r}", factory, given, problem.searched, problem.objectives, seed=seed)
     if not isinstance(strategy, Strategy):
         raise ConfigError(
@@ -280,7 +280,7 @@ def space_from(config: SpaceSettings, task: str = "") -> Space:
         return make_space(part, **config.space_option).for_task(task)
     made = configured("the space", part, config.space_option) if callable(part) else part
     if not isinstance(made, Space):
-        raise ConfigError(f"Expected a name, a class or a Space as space, got {part!r:.200}.")
+        raise ConfigError(f"Expected a name, a class or a Space as space, got {shown(part)}.")
     if made is part and config.space_option:
         raise ConfigError(f"The space {made.name} is made already: expected no options.")
     return made.for_task(task)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import gennas
-from gennas.errors import ArchiveError, ConfigError, EvaluationError, GennasError
+from gennas.errors import ArchiveError, ConfigError, EvaluationError, GennasError, shown
 from gennas.eval.base import Evaluator, Metric
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor
 from gennas.runtime.files import write_atomically
@@ -362,7 +362,7 @@ def read_run(directory: Path | str, trust: bool = False, **own: Any) -> tuple[Ru
         recorded = {name: Metric(**{**m, "bounds": tuple(m["bounds"])}) for name, m in noted.items()}
     except (TypeError, KeyError) as error:
         raise ArchiveError(
-            f"{archive.path}: the metrics in it cannot be read ({error!r}); restore the file."
+            f"{archive.path}: the metrics in it cannot be read ({shown(error)}); restore the file."
         ) from error
     problem = make_problem(config, recorded)
     trials = archive.trials()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.workbench.problem import space_from
 from gennas.workbench.settings import Count, Part, Seed, SpaceSettings, Switch
 
@@ -57,7 +57,7 @@ class SampleSettings(SpaceSettings):
             ConfigError: one of these.
         """
         if self.out is not None and self.out.suffix not in (".txt", ".jsonl"):
-            raise ConfigError(f"Expected --out to end in .txt or .jsonl, got {str(self.out)!r}.")
+            raise ConfigError(f"Expected --out to end in .txt or .jsonl, got {shown(str(self.out))}.")
         if self.condition and self.generator is None:
             raise ConfigError("--condition asks a generator: give --generator DIR too.")
 

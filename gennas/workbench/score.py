@@ -19,7 +19,7 @@ from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces import Space
 from gennas.workbench.evaluators import make_proxy_evaluator, task_from
 from gennas.workbench.problem import space_from
-from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, Seed, SpaceSettings, TaskSettings, Texts
+from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, Positive, Seed, SpaceSettings, TaskSettings, Texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +68,8 @@ class ProxySettings(TaskSettings, SpaceSettings):
     """correlate: whether more or less of the target is better."""
     scores: Path | None = None
     """correlate: file of scores, such as `proxies score --out` writes (default: --n of the table are scored)."""
+    max_gb: Positive = 2.0
+    """correlate: most GiB that either file may hold after decompression."""
     combine: Texts = ()
     """correlate: also show the log-rank of these columns, such as params+jacov+nwot."""
     resamples: Count = 200

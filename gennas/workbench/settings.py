@@ -19,7 +19,7 @@ from typing import Annotated, Any, ClassVar, Self, get_type_hints
 import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
-from gennas.errors import ConfigError, UnknownNameError
+from gennas.errors import ConfigError, UnknownNameError, shown
 from gennas.eval.base import Fidelity
 from gennas.registry import name_of
 from gennas.spaces import SPACES, Space
@@ -66,13 +66,13 @@ class Options(Mapping[str, Any]):
         if isinstance(value, Mapping):
             wrong = [key for key in value if not (isinstance(key, str) and key.isidentifier())]
             if wrong:
-                raise ConfigError(f"Expected names of options as keys, got {wrong[0]!r}.")
+                raise ConfigError(f"Expected names of options as keys, got {shown(wrong[0])}.")
             return cls(value)
         if value is None:
             return cls()
         if isinstance(value, (list, tuple)) and all(isinstance(pair, str) for pair in value):
             return cls(parse_options(value))
-        raise ConfigError(f"Expected a mapping of options or KEY=VALUE texts, got {value!r}.")
+        raise ConfigError(f"Expected a mapping of options or KEY=VALUE texts, got {shown(value)}.")
 
     def pairs(self) -> list[str]:
         """As ``KEY=VALUE`` texts, which :meth:`of` reads again."""
@@ -169,7 +169,9 @@ class Settings:
             object.__setattr__(self, name, clean)
         for name in self.part_names():
             if isinstance(value := getattr(self, name), (bool, int, float, list, tuple, dict)):
-                raise ConfigError(f"{_flag(name)}: expected a name, an import path or the thing itself, got {value!r}.")
+                raise ConfigError(
+                    f"{_flag(name)}: expected a name, an import path or the thing itself, got {shown(value)}."
+                )
         self.check()
 
     def check(self) -> None:
@@ -235,8 +237,8 @@ def _reason(error: ValidationError, value: object) -> str:
     expected = _EXPECTED.get(first["type"], "").format(**about)
     if first["type"] == "literal_error":
         near = difflib.get_close_matches(str(value), re.findall(r"'([^']*)'", about["expected"]), n=1)
-        return f"expected {about['expected']}, got {value!r:.200}." + (f" Did you mean {near[0]}?" if near else "")
-    return f"{f'expected {expected}' if expected else first['msg'].lower()}, got {value!r:.200}."
+        return f"expected {about['expected']}, got {shown(value)}." + (f" Did you mean {near[0]}?" if near else "")
+    return f"{f'expected {expected}' if expected else first['msg'].lower()}, got {shown(value)}."
 
 
 _EXPECTED = {

@@ -95,6 +95,8 @@ class TableSettings(SpaceSettings):
     """List this many of the best architectures."""
     metric: Texts = ()
     """What to list the best by; repeat it for several lists (default: the first validation accuracy, or column)."""
+    max_gb: Positive = 2.0
+    """Most GiB that the table's file may hold after decompression."""
 
     def check(self) -> None:
         """Refuse more or less than one thing to look up."""
@@ -149,7 +151,7 @@ def list_table(settings: TableSettings) -> Listing:
     """
     space, name = space_from(settings), settings.table
     if name not in TABLES and Path(name).is_file():
-        return _from_file(Path(name), space)
+        return _from_file(Path(name), space, settings.max_gb)
     table, found = open_table(name, space), None
     import pandas as pd
 
@@ -197,10 +199,10 @@ def best_rows(listing: Listing, k: int, metric: str | None = None) -> tuple[str,
     return chosen, listing.rows.sort_values(chosen, ascending=ascending, kind="stable").dropna(subset=[chosen]).head(k)
 
 
-def _from_file(path: Path, space: Space) -> Listing:
+def _from_file(path: Path, space: Space, max_gb: float) -> Listing:
     import pandas as pd
 
-    frame = read_frame(path)[0]
+    frame = read_frame(path, max_gb)[0]
     column = next((c for c in frame.columns if c.lower() in ARCH_COLUMNS), None)
     column = column or next((c for c in frame.columns if _reads(space, str(frame[c].iloc[0]))), None)
     if column is None:

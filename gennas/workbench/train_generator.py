@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import gennas
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.eval.base import Direction, Fidelity
 from gennas.eval.naming import split_names
 from gennas.generators.registry import GENERATORS
@@ -213,8 +213,8 @@ def _trainable(kind: str) -> type[NetworkGenerator[Any, Any]]:
     made = GENERATORS.get(kind)
     if not (isinstance(made, type) and issubclass(made, NetworkGenerator)):
         raise ConfigError(
-            f"Expected {kind!r} to be a subclass of gennas.generators.base.NetworkGenerator, got {made!r}: others have "
-            "no weights to keep; name them in the shares of a search."
+            f"Expected {shown(kind)} to be a subclass of gennas.generators.base.NetworkGenerator, got {shown(made)}: "
+            "others have no weights to keep; name them in the shares of a search."
         )
     return made
 
@@ -312,7 +312,7 @@ def _conditions(text: str, run: Run) -> list[Objective]:
     names = split_names(text, metrics) or list(goals.metric_names)
     found = [Objective.parse(name, metrics) for name in names]
     if len({goal.metric for goal in found}) < len(found):
-        raise ConfigError(f"Expected different metrics as conditions, got {text!r}.")
+        raise ConfigError(f"Expected different metrics as conditions, got {shown(text)}.")
     return found
 
 

@@ -9,9 +9,15 @@ from typing import Any
 
 import yaml
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
+from gennas.runtime.reading import MIB, read_bounded
 
 __all__ = ["load_yaml", "parse_options", "read_value"]
+
+
+_LARGEST = MIB  # bytes of a file of settings
+_MOST = 100_000
+_BITS = 4096
 
 
 class _Loader(yaml.SafeLoader):
@@ -24,7 +30,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*+(?:\.[0-9_]*+)?|\.[0-9][0-9_]*+)[eE][-+]?[0-9]++$"),
     list("-+.0123456789"),
 )
 
@@ -34,13 +40,38 @@ def read_value(text: str) -> Any:
 
     Raises:
         yaml.YAMLError: it is none.
-        ValueError: a number that Python cannot hold.
+        ValueError: a number that Python cannot hold, or anchors that stand for more than 100,000 values.
 
     Example:
         >>> read_value("1e-3"), read_value("[3, 5]"), read_value("{random: 1}"), read_value("2020-01-01")
         (0.001, [3, 5], {'random': 1}, '2020-01-01')
     """
-    return yaml.load(text, _Loader)  # a SafeLoader
+    found = yaml.load(text, _Loader)  # a SafeLoader
+    _count(found, {})
+    return found
+
+
+def _count(value: Any, known: dict[int, int]) -> int:
+    """How many values a value is made of where those that anchors repeat count each time.
+
+    Raises:
+        ValueError: one holds itself, they are too many, or a number is too large to be written in decimal digits.
+    """
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        raise ValueError(f"a number of {value.bit_length():,} bits; expected at most {_BITS:,}")
+    if not isinstance(value, (dict, list, set, tuple)):
+        return 1
+    if id(value) in known:
+        if not known[id(value)]:
+            raise ValueError("a value that holds itself")
+        return known[id(value)]
+    known[id(value)] = 0
+    parts = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+    total = 1 + sum(_count(part, known) for part in parts)
+    if total > _MOST:
+        raise ValueError(f"more than {_MOST:,} values")
+    known[id(value)] = total
+    return total
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
@@ -50,8 +81,10 @@ def load_yaml(path: Path) -> dict[str, Any]:
         ConfigError: the file is missing or not a mapping.
     """
     try:
-        content = read_value(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+        content = read_value(read_bounded(path, _LARGEST, ConfigError, advice="keep settings only").decode())
+    except ConfigError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"Cannot read the configuration file {path}: {_first_line(error)}") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected a mapping of settings, got {type(content).__name__}.")
@@ -72,15 +105,17 @@ def parse_options(pairs: Iterable[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.isidentifier():
-            raise ConfigError(f"Expected KEY=VALUE, got {pair!r}.")
+            raise ConfigError(f"Expected KEY=VALUE, got {shown(pair)}.")
         if key in options:
-            raise ConfigError(f"The option {key!r} is given twice: {options[key]!r} and {value!r}; drop one.")
+            raise ConfigError(
+                f"The option {shown(key)} is given twice: {shown(options[key])} and {shown(value)}; drop one."
+            )
         try:
             options[key] = read_value(value)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise ConfigError(f"Cannot read the value of {pair[:200]!r}: {_first_line(error)}") from error
+            raise ConfigError(f"Cannot read the value of {shown(pair)}: {_first_line(error)}") from error
     return options
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+    return str(error).strip().partition("\n")[0][:300]

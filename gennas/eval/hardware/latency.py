@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.eval.hardware._clock import Call, EventClock, WallClock, graphed
 from gennas.runtime.device import resolve_device
 from gennas.runtime.threads import cpu_threads
@@ -60,10 +60,11 @@ class Timing:
                 f"min_run_time={self.min_run_time}, warmup={self.warmup}."
             )
         if self.clock not in ("wall", "events"):
-            raise ConfigError(f"Expected the clock 'wall' or 'events', got {self.clock!r}.")
+            raise ConfigError(f"Expected the clock 'wall' or 'events', got {shown(self.clock)}.")
         if resolve_device(self.device).type != "cuda" and (self.clock == "events" or self.cuda_graph):
             raise ConfigError(
-                f"CUDA events and CUDA graphs need a CUDA device, got {self.device!r}; drop them, or choose 'cuda'."
+                f"CUDA events and CUDA graphs need a CUDA device, got {shown(self.device)}; drop them, or "
+                "choose 'cuda'."
             )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gennas.errors import CheckpointError
+from gennas.errors import CheckpointError, shown
 from gennas.eval.hardware.device_transfer import TransferPredictor
 from gennas.eval.hardware.predictors import PREDICTORS, CostPredictor
 from gennas.graph import GraphSchema, Population
@@ -42,7 +42,7 @@ def save_predictor(predictor: CostPredictor, path: str | Path) -> None:
     """
     path = Path(path)
     if path.suffix != ".npz":
-        raise CheckpointError(f"Expected a file name that ends in .npz, got {str(path)!r}.")
+        raise CheckpointError(f"Expected a file name that ends in .npz, got {shown(str(path))}.")
     arrays: Arrays = {}
     arrays["header"] = np.array(json.dumps(_pack(predictor, arrays)))
     try:
@@ -103,7 +103,7 @@ def _unpack(header: Mapping[str, Any], arrays: Arrays, schema: GraphSchema, make
     elif kind in makers:
         predictor = makers[kind](**header["settings"])
     else:
-        raise CheckpointError(f"Unknown kind of predictor {kind!r}; known: {', '.join(makers)}, transfer.")
+        raise CheckpointError(f"Unknown kind of predictor {shown(kind)}; known: {', '.join(makers)}, transfer.")
     D = np.asarray(arrays[f"decisions{header['number']}"])
     if D.ndim != 2 or D.shape[1] != schema.num_decisions or D.dtype.kind not in "iu":
         raise CheckpointError(f"Expected decisions (b, {schema.num_decisions}), got {D.dtype} {D.shape}.")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import kendalltau
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import Population
 from gennas.graph.features import decision_one_hot
 from gennas.graph.graf import graf_features
@@ -122,7 +122,7 @@ class LookupPredictor(CostPredictor):
 
     def __init__(self, per: Literal["decision", "operation"] = "decision") -> None:
         if per not in ("decision", "operation"):
-            raise ConfigError(f"Expected a table per 'decision' or per 'operation', got {per!r}.")
+            raise ConfigError(f"Expected a table per 'decision' or per 'operation', got {shown(per)}.")
         self.settings = {"per": per}
 
     def _fit(self, archs: Population, values: FloatArray) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from gennas.errors import ConfigError, EvaluationError
+from gennas.errors import ConfigError, EvaluationError, shown
 from gennas.eval.hardware.latency import Latency, Timing, measure_latencies, prepared
 from gennas.runtime.threads import cpu_threads
 
@@ -107,7 +107,8 @@ def measure_int8_latency(
     timing = timing or Timing()
     if timing.device != "cpu" or platform.machine().lower() not in ("x86_64", "amd64"):
         raise ConfigError(
-            f"INT8 latency is that of x86 processors (device 'cpu'), got {timing.device!r} on {platform.machine()}."
+            f"INT8 latency is that of x86 processors (device 'cpu'), got {shown(timing.device)} on "
+            f"{platform.machine()}."
         )
     quantized = quantize_int8(module, inputs)
     with prepared(module, torch.device("cpu")):

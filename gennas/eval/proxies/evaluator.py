@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from gennas.errors import ConfigError, EvaluationError
+from gennas.errors import ConfigError, EvaluationError, shown
 from gennas.eval.base import FULL_FIDELITY, Fidelity, Measured, Metric
 from gennas.eval.hardware import resolve_device
 from gennas.eval.proxies.base import PopulationProxy
@@ -66,7 +66,7 @@ class ProxyEvaluator:
         self.space, self.settings, self._load = space, protocol or Protocol(), batch
         if (batch is None) != (self.settings.batch == "noise"):
             raise ConfigError(
-                f"Expected a batch for {self.settings.batch!r} and none for 'noise', got "
+                f"Expected a batch for {shown(self.settings.batch)} and none for 'noise', got "
                 f"{'none' if batch is None else 'one'}: the protocol has to say where the batch comes from."
             )
         self.proxies = make_proxies(proxies)

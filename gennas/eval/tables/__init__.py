@@ -9,6 +9,7 @@ from pathlib import Path
 from gennas.errors import TableError, UnknownNameError
 from gennas.eval.tables import hw_nas_bench
 from gennas.eval.tables.base import Table, TableEvaluator
+from gennas.eval.tables.files import MAX_GB
 from gennas.eval.tables.hw_nas_bench import load_hw_nas_bench
 from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph
 from gennas.eval.tables.user import Duplicates, Wanted, guess_direction, read_rows, read_table
@@ -67,6 +68,7 @@ def open_table(
     metrics: Wanted = None,
     duplicates: Duplicates = "mean",
     arch_format: str | None = None,
+    max_gb: float = MAX_GB,
 ) -> Table:
     """Open a table by its name in :data:`TABLES`, by ``module:function`` (called with ``space``), or by its file.
 
@@ -76,6 +78,7 @@ def open_table(
         metrics: the columns of a file to read, or what names them among all; by default every column of numbers.
         duplicates: what becomes of several rows of one architecture in a file that disagree.
         arch_format: the tool that wrote a file's architectures; see :attr:`Space.formats`.
+        max_gb: most GiB that a file may hold after decompression.
 
     Raises:
         UnknownNameError: neither a name nor a file.
@@ -84,7 +87,7 @@ def open_table(
     """
     name = str(name_or_path)
     if name not in TABLES and exists(Path(name)):
-        return read_table(name, space, metrics=metrics, duplicates=duplicates, arch_format=arch_format)
+        return read_table(name, space, None, metrics, duplicates, arch_format, max_gb)
     if name in TABLES or ":" in name:
         return TABLES.get(name)(space)
     if Path(name).suffix:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, EvaluationError, TableError, UnknownNameError
+from gennas.errors import ConfigError, EvaluationError, TableError, UnknownNameError, shown
 from gennas.eval.base import Direction, Fidelity, Metric
 from gennas.graph import Architecture, Population
 from gennas.spaces.base import Space
@@ -77,7 +77,7 @@ class Table:
         for metric, column in self.columns.items():
             if column.shape != (len(self.keys),):
                 raise TableError(
-                    f"Table {self.name}: expected {len(self.keys)} values of {metric!r}, got shape {column.shape}."
+                    f"Table {self.name}: expected {len(self.keys)} values of {shown(metric)}, got shape {column.shape}."
                 )
 
     def __len__(self) -> int:

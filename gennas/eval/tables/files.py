@@ -8,65 +8,98 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import hashlib
 import io
 import json
+import re
 import warnings
-import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gennas.errors import TableError
+from gennas.errors import TableError, shown
+from gennas.eval.tables.unpickle import bounded_memory
+from gennas.runtime.reading import GIB, read_bounded, too_large
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = "CSV (.csv), CSV.gz (.csv.gz), Parquet (.parquet) or JSON Lines (.jsonl)"
+_LINE = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]+")
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
-def read_frame(path: Path) -> tuple[pd.DataFrame, str]:
+MAX_GB = 2.0
+"""How many GiB a table's file holds at most, after decompression, unless more is allowed."""
+MAX_CELL = 131_072
+"""Most letters of a cell: the limit of Python's csv, for the other formats, too."""
+
+
+def read_frame(path: Path, max_gb: float = MAX_GB) -> tuple[pd.DataFrame, str]:
     """The cells of a file and the SHA-256 of its (decompressed) content.
 
     CSV cells are strings; Parquet and JSON cells keep their types.
+
+    Args:
+        path: the file; its suffix says the format.
+        max_gb: most GiB that it may hold after decompression; what is compressed to less than a 200th is refused.
+
+    Raises:
+        TableError: it cannot be read, is damaged, holds more, or a cell is longer than 131,072 letters.
     """
-    content = _content(path)
+    content = read_bounded(path, int(max_gb * GIB), TableError, what="the table")
+    if not content.strip():
+        raise TableError(f"{path.name}: the file is empty.")
     suffix = [s.lower() for s in path.suffixes if s.lower() != ".gz"][-1:]
     if suffix in ([".csv"], [".tsv"]):
         frame = _csv(path, content)
     elif suffix in ([".jsonl"], [".ndjson"], [".json"]):
-        frame = _json(path, content)
+        frame = _within_memory(path, content, _json)
     elif suffix in ([".parquet"], [".pq"]):
-        frame = _parquet(path, content)
+        frame = _within_memory(path, content, partial(_parquet, limit=int(max_gb * GIB)))
     else:
         raise TableError(f"{path.name}: expected {FORMATS}, got the suffix {''.join(path.suffixes) or 'none'}.")
     if not len(frame):
         raise TableError(f"{path.name}: the table has no rows.")
     frame.columns = [str(c).strip() for c in frame.columns]
     _refuse_repeated(path, list(frame.columns))
+    _refuse_long_cells(path, frame)
     return frame, hashlib.sha256(content).hexdigest()
 
 
-def _content(path: Path) -> bytes:
+def _within_memory(path: Path, content: bytes, read: Callable[[Path, bytes], pd.DataFrame]) -> pd.DataFrame:
+    """Read formats in which a few bytes can stand for many objects."""
+    import pandas as pd  # noqa: F401  # before memory is bounded
+
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise TableError(f"Cannot read the table {path}: {error.strerror}.") from error
-    if path.suffix.lower() == ".gz":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise TableError(f"{path.name}: not a readable gzip file ({error}); download or pack it again.") from error
-    if not content.strip():
-        raise TableError(f"{path.name}: the file is empty.")
-    return content
+        with bounded_memory(len(content)):
+            return read(path, content)
+    except (MemoryError, RecursionError) as error:
+        raise TableError(
+            f"{path.name}: its {len(content):,} bytes ask for more memory than those of a sound file do, or are nested "
+            "deeper than any table; convert it to CSV."
+        ) from error
+
+
+def _refuse_long_cells(path: Path, frame: pd.DataFrame) -> None:
+    for name in frame.columns:
+        cells = frame[name]
+        longest = max((len(cell) for cell in cells if isinstance(cell, (str, bytes, list, dict))), default=0)
+        if longest > MAX_CELL:
+            row = next(i for i, cell in enumerate(cells) if hasattr(cell, "__len__") and len(cell) == longest)
+            raise TableError(
+                f"{path.name}: row {row + 1}, column {shown(name)}: expected at most {MAX_CELL:,} letters in a cell, "
+                f"got {longest:,}."
+            )
 
 
 def _refuse_repeated(path: Path, columns: list[str]) -> None:
-    repeated = [name for i, name in enumerate(columns) if name in columns[:i]]
+    repeated = [name for name, count in Counter(columns).items() if count > 1]
     if repeated:
-        raise TableError(f"{path.name}: several columns are called {repeated[0]!r}: rename or drop all but one.")
+        raise TableError(f"{path.name}: several columns are called {shown(repeated[0])}: rename or drop all but one.")
 
 
 def _text(path: Path, content: bytes, kind: str) -> str:
@@ -81,16 +114,16 @@ def _text(path: Path, content: bytes, kind: str) -> str:
 def _csv(path: Path, content: bytes) -> pd.DataFrame:
     import pandas as pd
 
-    lines = _without_comments(list(io.StringIO(_text(path, content, "CSV"), newline="")))
-    separator = _separator(path, lines)
+    text = _without_comments(_text(path, content, "CSV"))
     try:
-        header = next(csv.reader(lines, delimiter=separator), [])
+        separator = _separator(path, list(islice(_lines(text), 20)))
+        header = next(csv.reader(_lines(text), delimiter=separator), [])
         _refuse_repeated(path, [name.strip() for name in header if name.strip()])
-        ends = any("".join(row[len(header) :]).strip() for row in csv.reader(lines, delimiter=separator))
+        ends = any("".join(row[len(header) :]).strip() for row in csv.reader(_lines(text), delimiter=separator))
         with warnings.catch_warnings():  # of more cells than columns: separators at the ends of lines are no cells
             warnings.simplefilter("error" if ends else "ignore", pd.errors.ParserWarning)
             return pd.read_csv(
-                io.StringIO("".join(lines)), sep=separator, dtype=str, keep_default_na=False, index_col=False
+                io.BytesIO(text.encode()), sep=separator, dtype=str, keep_default_na=False, index_col=False
             ).astype(object)
     except (csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise TableError(f"{path.name}: not a readable CSV file ({str(error).strip()}).") from error
@@ -101,8 +134,19 @@ def _csv(path: Path, content: bytes) -> pd.DataFrame:
         ) from error
 
 
-def _without_comments(lines: list[str]) -> list[str]:
+def _lines(text: str) -> Iterator[str]:
+    """Lines with their ends, whatever the system that wrote them, one at a time: a table may have millions of them."""
+    return (match[0] for match in _LINE.finditer(text))
+
+
+def _without_comments(text: str) -> str:
     """Lines that do not begin with ``#``; where that leaves no header, the last of those before the first row is it."""
+    if not text[0].isspace() and text[0] != "#" and "\n#" not in text and "\r#" not in text:
+        return text
+    return "".join(_uncommented(_lines(text)))
+
+
+def _uncommented(lines: Iterable[str]) -> list[str]:
     comments, kept, is_open = list[str](), list[str](), False
     for line in lines:
         if line.startswith("#") and not is_open:
@@ -171,14 +215,14 @@ def _json(path: Path, content: bytes) -> pd.DataFrame:
         try:
             record = json.loads(line, object_pairs_hook=_once)
         except ValueError as error:
-            raise TableError(f"{path.name}: line {number} is not JSON ({error}).") from error
+            raise TableError(f"{path.name}: line {number} is not JSON ({error!s:.200}).") from error
         if not isinstance(record, dict):
-            raise TableError(f"{path.name}: line {number}: expected a JSON object, got {line[:60]!r}.")
+            raise TableError(f"{path.name}: line {number}: expected a JSON object, got {shown(line[:60])}.")
         records.append(record)
     return pd.DataFrame(records, dtype=object)
 
 
-def _parquet(path: Path, content: bytes) -> pd.DataFrame:
+def _parquet(path: Path, content: bytes, limit: int) -> pd.DataFrame:
     import pandas as pd
 
     try:
@@ -187,7 +231,15 @@ def _parquet(path: Path, content: bytes) -> pd.DataFrame:
         raise TableError(
             f"{path.name}: reading Parquet needs pyarrow; pip install 'gennas[parquet]', or convert the table to CSV."
         ) from error
+    from pyarrow import parquet
+
     try:
-        return pd.read_parquet(io.BytesIO(content)).reset_index(drop=True).astype(object)
-    except (pyarrow.ArrowException, ValueError, OSError) as error:
+        about = parquet.read_metadata(io.BytesIO(content))
+        unpacked = sum(about.row_group(i).total_byte_size for i in range(about.num_row_groups))
+        if unpacked + 8 * about.num_rows * about.num_columns > limit:
+            raise too_large(path, limit, TableError)
+        return pd.read_parquet(io.BytesIO(content), use_threads=False).reset_index(drop=True).astype(object)
+    except (pyarrow.ArrowException, ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, TableError):
+            raise
         raise TableError(f"{path.name}: not a readable Parquet file ({str(error).strip()}).") from error

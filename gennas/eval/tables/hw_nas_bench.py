@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError, TableError, UnknownNameError
+from gennas.errors import ConfigError, InvalidArchitectureError, TableError, UnknownNameError, shown
 from gennas.eval.base import Metric
 from gennas.eval.tables.base import Table
 from gennas.eval.tables.nasbench_graph import cache_folder
@@ -136,7 +136,7 @@ def _check(file: Path, texts: list[str], columns: Mapping[str, FloatArray]) -> N
         raise TableError(f"{file.name}: expected architectures and metrics, got {len(texts)} and {len(columns)}.")
     for name, column in columns.items():
         if column.shape != (len(texts),):
-            raise TableError(f"{file.name}: expected {len(texts)} values of {name!r}, got {len(column)}.")
+            raise TableError(f"{file.name}: expected {len(texts)} values of {shown(name)}, got {len(column)}.")
         bad = np.flatnonzero(~np.isfinite(column))
         if len(bad):
             raise TableError(

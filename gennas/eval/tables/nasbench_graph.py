@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, TableError, UnknownNameError
+from gennas.errors import ConfigError, TableError, UnknownNameError, shown
 from gennas.eval.base import Metric
 from gennas.eval.tables.base import Table
 from gennas.eval.tables.unpickle import load_numbers
@@ -134,7 +134,7 @@ def cache_folder() -> Path:
 
 def _integer(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is not an integer")
+        raise TypeError(f"{shown(value)} is not an integer")
     return value
 
 

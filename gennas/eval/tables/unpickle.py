@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from gennas.errors import TableError
+from gennas.errors import TableError, shown
 
 __all__ = ["MAX_BYTES", "NUMBERS", "StandIn", "bounded_memory", "load_numbers", "load_restricted", "plain_dtype"]
 
@@ -48,13 +48,13 @@ class _NumberType:
     def __init__(self, code: Any, align: Any = False, copy: Any = False) -> None:
         dtype = np.dtype(code) if isinstance(code, str) and len(code) <= 3 else None
         if dtype is None or dtype.kind not in _SCALAR_TYPES:
-            raise pickle.UnpicklingError(f"expected the type of a plain number, got {code!r}")
+            raise pickle.UnpicklingError(f"expected the type of a plain number, got {shown(code)}")
         self.dtype = dtype
 
     def __setstate__(self, state: Any) -> None:
         byte_order = state[1]
         if byte_order not in ("<", ">", "|", "="):
-            raise pickle.UnpicklingError(f"expected a byte order, got {byte_order!r}")
+            raise pickle.UnpicklingError(f"expected a byte order, got {shown(byte_order)}")
         self.dtype = self.dtype.newbyteorder(byte_order)
 
 
@@ -105,7 +105,7 @@ class _Restricted(pickle.Unpickler):
 
     def persistent_load(self, pid: Any) -> Any:
         if self._persistent is None:
-            raise TableError(f"Refused a persistent reference ({str(pid)[:40]!r}) in a pickle of numbers.")
+            raise TableError(f"Refused a persistent reference ({shown(str(pid)[:40])}) in a pickle of numbers.")
         return self._persistent(pid)
 
 

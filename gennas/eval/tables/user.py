@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import InvalidArchitectureError, TableError, UnknownNameError
+from gennas.errors import InvalidArchitectureError, TableError, UnknownNameError, listed, shown
 from gennas.eval.base import Direction, Metric
 from gennas.eval.tables.base import Table
-from gennas.eval.tables.files import read_frame
+from gennas.eval.tables.files import MAX_GB, read_frame
 from gennas.graph import Population
+from gennas.runtime.reading import GIB, read_bounded
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def read_table(
     metrics: Wanted = None,
     duplicates: Duplicates = "mean",
     arch_format: str | None = None,
+    max_gb: float = MAX_GB,
 ) -> Table:
     r"""Read a table from CSV, CSV.gz, Parquet (needs pyarrow) or JSON Lines.
 
@@ -62,6 +64,7 @@ def read_table(
         duplicates: what becomes of several rows of one architecture that disagree: their ``mean``, the ``first``
             of them, or an ``error``.
         arch_format: the tool that wrote the architectures, of :attr:`Space.formats`; by default the space's own form.
+        max_gb: most GiB that the file may hold after decompression.
 
     Raises:
         TableError: the file cannot be read, a column does not exist, a text is no architecture of
@@ -78,7 +81,7 @@ def read_table(
         0.5
     """
     path = Path(path)
-    frame, digest = read_frame(path)
+    frame, digest = read_frame(path, max_gb)
     reader = _Reader(path.name, frame, space, arch_format)
     column = reader.arch_column(arch_column)
     values = reader.metrics(list(metrics(reader.columns)) if callable(metrics) else metrics, column)
@@ -104,6 +107,7 @@ def read_rows(
     metrics: Sequence[str] = (),
     optional: Sequence[str] = (),
     arch_format: str | None = None,
+    max_gb: float = MAX_GB,
 ) -> tuple[Population, dict[str, NDArray[np.float64]]]:
     """The architectures of a file, in its order, with the metrics that stand beside them.
 
@@ -115,6 +119,7 @@ def read_rows(
         metrics: columns that must be there, finite.
         optional: columns that are read where they are there and complete.
         arch_format: as for :func:`read_table`.
+        max_gb: as for :func:`read_table`.
 
     Returns:
         The architectures ``(rows,)`` and each metric's values ``(rows,)``.
@@ -123,7 +128,7 @@ def read_rows(
         TableError: the file cannot be read, or a cell is not what it should be; the message names row and column.
     """
     path = Path(path)
-    frame = _lines(path) if path.suffix == ".txt" else read_frame(path)[0]
+    frame = _lines(path, max_gb) if path.suffix == ".txt" else read_frame(path, max_gb)[0]
     if "status" in frame.columns:
         frame = frame[frame["status"] == "ok"].reset_index(drop=True)
     if not len(frame):
@@ -136,13 +141,13 @@ def read_rows(
     return reader.population(column), values
 
 
-def _lines(path: Path) -> pd.DataFrame:
+def _lines(path: Path, max_gb: float) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(f"Cannot read {path}: {error}") from error
+        lines = read_bounded(path, int(max_gb * GIB), TableError).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise TableError(f"Cannot read {path}: {shown(str(error))}; save it as UTF-8.") from error
     return pd.DataFrame({"arch": [line.strip() for line in lines if line.strip()]})
 
 
@@ -167,7 +172,7 @@ class _Reader:
             return column
         raise TableError(
             f"{self.name}: no column of architectures of the space {self.space.name}: expected one called "
-            f"{', '.join(ARCH_COLUMNS)}, or texts that the space can read; got columns {', '.join(self.columns)}."
+            f"{', '.join(ARCH_COLUMNS)}, or texts that the space can read; got columns {listed(self.columns)}."
             f"{self._hint([cell for c in self.columns for cell in self.frame[c].iloc[:1]]) or _OTHER}"
         )
 
@@ -177,7 +182,9 @@ class _Reader:
             return {name: self._numbers(self._existing(name)) for name in wished}
         found = {c: self._numbers(c) for c in self.columns if c != arch_column and self._is_numeric(c)}
         if not found:
-            raise TableError(f"{self.name}: expected a column of numbers beside {arch_column!r}, got {self.columns}.")
+            raise TableError(
+                f"{self.name}: expected a column of numbers beside {shown(arch_column)}, got {listed(self.columns)}."
+            )
         return found
 
     def population(self, column: str) -> Population:
@@ -196,7 +203,7 @@ class _Reader:
         if not some:
             return rows, []
         if not len(rows):
-            raise TableError(f"{self.name}: no row has finite values in all of {', '.join(values)}: complete one.")
+            raise TableError(f"{self.name}: no row has finite values in all of {listed(values)}: complete one.")
         left_out = f"{len(self.frame) - len(rows):,} of {len(self.frame):,} rows"
         return rows, [f"{self.name}: {left_out} are left out: they have no finite value of {', '.join(some)}."]
 
@@ -220,7 +227,7 @@ class _Reader:
                 other = int(place[group[row]])
                 raise TableError(
                     f"{self.name}: rows {kept[other] + 1} and {kept[row] + 1} are the same architecture but disagree "
-                    f"in column {name!r}: {own[other]} and {own[row]}. Keep one, average them, or say "
+                    f"in column {shown(name)}: {own[other]} and {own[row]}. Keep one, average them, or say "
                     "--table-duplicates mean or first."
                 )
             disagree = np.bincount(group, differing) > 0
@@ -234,9 +241,9 @@ class _Reader:
     def _existing(self, name: str) -> str:
         if name in self.columns:
             return name
-        near = difflib.get_close_matches(name, self.columns, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name[:200], self.columns, n=3, cutoff=0.5)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise TableError(f"{self.name}: no column {name!r}.{hint} Columns: {', '.join(self.columns)}.")
+        raise TableError(f"{self.name}: no column {shown(name)}.{hint} Columns: {listed(self.columns)}.")
 
     def _reads(self, cell: Any) -> bool:
         try:
@@ -285,8 +292,8 @@ class _Reader:
         for row, cell in enumerate(cells):
             if not (_is_missing(cell) or _per_cent(cell)):
                 raise TableError(
-                    f"{self.name}: row {row + 1}, column {column!r}: expected a percent sign as in other rows, got "
-                    f"{cell!r}. Write all values in one way."
+                    f"{self.name}: row {row + 1}, column {shown(column)}: expected a percent sign as in other rows, "
+                    f"got {shown(cell)}. Write all values in one way."
                 )
         self.notes.append(f"{self.name}: {column} is written with percent signs and read as a fraction: 50% is 0.5.")
         numbers = [np.nan if _is_missing(cell) else float(_per_cent(cell) or "nan") / 100 for cell in cells]
@@ -294,8 +301,8 @@ class _Reader:
 
     def _no_number(self, row: int, column: str) -> NoReturn:
         raise TableError(
-            f"{self.name}: row {row + 1}, column {column!r}: expected a finite number, got "
-            f"{self.frame[column].iloc[row]!r}. Complete the table, drop the row, or read other columns only "
+            f"{self.name}: row {row + 1}, column {shown(column)}: expected a finite number, got "
+            f"{shown(self.frame[column].iloc[row])}. Complete the table, drop the row, or read other columns only "
             "(metrics=…)."
         )
 
@@ -308,7 +315,7 @@ class _Reader:
             self.space.from_text(self.own(texts[row]))
         except InvalidArchitectureError as first:
             error = first
-        raise TableError(f"{self.name}: row {row + 1}, column {column!r}: {error}{hint}") from error
+        raise TableError(f"{self.name}: row {row + 1}, column {shown(column)}: {error}{hint}") from error
 
 
 def _per_cent(cell: Any) -> str:

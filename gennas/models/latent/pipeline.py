@@ -10,7 +10,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DiffusionPipeline, DPMSolverMultistepScheduler
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import GraphSchema, Population
 from gennas.models.base import FloatArray, Legality
 from gennas.models.checkpoints import checkpoint_errors
@@ -42,7 +42,7 @@ def make_scheduler(name: SchedulerName = "dpm-solver", num_train_timesteps: int 
         ConfigError: another name.
     """
     if name not in _SCHEDULERS:
-        raise ConfigError(f"Expected a scheduler out of {', '.join(_SCHEDULERS)}, got {name!r}.")
+        raise ConfigError(f"Expected a scheduler out of {', '.join(_SCHEDULERS)}, got {shown(name)}.")
     # The cosine schedule has no finite log-SNR at its end; DPM-Solver starts where it is -5.1, as its authors say.
     extra = {"lambda_min_clipped": -5.1} if name == "dpm-solver" else {"clip_sample": False}
     return _SCHEDULERS[name](

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import nnls
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import Population
 from gennas.models.base import FloatArray
 from gennas.models.surrogate.base import JointSurrogate
@@ -63,7 +63,7 @@ class StackSurrogate:
         if not members:
             raise ConfigError("Expected one or more surrogates to stack, got none.")
         if weighting not in ("equal", "likelihood", "error"):
-            raise ConfigError(f"Expected weighting equal, likelihood or error, got {weighting!r}.")
+            raise ConfigError(f"Expected weighting equal, likelihood or error, got {shown(weighting)}.")
         self.members, self.weighting = tuple(members), weighting
         self.folds, self.seed = folds, seed
         self.weights: FloatArray = np.full(len(members), 1 / len(members))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 
 __all__ = ["OFF", "Decision", "Group", "Value", "value_text"]
 
@@ -58,7 +58,9 @@ class Decision:
         object.__setattr__(self, "values", tuple(self.values))
         for values in (self.values, self.first):
             if values is not None and (not values or len(set(map(str, values))) < len(values) or OFF in values):
-                raise ConfigError(f"Decision {self.name!r}: expected different values other than 'off', got {values}.")
+                raise ConfigError(
+                    f"Decision {self.name!r}: expected different values other than 'off', got {shown(values)}."
+                )
 
     def at(self, layer: int) -> tuple[Value, ...]:
         """The values in a layer, from 0."""
@@ -97,7 +99,9 @@ class Group:
     def __post_init__(self) -> None:
         depths = tuple(sorted(set(self.depths)))
         if not depths or len(depths) < len(self.depths) or any(not isinstance(d, int) or d < 1 for d in depths):
-            raise ConfigError(f"Group {self.name!r}: expected different positive depths, got {tuple(self.depths)}.")
+            raise ConfigError(
+                f"Group {self.name!r}: expected different positive depths, got {shown(tuple(self.depths))}."
+            )
         object.__setattr__(self, "depths", depths)
         object.__setattr__(self, "layer", tuple(self.layer))
         object.__setattr__(self, "whole", tuple(self.whole))

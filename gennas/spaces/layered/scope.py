@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.layered.decision import OFF, Decision, Value
 
 __all__ = ["Scope", "Table"]
@@ -97,7 +97,7 @@ class Scope:
                 if unknown:
                     raise ConfigError(
                         f"Decision {decision.name!r}: its condition expects values of {name!r} out of {other.values}, "
-                        f"got {unknown[0]!r}."
+                        f"got {shown(unknown[0])}."
                     )
 
     def _components(self) -> list[list[int]]:

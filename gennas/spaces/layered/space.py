@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import Architecture, IntArray, Population
 from gennas.spaces.base import BoolArray, FloatArray, Space
 from gennas.spaces.layered.decision import OFF, Decision, Group, Value
@@ -240,7 +240,7 @@ class LayeredSpace(Space):
         decision = self._layout.places[nodes[-1]].decision
         label = f"depth{value}" if decision is None else decision.label(value)
         if label not in self.schema.node_labels:
-            raise ConfigError(f"{self.name}: {name} is never {value!r}.")
+            raise ConfigError(f"{self.name}: {name} is never {shown(value)}.")
         symbol = self.schema.node_labels.index(label)
         chosen: BoolArray = population.X[:, nodes if name not in self._layout.node else nodes[0]] == symbol
         return chosen

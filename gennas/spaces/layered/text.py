@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gennas.errors import InvalidArchitectureError
+from gennas.errors import InvalidArchitectureError, shown
 from gennas.spaces.layered.decision import OFF, Value, value_text
 from gennas.spaces.layered.layout import Layout, Place
 
@@ -68,10 +67,10 @@ def parse_config(layout: Layout, space: str, text: str) -> dict[str, Any]:
         name, equals, value = (x.strip() for x in part.partition("="))
         if not equals:
             raise InvalidArchitectureError(
-                f"{space}: expected fields like {next(iter(fields))}=… separated by ';', got {reprlib.repr(part)}."
+                f"{space}: expected fields like {next(iter(fields))}=… separated by ';', got {shown(part)}."
             )
         if name in config:
-            raise InvalidArchitectureError(f"{space}: the field {reprlib.repr(name)} is given twice.")
+            raise InvalidArchitectureError(f"{space}: the field {shown(name)} is given twice.")
         is_list = name in fields and fields[name][0].layer >= 0
         config[name] = [x.strip() for x in value.split(",")] if is_list and value else [] if is_list else value
     return config
@@ -94,7 +93,7 @@ def symbols_of(layout: Layout, space: str, config: Mapping[str, Any]) -> list[st
         depth = int(labels[layout.node[f"{layout.prefix(places[0].group)}depth"]].removeprefix("depth"))
         values = config[field]
         if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != depth:
-            got = len(values) if isinstance(values, Sequence) and not isinstance(values, str) else reprlib.repr(values)
+            got = len(values) if isinstance(values, Sequence) and not isinstance(values, str) else shown(values)
             raise InvalidArchitectureError(
                 f"{space}: expected {depth} entries of {field}, one for each layer, got {got}."
             )
@@ -107,7 +106,7 @@ def _require_names(space: str, fields: Mapping[str, list[Place]], config: Mappin
     unknown = [name for name in config if name not in fields]
     if unknown:
         raise InvalidArchitectureError(
-            f"{space}: unknown field {reprlib.repr(str(unknown[0]))}; expected {', '.join(fields)}."
+            f"{space}: unknown field {shown(str(unknown[0]))}; expected {', '.join(fields)}."
         )
     missing = [name for name, places in fields.items() if name not in config]
     if missing:
@@ -124,7 +123,7 @@ def _label(layout: Layout, space: str, field: str, place: Place, value: object) 
     written = _as_text(value)
     if written not in known:
         choices = ", ".join(known)
-        raise InvalidArchitectureError(f"{space}: expected {field} out of {choices}, got {reprlib.repr(written)}.")
+        raise InvalidArchitectureError(f"{space}: expected {field} out of {choices}, got {shown(written)}.")
     return known[written]
 
 

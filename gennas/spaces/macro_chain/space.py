@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, IntArray, Population
 from gennas.spaces.base import SPACES, BoolArray, FloatArray, exact_counts, scaled_count
 from gennas.spaces.layered import Decision, Group, LayeredSpace
@@ -28,7 +28,7 @@ OPERATIONS = ("conv", "separable", "inverted")
 _PARTS = ("op", "kernel", "width", "stride")
 _PREFIXES = ("", "k", "w", "s")
 _STRIDE = 3
-_LAYER = re.compile(r"([a-z]+)(\d+)x(\d+)-w(\d+)-s(\d+)")
+_LAYER = re.compile(r"([a-z]+)([0-9]{1,9})x([0-9]{1,9})-w([0-9]{1,9})-s([0-9]{1,9})")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Layer:
         """
         match = _LAYER.fullmatch(text.strip())
         if match is None or match[2] != match[3]:
-            raise InvalidArchitectureError(f"Expected a layer like 'conv3x3-w16-s1', got {text!r}.")
+            raise InvalidArchitectureError(f"Expected a layer like 'conv3x3-w16-s1', got {shown(text)}.")
         return cls(match[1], int(match[2]), int(match[4]), int(match[5]))
 
 
@@ -236,17 +236,19 @@ class MacroChain(LayeredSpace):
         layers = [Layer.parse(part) for part in text.strip().split("/")]
         if not self.min_depth <= len(layers) <= self.max_depth:
             raise InvalidArchitectureError(
-                f"{self.name}: expected {self.min_depth} to {self.max_depth} layers, got {len(layers)} in {text!r}."
+                f"{self.name}: expected {self.min_depth} to {self.max_depth} layers, got {len(layers)} "
+                f"in {shown(text)}."
             )
         for i, layer in enumerate(layers, start=1):
             for part, choices in zip(_PARTS, self.choices, strict=True):
                 if getattr(layer, part) not in choices:
                     raise InvalidArchitectureError(
-                        f"{self.name}: layer {i} has {part} {getattr(layer, part)}; expected one of {choices}."
+                        f"{self.name}: layer {i} has {part} {getattr(layer, part)!s:.60}; expected one of "
+                        f"{shown(choices)}."
                     )
         if sum(layer.stride == 2 for layer in layers) > self.max_downsamplings:
             raise InvalidArchitectureError(
-                f"{self.name}: expected at most {self.max_downsamplings} layers of stride 2, got {text!r}."
+                f"{self.name}: expected at most {self.max_downsamplings} layers of stride 2, got {shown(text)}."
             )
         labels = [f"depth{len(layers)}"]
         for layer in layers:

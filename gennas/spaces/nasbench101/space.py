@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, IntArray, Population
 from gennas.spaces.base import SPACES, Space, scaled_count
 from gennas.spaces.nasbench101 import cells
@@ -29,7 +29,7 @@ __all__ = ["NASBench101"]
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 
-_TOKEN = re.compile(r"([^~|]+)~(\d(?:,\d)*)")
+_TOKEN = re.compile(r"([^~|]+)~([0-9](?:,[0-9])*)")
 # How often each kind of edit (relabel, toggle, insert, bypass) is tried, by number of interior vertices.
 _EDIT_WEIGHTS = np.array([[0, 0, 1, 0], *[[0.3, 0.5, 0.1, 0.1]] * 4, [0.35, 0.55, 0, 0.1]])
 _ALL_EDITS = np.array(  # kind, u, v, op, cut
@@ -228,12 +228,12 @@ class NASBench101(Space):
         Raises:
             InvalidArchitectureError: malformed, or a vertex lies on no path from input to output.
         """
-        tokens = [_TOKEN.fullmatch(part.strip()) for part in text.split("|")]
+        tokens = [_TOKEN.fullmatch(part.strip()) for part in text.split("|", 10)]
         parsed = [(t[1], [int(s) for s in t[2].split(",")]) for t in tokens if t]
         if len(parsed) < len(tokens) or any(max(s) > i or len({*s}) < len(s) for i, (_, s) in enumerate(parsed)):
             raise InvalidArchitectureError(
                 f"{self.name}: expected vertices 'operation~sources' joined by '|', each source an earlier vertex "
-                f"(0 is the input), as in 'conv3x3-bn-relu~0|output~0,1'; got {text!r}."
+                f"(0 is the input), as in 'conv3x3-bn-relu~0|output~0,1'; got {shown(text)}."
             )
         matrix = np.zeros((len(parsed) + 1, len(parsed) + 1), dtype=np.int8)
         for vertex, (_, sources) in enumerate(parsed, start=1):
@@ -241,7 +241,8 @@ class NASBench101(Space):
         arch = self.from_matrix(matrix, ["input", *(operation for operation, _ in parsed)])
         if (arch.nodes != NONE).sum() < len(matrix):
             raise InvalidArchitectureError(
-                f"{self.name}: every vertex must lie on a path from input to output; remove the others from {text!r}."
+                f"{self.name}: every vertex must lie on a path from input to output; remove the others "
+                f"from {shown(text)}."
             )
         return arch
 

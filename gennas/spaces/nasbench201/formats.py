@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gennas.errors import InvalidArchitectureError
+from gennas.errors import InvalidArchitectureError, shown
 
 __all__ = ["from_naslib", "from_nni"]
 
@@ -27,6 +27,7 @@ _NASLIB = {
     "ReLUConvBN1x1": "nor_conv_1x1",
     "AvgPool1x1": "avg_pool_3x3",
 }
+_LONGEST = 1000  # no cell is written in more letters
 _NNI = {"conv_1x1": "nor_conv_1x1", "conv_3x3": "nor_conv_3x3"}
 
 
@@ -71,6 +72,8 @@ def from_nni(text: str) -> str:
 
 
 def _literal(text: str) -> Any:
+    if len(text) > _LONGEST:
+        return None
     try:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -78,7 +81,7 @@ def _literal(text: str) -> Any:
 
 
 def _renamed(text: str, names: Mapping[str, str]) -> str:
-    return re.sub(r"[A-Za-z_]\w*(?=\s*~)", lambda match: names.get(match[0], match[0]), text)
+    return re.sub(r"\w+", lambda match: names.get(match[0], match[0]), text)
 
 
 def _official(labels: Sequence[str]) -> str:
@@ -87,4 +90,4 @@ def _official(labels: Sequence[str]) -> str:
 
 
 def _refused(expected: str, text: str) -> InvalidArchitectureError:
-    return InvalidArchitectureError(f"nasbench201: expected {expected}, got {text!r:.200}.")
+    return InvalidArchitectureError(f"nasbench201: expected {expected}, got {shown(text)}.")

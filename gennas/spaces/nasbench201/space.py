@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES, Space, scaled_count
 from gennas.spaces.nasbench201.distinct import distinct_cells, representatives
@@ -28,7 +28,7 @@ __all__ = ["NASBench201"]
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 _SYMBOLS = {label: symbol for symbol, label in enumerate(OPERATIONS)}
 _SKIPPED = re.compile(r"[\s\"']+")
-_TOKEN = re.compile(r"([a-z0-9_]+)~(\d)")
+_FORM = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
 
 
 @SPACES.register("nasbench201")
@@ -123,19 +123,17 @@ class NASBench201(Space):
         return NASBench201(scaled_count(self.num_cells, depth), channels, self.distinct)
 
     def _decisions_of(self, text: str) -> list[int]:
-        bare = _SKIPPED.sub("", text)
-        nodes = [_TOKEN.findall(part) for part in bare.split("+")]
-        sources = [[int(source) for _, source in node] for node in nodes]
-        read = "+".join("".join(f"|{label}~{u}" for label, u in node) + "|" for node in nodes)
-        if sources != [[0], [0, 1], [0, 1, 2]] or read != bare:
+        match = _FORM.fullmatch(_SKIPPED.sub("", text))
+        if match is None:
             raise InvalidArchitectureError(
-                f"{self.name}: expected '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|', got {text!r}."
+                f"{self.name}: expected '|op~0|+|op~0|op~1|+|op~0|op~1|op~2|', got {shown(text)}."
             )
-        labels = [label for node in nodes for label, _ in node]
+        labels = match.groups()
         unknown = [label for label in labels if label not in _SYMBOLS]
         if unknown:
             raise InvalidArchitectureError(
-                f"{self.name}: expected operations among {', '.join(OPERATIONS)}, got {unknown[0]!r} in {text!r}."
+                f"{self.name}: expected operations among {', '.join(OPERATIONS)}, "
+                f"got {shown(unknown[0])} in {shown(text)}."
             )
         return [_SYMBOLS[label] for label in labels]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
 from gennas.spaces.base import SPACES, Space
 from gennas.spaces.nasbench_graph import trees
@@ -31,7 +31,7 @@ BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 
 VARIANTS = {"default": OPERATIONS, "proteins": ("gcn", "sage", "arma", "fc", "skip")}
-_TEXT = re.compile(r"(\d{4}):(\w+),(\w+),(\w+),(\w+)")
+_TEXT = re.compile(r"([0-9]{4}):(\w+),(\w+),(\w+),(\w+)")
 
 
 @SPACES.register("nasbench-graph")
@@ -77,7 +77,7 @@ class NASBenchGraph(Space):
         dropout: float = 0.5,
     ) -> None:
         if variant not in VARIANTS:
-            raise ConfigError(f"Expected variant 'default' or 'proteins', got {variant!r}.")
+            raise ConfigError(f"Expected variant 'default' or 'proteins', got {shown(variant)}.")
         if hidden < 2 or hidden % 2:
             raise ConfigError(f"Expected an even, positive hidden width, got {hidden}.")
         if num_pre < 0 or num_post < 0 or not 0 <= dropout < 1:
@@ -177,7 +177,8 @@ class NASBenchGraph(Space):
         match = _TEXT.fullmatch(text.strip())
         if match is None:
             raise InvalidArchitectureError(
-                f"{self.name}: expected four parents and four operations as in '0012:gat,gcn,fc,skip', got {text!r}."
+                f"{self.name}: expected four parents and four operations as in '0012:gat,gcn,fc,skip', "
+                f"got {shown(text)}."
             )
         return self.from_links([int(digit) for digit in match[1]], match.groups()[1:])
 

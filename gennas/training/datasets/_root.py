@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 
 
 def dataset_root(root: str | Path | None) -> Path:
@@ -15,12 +15,12 @@ def dataset_root(root: str | Path | None) -> Path:
 
 def missing(name: str, folder: Path) -> ConfigError:
     return ConfigError(
-        f"Dataset {name!r} was looked for in {folder} and is not (completely) there. Fetch it with --download "
+        f"Dataset {shown(name)} was looked for in {folder} and is not (completely) there. Fetch it with --download "
         "(download=True in Python), or set GENNAS_DATASETS or root to the folder that holds it."
     )
 
 
 def not_fetched(name: str, folder: Path, error: Exception) -> ConfigError:
     return ConfigError(
-        f"Dataset {name!r} could not be fetched into or read from {folder}: {' '.join(str(error).split())}"
+        f"Dataset {shown(name)} could not be fetched into or read from {folder}: {' '.join(str(error).split())}"
     )

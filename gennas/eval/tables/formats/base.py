@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from gennas.errors import TableError
+from gennas.errors import GennasError, TableError, shown
 from gennas.eval.tables.unpickle import bounded_memory
+from gennas.runtime import reading
+from gennas.runtime.reading import GIB
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["GIB", "Cells", "Source", "number", "read_bounded", "read_json"]
 
-GIB = 2**30
 Cells = Mapping[str, Sequence[Any] | NDArray[Any]]
 """Columns by name: texts, or numbers with None where there is none."""
 Progress = Callable[[int, int | None], None]
@@ -68,7 +66,7 @@ class Source:
             TableError: it does not.
         """
         if self.dataset is not None and self.dataset not in known:
-            raise TableError(f"{self.name}: no dataset {self.dataset!r}; it holds {', '.join(map(str, known))}.")
+            raise TableError(f"{self.name}: no dataset {shown(self.dataset)}; it holds {', '.join(map(str, known))}.")
 
 
 @dataclass(frozen=True)
@@ -127,38 +125,12 @@ def read_bounded(source: Source, path: Path) -> bytes:
     Raises:
         TableError: it cannot be read, is damaged, or holds more.
     """
-    try:
-        with path.open("rb") as plain:
-            magic = plain.read(3)
-            plain.seek(0)
-            file: IO[bytes] | gzip.GzipFile = plain
-            if magic == b"BZh":
-                file = bz2.BZ2File(plain)
-            elif magic[:2] == b"\x1f\x8b":
-                file = gzip.GzipFile(fileobj=plain)
-            content = _read(file, source.max_bytes)
-    except (EOFError, ValueError, gzip.BadGzipFile) as error:
-        raise TableError(f"{path.name}: damaged ({error}); download it again.") from error
-    except OSError as error:
-        raise TableError(f"Cannot read {path}: {error.strerror or error}.") from error
-    if len(content) > source.max_bytes:
-        raise too_large(path, source.max_bytes)
-    return content
+    return reading.read_bounded(path, source.max_bytes, TableError, max_ratio=None)
 
 
-def _read(file: IO[bytes] | gzip.GzipFile, limit: int) -> bytes:
-    """At most one byte more than the limit, piece by piece: a few bytes may stand for many."""
-    found = io.BytesIO()
-    while found.tell() <= limit and (piece := file.read(min(2**20, limit + 1 - found.tell()))):
-        found.write(piece)
-    return found.getvalue()
-
-
-def too_large(path: Path, limit: int) -> TableError:
+def too_large(path: Path, limit: int) -> GennasError:
     """The complaint about a file that holds more than allowed."""
-    return TableError(
-        f"{path.name}: holds more than {limit / GIB:.3g} GiB; if you trust it and have the memory, raise --max-gb."
-    )
+    return reading.too_large(path, limit, TableError)
 
 
 def read_json(source: Source, path: Path) -> Any:

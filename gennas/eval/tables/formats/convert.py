@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gennas.errors import TableError, UnknownNameError
+from gennas.errors import TableError, UnknownNameError, shown
 from gennas.eval.tables.formats.base import Rows, Source, read_json
 from gennas.eval.tables.formats.macro import is_macro, read_macro
 from gennas.eval.tables.formats.nasbench101 import read_nasbench101
@@ -144,7 +144,7 @@ def open_official(source: Source, format: str = "auto") -> tuple[str, Rows]:
     except (TypeError, KeyError, ValueError, AttributeError, IndexError, ArithmeticError, RecursionError) as error:
         # A file of hostile or damaged content: whatever its reader did not think of is still one line.
         raise TableError(
-            f"{source.name}: of another structure than it seemed ({type(error).__name__}: {str(error)[:120]!r})."
+            f"{source.name}: of another structure than it seemed ({type(error).__name__}: {shown(str(error)[:120])})."
         ) from error
     wanted = f"the structure of {FORMATS[format][0].title}" if format != "auto" else "the structure of a known format"
     raise TableError(f"{source.name}: expected {wanted}, got another ({kind}). Known formats: {', '.join(FORMATS)}.")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from gennas.errors import TableError
+from gennas.errors import TableError, shown
 from gennas.eval.tables.formats.base import Rows, Source, number
 
 __all__ = ["is_macro", "read_macro"]
@@ -46,7 +46,7 @@ def read_macro(source: Source, content: dict[str, Any]) -> Rows:
             rows.append({"arch": text, **row})
         except (KeyError, TypeError, ValueError) as error:
             raise TableError(
-                f"{source.name}: architecture {text[:40]!r}: expected test_acc, mean_acc, std, params and flops "
+                f"{source.name}: architecture {shown(text[:40])}: expected test_acc, mean_acc, std, params and flops "
                 f"({type(error).__name__}: {error})."
             ) from error
     names = dict.fromkeys(name for row in rows for name in row)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import InvalidArchitectureError, TableError
+from gennas.errors import InvalidArchitectureError, TableError, shown
 from gennas.eval.tables.formats.base import Rows, Source, too_large
 from gennas.eval.tables.formats.tfrecord import read_records
 from gennas.spaces.nasbench101.space import NASBench101
@@ -158,11 +158,13 @@ def cell_texts(source: Source, specs: Sequence[tuple[str, str]]) -> list[str]:
         for row in rows:
             bits, names = specs[row][0], specs[row][1].split(",")
             if len(bits) != vertices**2 or set(bits) - {"0", "1"} or names[0] != "input" or names[-1] != "output":
-                raise TableError(f"{source.name}: expected {vertices} x {vertices} zeros and ones, got {bits[:60]!r}.")
+                raise TableError(
+                    f"{source.name}: expected {vertices} x {vertices} zeros and ones, got {shown(bits[:60])}."
+                )
             unknown = [name for name in names[1:-1] if name not in _OPERATIONS]
             if unknown:
                 raise TableError(
-                    f"{source.name}: expected operations {', '.join(_OPERATIONS)}, got {unknown[0][:40]!r}."
+                    f"{source.name}: expected operations {', '.join(_OPERATIONS)}, got {shown(unknown[0][:40])}."
                 )
             matrices.append(np.frombuffer(bits.encode(), dtype=np.uint8).reshape(vertices, vertices) - 48)
             labels.append([_OPERATIONS[name] for name in names[1:-1]])

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gennas.errors import TableError
+from gennas.errors import TableError, shown
 from gennas.eval.tables.formats.base import Rows, Source, mean, number, read_json
 
 __all__ = ["OPERATIONS", "genotype", "is_nasbench301", "is_nasbench301_folder", "read_nasbench301"]
@@ -112,6 +112,6 @@ def _cell(config: Mapping[str, Any], kind: str) -> list[tuple[str, int]]:
         for text in sorted(inputs.split("_")):
             operation = config[f"{_PREFIX}edge_{kind}_{first + int(text)}"]
             if operation not in OPERATIONS or not 0 <= int(text) < node:
-                raise ValueError(f"no operation {operation!r} from {text} to {node}")
+                raise ValueError(f"no operation {shown(operation)} from {text} to {node}")
             edges.append((operation, int(text)))
     return edges

@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gennas.errors import TableError
+from gennas.errors import TableError, shown
 from gennas.eval.tables.formats.base import Rows, Source, column_name, mean, number
 from gennas.eval.tables.formats.pickles import load_pickle
 from gennas.spaces.nasbench201.space import NASBench201
@@ -99,8 +99,8 @@ def _row(source: Source, budgets: Mapping[str, Any]) -> dict[str, Any]:
         budget, text = _BUDGETS.get(str(key), str(key)), record["arch_str"]
         if re.fullmatch(r"\d+(:\d+)+", str(text)):
             raise TableError(
-                f"{text!r} belongs to NATS-Bench's size space (channels of five stages), and gennas has no such space; "
-                "convert a file of the topology space (NATS-tss)."
+                f"{shown(text)} belongs to NATS-Bench's size space (channels of five stages), and gennas has no such "
+                "space; convert a file of the topology space (NATS-tss)."
             )
         if found.setdefault("arch", str(text)) != str(text):
             raise TableError(f"one record is of two architectures, {found['arch']} and {text}.")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from gennas.errors import TableError
+from gennas.errors import TableError, shown
 from gennas.eval.tables.formats.base import Rows, Source, number
 from gennas.eval.tables.formats.nasbench101 import cell_texts
 from gennas.eval.tables.formats.nasbench301 import OPERATIONS as DARTS_OPERATIONS
@@ -57,10 +57,12 @@ def read_suite_zero(source: Source, content: dict[str, Any]) -> Rows:
     rows: dict[str, dict[str, float | None]] = {}
     for done, name in enumerate(datasets, 1):
         if not isinstance(content[name], dict):
-            raise TableError(f"{source.name}: dataset {name!r}: expected architectures, got {content[name]!r:.60}.")
+            raise TableError(
+                f"{source.name}: dataset {shown(name)}: expected architectures, got {shown(content[name])}."
+            )
         for key, entry in content[name].items():
             if not isinstance(entry, dict):
-                raise TableError(f"{source.name}: architecture {key[:60]}: expected scores, got {entry!r:.60}.")
+                raise TableError(f"{source.name}: architecture {key[:60]}: expected scores, got {shown(entry)}.")
             rows.setdefault(key, {}).update(_scores(source.prefix(name), entry))
         source.progress(done, len(datasets))
     keys = list(rows)
@@ -85,11 +87,11 @@ def _texts(source: Source, keys: Sequence[str], datasets: Sequence[str]) -> tupl
     try:
         tuples = [ast.literal_eval(key) for key in keys]
         if not all(isinstance(t, tuple) and t for t in tuples):
-            raise ValueError(f"expected tuples, got {keys[0][:60]!r}")
+            raise ValueError(f"expected tuples, got {shown(keys[0][:60])}")
         if all(isinstance(t[0], tuple) for t in tuples):
             return "darts", [_darts(t) for t in tuples]
         if not all(isinstance(n, int) and 0 <= n <= 9 for t in tuples for n in t):
-            raise ValueError(f"expected small whole numbers, got {keys[0][:60]!r}")
+            raise ValueError(f"expected small whole numbers, got {shown(keys[0][:60])}")
         if _TASKS & set(datasets):
             micro = all(len(t) == 6 for t in tuples) and not any(4 in t for t in tuples)
             micro = micro and ("macro" not in source.name) and any(_has_gap(t) for t in tuples)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gennas.errors import TableError
+from gennas.errors import TableError, shown
 from gennas.eval.tables.formats.base import Rows, Source, number
 
 __all__ = ["is_transnas", "read_transnas"]
@@ -50,7 +50,7 @@ def read_transnas(source: Source, content: dict[str, Any]) -> Rows:
             rows.append(row)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise TableError(
-                f"{source.name}: architecture {str(text)[:40]!r}: expected metrics and model_info of every task "
+                f"{source.name}: architecture {shown(str(text)[:40])}: expected metrics and model_info of every task "
                 f"({type(error).__name__}: {error})."
             ) from error
         source.progress(done, len(parts[part]))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import Architecture, Population
 from gennas.registry import configured
 from gennas.runtime.threads import one_thread
@@ -247,7 +247,7 @@ def new_source(name: str, space: Space) -> Source:
     """
     source = configured(f"source {name!r}", SOURCES.get(name), {}, space=space)
     if not isinstance(source, Source):
-        raise ConfigError(f"Expected {name!r} to be a Source, got {type(source).__name__}.")
+        raise ConfigError(f"Expected {shown(name)} to be a Source, got {type(source).__name__}.")
     return source
 
 
@@ -258,11 +258,11 @@ def _place(entry: tuple[str, Source]) -> int:
 
 def _check(surrogate: str, acquisition: str, design: str) -> None:
     if surrogate not in get_args(SurrogateName):
-        raise ConfigError(f"Expected surrogate gp, forest, stack or none, got {surrogate!r}.")
+        raise ConfigError(f"Expected surrogate gp, forest, stack or none, got {shown(surrogate)}.")
     if acquisition not in ACQUISITIONS:
-        raise ConfigError(f"Expected acquisition {', '.join(ACQUISITIONS)}, got {acquisition!r}.")
+        raise ConfigError(f"Expected acquisition {', '.join(ACQUISITIONS)}, got {shown(acquisition)}.")
     if design not in get_args(Design):
-        raise ConfigError(f"Expected design random or spread, got {design!r}.")
+        raise ConfigError(f"Expected design random or spread, got {shown(design)}.")
 
 
 def _far_apart(candidates: Population, n: int) -> list[int]:

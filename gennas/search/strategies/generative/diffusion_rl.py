@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.generators.weights import pack_weights, unpack_weights
 from gennas.graph import Population
 from gennas.search.objectives import Objectives
@@ -118,7 +118,7 @@ class DiffusionRL(GeneratorRounds):
         if replay not in ("archive", "none") or ranker not in ("implicit", "none") or anchor < 0:
             raise ConfigError(
                 "Expected replay archive or none, ranker implicit or none and an anchor >= 0, "
-                f"got {replay!r}, {ranker!r}, {anchor}."
+                f"got {shown(replay)}, {shown(ranker)}, {anchor}."
             )
         self.replay, self.ranker, self.epochs, self.updates = replay, ranker, epochs, updates
         self.lr, self.clip, self.anchor, self.num_steps, self.samples = lr, clip, anchor, num_steps, samples

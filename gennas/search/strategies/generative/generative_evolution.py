@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import Population
 from gennas.search.objectives import Objectives
 from gennas.search.strategies.generative.generator_rounds import FloatArray, GeneratorRounds, likelihood_ratio
@@ -104,7 +104,8 @@ class GenerativeEvolution(GeneratorRounds):
         check_positive(refit_every=refit_every, refit_steps=refit_steps)
         if survival not in ("elitist", "ageing") or ranker not in ("odds", "none"):
             raise ConfigError(
-                f"Expected survival elitist or ageing and ranker odds or none, got {survival!r} and {ranker!r}."
+                f"Expected survival elitist or ageing and ranker odds or none, got {shown(survival)} "
+                f"and {shown(ranker)}."
             )
         low, high = strength
         if not (0 < low <= high <= 1 and 0 <= crossover <= 1):
