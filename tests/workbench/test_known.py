@@ -102,3 +102,17 @@ def test_what_can_score_nothing_is_refused_after_four(tmp_path: Path) -> None:
 def test_an_evaluator_without_a_check_is_believed(tmp_path: Path) -> None:
     config, found = problem(tmp_path)
     try_one(found, config)
+
+
+def test_the_smallest_network_is_tried_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"max_depth": 3, "widths": [4, 64]}
+    config = SearchConfig(
+        "macro-chain", options, proxy="snip", objective=("snip:max",), strategy="random", out=tmp_path / "run"
+    )
+    found = make_problem(config)
+    tried: list[Any] = []
+    monkeypatch.setattr(type(found.evaluator), "check", lambda self, arch, fidelity: tried.append(arch))
+    try_one(found, config)
+    archs = found.space.sample(16, np.random.default_rng(config.seed))
+    sizes = [sum(p.numel() for p in found.evaluator.build(arch).parameters()) for arch in archs]  # type: ignore[attr-defined]
+    assert len(tried) == 1 and tried[0] == archs[int(np.argmin(sizes))] and min(sizes) < max(sizes)
