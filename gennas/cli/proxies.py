@@ -27,7 +27,8 @@ _WITH_INTERVAL = ("kendall", "ndcg")  # on the screen; the file has all interval
 
 def run(settings: ProxySettings) -> int:
     """Run the verb."""
-    {"list": _list, "score": _score, "correlate": _correlate}[settings.action](settings)
+    actions = {"list": _list, "score": _score, "correlate": _correlate}
+    actions[settings.action](settings)
     return 0
 
 
@@ -44,6 +45,7 @@ def _score(settings: ProxySettings) -> None:
         frame = scores.to_dataframe()
         frame.insert(0, "arch", [space.to_text(arch) for arch in archs])
         frame.assign(protocol=scores.protocol.identity).to_csv(settings.out, index=False)
+    scores.require_any()
 
 
 def _correlate(settings: ProxySettings) -> None:

@@ -22,29 +22,20 @@ def run(settings: TransferSettings) -> int:
     from rich.progress import Progress
 
     from gennas.search import Trial
-    from gennas.workbench.transfer import transfer
+    from gennas.workbench.transfer import transfer_chosen
 
-    path = settings.out or settings.run / "transfer.csv"
-    with Progress(console=Console()) as progress:
+    path, console = settings.out or settings.run / "transfer.csv", Console()
+
+    def on_start(what: str) -> None:
+        console.print(what, soft_wrap=True, highlight=False)
+
+    with Progress(console=console) as progress:
         bar = progress.add_task("Training", total=None)
 
         def on_trial(trial: Trial, total: int) -> None:
             progress.update(bar, total=total, advance=1)
 
-        table = transfer(
-            settings.run,
-            settings.task_names,
-            top=settings.top,
-            seeds=settings.seeds,
-            fidelity=settings.fidelity,
-            metric=settings.metric,
-            train_option=settings.train_option,
-            scale=settings.scale,
-            seed=settings.seed,
-            download=settings.download,
-            trust=settings.trust,
-            on_trial=on_trial,
-        )
+        table = transfer_chosen(settings, on_start, on_trial)
     try:
         table.rows.to_csv(path, index=False)
     except OSError as error:

@@ -175,14 +175,14 @@ def _work(connection: Connection, parcel: _Parcel, memory_limit_gb: float | None
     hush_if_asked()
     import_user_files(parcel[0])
     evaluator = pickle.loads(parcel[1])  # the driver's own
+    if warm:
+        warm_up(evaluator)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
     if memory_limit_gb is not None and os.name == "posix":
         import resource
 
         limit = int(memory_limit_gb * 2**30)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    if warm:
-        warm_up(evaluator)
     with suppress(EOFError, ConnectionError):  # the driver is gone, or has enough
         connection.send(_Ready())
         while True:

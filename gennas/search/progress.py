@@ -14,7 +14,7 @@ from gennas.errors import ArchiveError
 from gennas.search.objectives import Objectives
 from gennas.search.trial import Trial
 
-__all__ = ["Listener", "Progress", "StartListener", "commonest_error", "failures"]
+__all__ = ["Listener", "Progress", "StartListener", "commonest_error", "commonest_reason", "failures"]
 
 
 class Listener(Protocol):
@@ -142,7 +142,18 @@ def commonest_error(trials: Sequence[Trial]) -> tuple[str, int]:
 
     Reasons that differ in numbers and keys only count as one; the first of them is returned.
     """
-    reasons = [t.error or t.status for t in trials if not t.ok]
+    return commonest_reason([t.error or t.status for t in trials if not t.ok])
+
+
+def commonest_reason(reasons: Sequence[str]) -> tuple[str, int]:
+    """The commonest of some reasons and how often it is given; ``("", 0)`` of none.
+
+    Those that differ in numbers and keys only count as one; the first of them is returned.
+
+    Example:
+        >>> commonest_reason(["no disk for 3", "out of memory", "no disk for 17"])
+        ('no disk for 3', 2)
+    """
     kinds = [re.sub(r"[0-9a-f]{8,}|\d+", "#", reason) for reason in reasons]
     if not reasons:
         return "", 0

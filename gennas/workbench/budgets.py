@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gennas.search import STRATEGIES, Strategy
-from gennas.workbench.directory import kept_settings, read_config
+from gennas.workbench.config import SearchConfig
+from gennas.workbench.directory import kept_settings
 from gennas.workbench.settings import Options
-from gennas.workbench.trust import code_names
+from gennas.workbench.trust import code_names, refuse_foreign_code
 
 __all__ = ["options_for", "scaling_note", "warm_up_note"]
 
@@ -48,7 +49,10 @@ def options_for(strategy: str, given: Mapping[str, Any], budget: int, runs: Sequ
         begun = Options.of(None if found is None else found[0].get("strategy_option"))
         if found is not None and all(begun.get(name) == value for name, value in given.items()):
             if code_names({"option": begun}).keys() - code_names({"option": given}).keys():
-                read_config(run)  # refuses what is not one's own
+                values, written, digest = found
+                settings = SearchConfig.from_dict(values).to_dict()
+                advice = f"name these options yourself ({strategy}@KEY=VALUE), or use another --out"
+                refuse_foreign_code(settings, run, written, digest, advice=advice)
             return begun
     factory: Any = STRATEGIES.get(strategy)
     suited = factory.for_budget(budget) if isinstance(factory, type) and issubclass(factory, Strategy) else {}

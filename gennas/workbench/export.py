@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gennas.errors import CheckpointError, ConfigError
-from gennas.eval.base import Fidelity
 from gennas.runtime.seeds import seeded
 from gennas.workbench.chosen import ArchitectureSettings, Chosen, choose
-from gennas.workbench.settings import Positive, Seed, Share, SpaceSettings, TaskSettings
+from gennas.workbench.settings import Seed, SizeSettings, SpaceSettings, TaskSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,19 +20,13 @@ __all__ = ["ExportSettings", "Exported", "export"]
 
 
 @dataclass(frozen=True)
-class ExportSettings(TaskSettings, SpaceSettings, ArchitectureSettings):
+class ExportSettings(SizeSettings, TaskSettings, SpaceSettings, ArchitectureSettings):
     """Export a network: read the file back, compare its outputs, and print the largest difference."""
 
     to: Literal["onnx", "pt2", "safetensors", "source"] = "onnx"
     """ONNX, a program of torch.export, weights alone, or readable Python source that imports only torch."""
     out: Path | None = None
     """The file to write."""
-    resolution: Share = 1.0
-    """Scale of image height and width, in (0, 1], as in `gennas train`."""
-    width: Positive = 1.0
-    """Scale of the network's channels, as in `gennas train`."""
-    depth: Positive = 1.0
-    """Scale of the network's cells (or layers) per stage, as in `gennas train`."""
     weights: Path | None = None
     """Trained weights, from `gennas train --save`; without them the network is freshly initialised."""
     seed: Seed = 0
@@ -63,8 +56,8 @@ def export(settings: ExportSettings) -> Exported:
     from gennas.export import export_module
     from gennas.training import load_module, read_note, scale_spec
 
-    chosen = choose(settings, (settings.width, settings.depth))
-    spec = scale_spec(chosen.task.spec, Fidelity(resolution=settings.resolution))
+    chosen = choose(settings)
+    spec = scale_spec(chosen.task.spec, chosen.fidelity)
     text = chosen.space.to_text(chosen.arch)
     with seeded(settings.seed):
         module = chosen.space.build(chosen.arch, spec)

@@ -81,15 +81,37 @@ def _plausible(name: str, problem: Problem) -> tuple[float, float]:
 
 
 def try_one(problem: Problem, config: SearchConfig) -> None:
-    """Try space and task on one architecture, so that what cannot work is said before the budget is touched."""
+    """Try whether anything can be scored, so that what cannot work is said before the budget is touched.
+
+    Of a few random architectures the one with the fewest parameters is tried first, where the space can count them,
+    and others as long as they fail: a network may have no value, such as one without a path from input to output.
+
+    Raises:
+        ConfigError: none of them can be scored; it tells the reason of the last one.
+    """
     if not isinstance(problem.evaluator, CheckedEvaluator):
         return
-    arch = problem.space.sample(1, np.random.default_rng(config.seed))[0]
-    try:
-        problem.evaluator.check(arch, problem.fidelity)
-    except Exception as error:  # the user's own code may raise anything
-        reason = str(error) if isinstance(error, GennasError) else describe(error)
-        raise ConfigError(
-            f"The space and the task do not work together: {problem.space.to_text(arch)} gave {reason}. "
-            "No evaluation was spent."
-        ) from error
+    failure = ConfigError("")
+    for arch in _smallest_first(problem, config.seed)[:_TRIED]:
+        try:
+            problem.evaluator.check(arch, problem.fidelity)
+        except Exception as error:  # the user's own code may raise anything
+            reason = str(error) if isinstance(error, GennasError) else describe(error)
+            failure = ConfigError(
+                f"The space and the task do not work together: {problem.space.to_text(arch)} gave {reason}. "
+                "No evaluation was spent."
+            )
+            failure.__cause__ = error
+        else:
+            return
+    raise failure
+
+
+_TRIED = 4
+
+
+def _smallest_first(problem: Problem, seed: int) -> list[Architecture]:
+    archs = problem.space.sample(16, np.random.default_rng(seed))
+    spec = getattr(problem.evaluator, "spec", None)
+    counts = None if spec is None else problem.space.count_parameters(archs, spec)
+    return list(archs if counts is None else archs[np.argsort(counts, kind="stable")])

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, EvaluationError
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor
 from gennas.graph import Architecture
+from gennas.search.progress import commonest_reason
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces import Space
 from gennas.workbench.evaluators import make_proxy_evaluator, task_from
@@ -136,6 +137,19 @@ class PopulationScores:
     columns: Mapping[str, NDArray[np.float64]]
     errors: Mapping[int, str]
     cached: int = 0
+
+    def require_any(self) -> None:
+        """Refuse scores without a single value.
+
+        Raises:
+            EvaluationError: there is none; it tells the commonest reason.
+        """
+        if any(np.isfinite(column).any() for column in self.columns.values()):
+            return
+        reason, count = commonest_reason(list(self.errors.values()))
+        raise EvaluationError(
+            f"No proxy has a value for any of {len(self.keys)} architectures. {count} of them gave: {reason}"
+        )
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per architecture."""

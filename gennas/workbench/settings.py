@@ -20,15 +20,15 @@ import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, PlainValidator, TypeAdapter, ValidationError
 
 from gennas.errors import ConfigError, UnknownNameError, shown
-from gennas.eval.base import Fidelity
+from gennas.eval.base import FULL_FIDELITY, Fidelity
 from gennas.registry import name_of
 from gennas.spaces import SPACES, Space
 from gennas.workbench.values import load_yaml, parse_options, read_value
 
 __all__ = [
     "NO_OPTIONS", "Count", "FidelitySettings", "Finite", "Limits", "OptionMap", "Options", "Part", "Paths", "Positive",
-    "ScaledSettings", "Seed", "Settings", "Share", "SpaceSettings", "Steps", "Switch", "TaskSettings", "Texts",
-    "TrustSettings",
+    "ScaledSettings", "Seed", "Settings", "Share", "SizeSettings", "SpaceSettings", "Steps", "Switch", "TaskSettings",
+    "Texts", "TrustSettings",
     "load_yaml", "named_space", "parse_options", "read_limits", "read_value", "reference",
 ]  # fmt: skip
 
@@ -333,20 +333,34 @@ class FidelitySettings(Settings):
 
 
 @dataclass(frozen=True)
-class ScaledSettings(FidelitySettings):
+class SizeSettings(Settings):
+    """How large networks and images are; what is not given is a run's, where there is one."""
+
+    resolution: Share | None = None
+    """Scale of image height and width, in (0, 1]. Default: the run's, else 1."""
+    width: Positive | None = None
+    """Scale of the network's channels; more than 1 is wider. Default: the run's, else 1."""
+    depth: Positive | None = None
+    """Scale of the network's cells (or layers) per stage; more than 1 is deeper. Default: the run's, else 1."""
+    full: Switch = False
+    """Nothing of the run's fidelity: whole images and networks, and in a training all data and the recipe's epochs."""
+
+    def effort(self, found: Fidelity | None) -> dict[str, Any]:
+        """Epochs, data, resolution, width and depth, as far as these settings have them.
+
+        Args:
+            found: what a run spent, for what is not given here; None: everything.
+        """
+        default = (FULL_FIDELITY if self.full or found is None else found).to_dict()
+        mine = {name: getattr(self, name) for name in default if hasattr(self, name)}
+        return {name: default[name] if value is None else value for name, value in mine.items()}
+
+
+@dataclass(frozen=True)
+class ScaledSettings(SizeSettings):
     """How long and on how much is trained, and how large the networks are."""
 
-    width: Positive = 1.0
-    """Scale of the network's channels; more than 1 is wider."""
-    depth: Positive = 1.0
-    """Scale of the network's cells (or layers) per stage; more than 1 is deeper."""
-
-    @property
-    def fidelity(self) -> Fidelity:
-        """Epochs, data and resolution; the networks themselves are of another size."""
-        return Fidelity(self.epochs, self.data_fraction, self.resolution)
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        """Factors of width and depth."""
-        return self.width, self.depth
+    epochs: Count | None = None
+    """Training epochs. Default: the run's, else the task's."""
+    data_fraction: Share | None = None
+    """Share of the training set used, in (0, 1]. Default: the run's, else 1."""

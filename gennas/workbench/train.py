@@ -55,12 +55,12 @@ def train(settings: TrainSettings) -> Trained:
     """
     from gennas.training import TrainEvaluator, save_module
 
-    chosen = choose(settings, settings.scale)
+    chosen = choose(settings)
     names, conditions = make_measures(settings.measure, settings.measure_option)
     evaluator = TrainEvaluator(
         chosen.space,
         chosen.task,
-        make_recipe(chosen.task.config, settings.train_option),
+        make_recipe(chosen.task.config, {**chosen.train_option, **settings.train_option}),
         measure_energy=settings.energy,
         measure=names,
         measure_config=conditions,
@@ -69,7 +69,7 @@ def train(settings: TrainSettings) -> Trained:
     tracker = _start_tracker(settings, evaluator, chosen)
     listener = None if tracker is None else tracker.on_epoch
     try:
-        module, values = evaluator.train(chosen.arch, settings.fidelity, settings.seed, listener)
+        module, values = evaluator.train(chosen.arch, chosen.fidelity, settings.seed, listener)
     except BaseException:
         if tracker is not None:
             tracker.finish({}, failed=True)
@@ -91,7 +91,7 @@ def _start_tracker(settings: TrainSettings, evaluator: TrainEvaluator, chosen: C
     home = os.environ.get("WANDB_DIR", ".") if settings.save is None else settings.save.parent
     tracker = WandbTraining(wandb_options(settings), home)
     text = chosen.space.to_text(chosen.arch)
-    config = {**settings.to_dict(), "train_option": evaluator.config.to_dict(), "arch": text}
+    config = {**settings.to_dict(), **chosen.effort, "train_option": evaluator.config.to_dict(), "arch": text}
     names = {"space": chosen.space.name, "task": chosen.task.name}
     tracker.start({**config, **names}, f"{chosen.task.name}-{text}"[:120], evaluator.metrics)  # W&B keeps 128
     return tracker

@@ -361,11 +361,14 @@ def draw_architectures(
         ConfigError: ``n`` is not positive, or a condition that cannot be read.
         UnknownNameError: a metric that the generator was not trained on.
     """
+    from gennas.generators.base import NetworkGenerator
     from gennas.generators.conditions import ask, draw_conditions
 
     if n < 1:
         raise ConfigError(f"Expected a positive number of architectures, got {n}.")
-    asked, generator = ask(condition, trained.scales), trained.generator.literal()
+    asked, generator = ask(condition, trained.scales), trained.generator
+    if isinstance(generator, NetworkGenerator):  # another package's may have the four methods of the protocol alone
+        generator = generator.literal()
     parts, rows, tried = [Population.of(trained.space.schema, [])], [np.empty((0, len(asked)))], 0
     for round_ in range(10 if unique else 1):
         rng = np.random.default_rng([seed, round_])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +16,21 @@ from gennas.execution import SerialExecutor
 from gennas.graph import Architecture
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces import Space
+from gennas.workbench.chosen import describe_effort, own_task, spent_by
 from gennas.workbench.config import SearchConfig
+from gennas.workbench.directory import read_config
 from gennas.workbench.evaluators import make_recipe, task_from
 from gennas.workbench.problem import space_from, task_name
 from gennas.workbench.run import Run, read_run, run_data
 from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, ScaledSettings, Seed, Switch, TrustSettings
+from gennas.workbench.values import parse_options
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gennas.training import Task, TrainEvaluator
 
-__all__ = ["Candidate", "TransferSettings", "TransferTable", "transfer"]
+__all__ = ["Candidate", "TransferSettings", "TransferTable", "transfer", "transfer_chosen"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class TransferSettings(TrustSettings, ScaledSettings):
 
     run: Path = Path("runs/search")
     """Directory of a search."""
-    tasks: str = "digits"
-    """Tasks, separated by commas; the run's own may be among them."""
+    tasks: str = ""
+    """Tasks, separated by commas; the run's own may be among them. Default: the run's own, else digits."""
     top: Count = 5
     """How many of the run's best architectures, and how many random ones."""
     seeds: Count = 3
@@ -45,7 +48,7 @@ class TransferSettings(TrustSettings, ScaledSettings):
     metric: str = "test_accuracy"
     """What is shown of a training."""
     train_option: OptionMap = NO_OPTIONS
-    """Changes of each task's recipe, as KEY=VALUE."""
+    """Changes of each task's recipe, as KEY=VALUE, beside what the run changed in that of its own task."""
     seed: Seed = 0
     """Seed of the random architectures."""
     download: Switch = False
@@ -55,7 +58,7 @@ class TransferSettings(TrustSettings, ScaledSettings):
 
     @property
     def task_names(self) -> list[str]:
-        """The tasks."""
+        """The tasks; none for the run's own."""
         return [name.strip() for name in self.tasks.split(",") if name.strip()]
 
 
@@ -125,18 +128,19 @@ class TransferTable:
 
 def transfer(
     run: Path,
-    tasks: Sequence[str | Task],
+    tasks: Sequence[str | Task] | None = None,
     *,
     top: int = 5,
     seeds: int = 3,
-    fidelity: Fidelity = FULL_FIDELITY,
+    fidelity: Fidelity | None = None,
     metric: str = "test_accuracy",
     train_option: Mapping[str, Any] | Sequence[str] = (),
-    scale: tuple[float, float] = (1.0, 1.0),
+    scale: tuple[float, float] | None = None,
     seed: int = 0,
     download: bool = False,
     trust: bool = False,
     on_trial: Callable[[Trial, int], None] | None = None,
+    on_start: Callable[[str], None] | None = None,
 ) -> TransferTable:
     """Train the best architectures of a run, and as many random ones, on other tasks.
 
@@ -146,17 +150,19 @@ def transfer(
 
     Args:
         run: directory of a search.
-        tasks: names of tasks, or tasks; the run's own may be among them.
+        tasks: names of tasks, or tasks; the run's own may be among them, and is the default. It comes with the run's
+            options and with what the run changed in its recipe.
         top: how many of the run's best distinct feasible architectures, and how many random ones.
         seeds: trainings of each architecture on each task, with seeds 0 to ``seeds - 1``.
-        fidelity: of these trainings.
+        fidelity: of these trainings; default: the run's, less its width and depth.
         metric: what the table shows of a training.
         train_option: changes of each task's recipe.
-        scale: factors of the networks' width and depth.
+        scale: factors of the networks' width and depth; default: the run's.
         seed: of the random architectures.
         download: allow tasks to fetch their data.
         trust: import code that the run's settings name although somebody else wrote them.
         on_trial: called with every finished training and how many there will be.
+        on_start: called with one line of what is going to be trained, before the first training.
 
     Raises:
         ConfigError: a number is not positive, a task has no networks in the space, or nothing feasible was found.
@@ -164,14 +170,24 @@ def transfer(
     """
     import pandas as pd
 
-    if min(top, seeds) < 1 or not tasks:
-        raise ConfigError(f"Expected at least one task, architecture and seed, got {len(tasks)}, {top} and {seeds}.")
+    if min(top, seeds) < 1 or (tasks is not None and not tasks):
+        number = "the run's" if tasks is None else len(tasks)
+        raise ConfigError(f"Expected at least one task, architecture and seed, got {number}, {top} and {seeds}.")
     found, archive = read_run(run, trust)
     try:
         data = run_data(found, archive)
     finally:
         archive.close()
+    own = own_task(found.config)
+    tasks = [own or "digits"] if tasks is None else tasks
+    spent = found.config.fidelity if own is not None else FULL_FIDELITY
+    scale = (spent.width, spent.depth) if scale is None else scale
+    fidelity = replace(spent, width=1.0, depth=1.0) if fidelity is None else fidelity
     evaluators = {task_name(task): _evaluator(found.config, task, scale, train_option, download) for task in tasks}
+    if on_start is not None:
+        effort = {**fidelity.to_dict(), "width": scale[0], "depth": scale[1]}
+        names = ", ".join(evaluators)
+        on_start(f"{run} · {found.problem.space.name} · tasks {names}{describe_effort(effort, {})}")
     best = [trial for _, trial in data.best_trials(top)]
     if not best:
         raise ConfigError(f"{run}: no trial was feasible, so there is nothing to transfer.")
@@ -194,6 +210,36 @@ def transfer(
     return TransferTable(pd.DataFrame(rows), signs)
 
 
+def transfer_chosen(
+    settings: TransferSettings,
+    on_start: Callable[[str], None] | None = None,
+    on_trial: Callable[[Trial, int], None] | None = None,
+) -> TransferTable:
+    """As :func:`transfer`, by settings; what they do not say of the fidelity is the run's.
+
+    Raises:
+        GennasError: as there.
+    """
+    config = read_config(settings.run, settings.trust)
+    effort = settings.effort(config.fidelity if own_task(config) is not None else None)
+    scale = (effort.pop("width"), effort.pop("depth"))
+    return transfer(
+        settings.run,
+        settings.task_names or None,
+        top=settings.top,
+        seeds=settings.seeds,
+        fidelity=Fidelity(**effort),
+        metric=settings.metric,
+        train_option=settings.train_option,
+        scale=scale,
+        seed=settings.seed,
+        download=settings.download,
+        trust=settings.trust,
+        on_trial=on_trial,
+        on_start=on_start,
+    )
+
+
 def _evaluator(
     config: SearchConfig,
     task: str | Task,
@@ -203,8 +249,10 @@ def _evaluator(
 ) -> TrainEvaluator:
     from gennas.training import TrainEvaluator, scale_space
 
-    target = task_from(task, {}, download)
-    recipe, space = make_recipe(target.config, options), space_from(config, task_name(task))
+    fidelity, changed = spent_by(config, own_task(config), task)
+    target = task_from(task, {} if fidelity is None else config.task_option, download)
+    mine = options if isinstance(options, Mapping) else parse_options(options)
+    recipe, space = make_recipe(target.config, {**changed, **mine}), space_from(config, task_name(task))
     return TrainEvaluator(scale_space(space, *scale), target, recipe, measure_latency=False)
 
 

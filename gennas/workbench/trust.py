@@ -69,7 +69,7 @@ def refuse_foreign_code(
     written: str = "",
     digest: str | None = None,
     own: Sequence[str] = (),
-    instead: str = "",
+    advice: str = "give --trust",
 ) -> None:
     """Refuse settings that name code, unless this user wrote them and the code is where it was.
 
@@ -79,7 +79,7 @@ def refuse_foreign_code(
         written: the settings as they are kept.
         digest: what :func:`seal_settings` said of them.
         own: settings that the user gives in place of these.
-        instead: what else than ``--trust`` would do.
+        advice: what somebody who knows the code can do.
 
     Raises:
         ConfigError: they do, and were written by somebody else, or have changed since.
@@ -90,7 +90,7 @@ def refuse_foreign_code(
     listed = ", ".join(f"{setting}: {text}" for text, setting in names.items())
     raise ConfigError(
         f"{where} names code outside of gennas ({listed}), and was not written by you, here, with that code where it "
-        f"is now. Nothing of it was run. If you know it, give --trust{instead}."
+        f"is now. Nothing of it was run. If you know it, {advice}."
     )
 
 

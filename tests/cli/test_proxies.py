@@ -33,3 +33,20 @@ def test_scores_on_the_screen_and_in_a_file(tmp_path: Path, capsys, run: Callabl
 def test_proxies_complain(tmp_path: Path, capsys, error_of: Callable[..., str]) -> None:
     assert "synflow" in error_of("proxies", "score", "--proxies", "synflwo")
     assert "batch=noise" in error_of("proxies", "score", "--proxies", "synflow", "--protocol", "batch=digits")
+
+
+def test_no_value_at_all_is_an_error_with_its_reason(tmp_path: Path, capsys, run: Callable[..., int]) -> None:
+    small = ["--space-option", "num_cells=1", "--space-option", "width=4", "--n", 3]
+    assert run("proxies", "score", *small, "--proxies", "dss", "--out", tmp_path / "s.csv") == 1
+    error = " ".join(capsys.readouterr().err.split())
+    assert "No proxy has a value for any of 3 architectures. 3 of them gave" in error and "no attention" in error
+    assert run("proxies", "score", *small, "--proxies", "dss,params") == 0
+
+
+def test_a_search_by_a_proxy_without_values_spends_nothing(
+    tmp_path: Path, capsys, error_of: Callable[..., str]
+) -> None:
+    small = ["--space", "nasbench201", "--space-option", "num_cells=1", "--space-option", "width=4"]
+    goal = ["--proxy", "dss", "--objective", "dss:max", "--strategy", "random", "--budget", 30]
+    error = " ".join(error_of("search", *small, *goal, "--out", tmp_path / "run").split())
+    assert "no attention" in error and "No evaluation was spent" in error

@@ -15,7 +15,7 @@ def test_train_the_best_of_a_run(chains_run: Path, tmp_path: Path, capsys, run: 
     assert run("train", "--from", chains_run, *QUICK, "--save", save) == 0
     title, header, *rows = capsys.readouterr().out.splitlines()
     best = json.loads((chains_run / "summary.json").read_text())["best"]
-    assert title == f"{best['text']} · macro-chain · task digits (from {chains_run})"
+    assert title == f"{best['text']} · macro-chain · task digits · epochs=1, data_fraction=0.1 (from {chains_run})"
     assert header.split() == ["metric", "value", "unit", "better"] and save.stat().st_size > 0
     values = {row.split()[0]: row.split()[1:] for row in rows if row.strip()}
     assert 0 <= float(values["val_accuracy"][0]) <= 1 and values["val_accuracy"][-1] == "max"

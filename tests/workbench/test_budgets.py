@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
+from gennas.errors import ConfigError
 from gennas.search import Objective, Objectives, Strategy
 from gennas.search.strategies import NSGA2, BayesianSearch, LocalSearch, RandomSearch, RegularizedEvolution
 from gennas.spaces import NASBench201
@@ -63,3 +65,18 @@ def test_the_note_names_what_was_chosen() -> None:
 def test_the_warning_says_what_would_do() -> None:
     assert warm_up_note("it", make(RegularizedEvolution), 20).endswith("or give it population_size=5.")
     assert warm_up_note("it", make(NSGA2), 20).endswith("or shrink its start (population_size, warm_start).")
+
+
+def test_a_foreign_run_that_names_code_is_refused_with_advice_that_compare_knows(tmp_path: Path) -> None:
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w')\n")
+    shares = {"shares": {f"{tmp_path / 'evil.py'}:Source": 1.0}}
+    settings = {"space": "nasbench201", "strategy": "generative", "strategy_option": shares}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings))
+    with pytest.raises(
+        ConfigError, match=r"name these options yourself \(generative@KEY=VALUE\), or use another --out"
+    ):
+        options_for("generative", {}, 20, [tmp_path])
+    with pytest.raises(ConfigError) as caught:
+        options_for("generative", {}, 20, [tmp_path])
+    assert "--trust" not in str(caught.value) and not (tmp_path / "mark").exists()
+    assert options_for("generative", shares, 20, [tmp_path]) == shares, "what one names oneself one trusts"

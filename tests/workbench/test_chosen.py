@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 
 from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError
+from gennas.eval.base import Fidelity
 from gennas.spaces import MacroChain
 from gennas.training import Task
 from gennas.workbench.chosen import ArchitectureSettings, best_text, choose
 from gennas.workbench.run import Run
-from gennas.workbench.settings import SpaceSettings, TaskSettings
+from gennas.workbench.settings import ScaledSettings, SpaceSettings, TaskSettings
 
 Maker = Callable[..., Run]
 CHAIN = "conv3x3-w16-s1/conv3x3-w16-s2"
 
 
 @dataclass(frozen=True)
-class Chosen(TaskSettings, SpaceSettings, ArchitectureSettings):
+class Chosen(ScaledSettings, TaskSettings, SpaceSettings, ArchitectureSettings):
     """All that says what a verb is about."""
 
 
@@ -75,7 +76,8 @@ def trained(make_run: Maker, tmp_path: Path) -> Path:
     """A run that trains on a task with an option."""
     (tmp_path / "mine.py").write_text(FILE)
     task = {"task": f"{tmp_path / 'mine.py'}:stripes", "task_option": {"classes": 3}}
-    make_run(**task, table=None, train_option={"epochs": 1}, budget=1)
+    spent = {"epochs": 1, "data_fraction": 0.5, "width": 0.5, "train_option": {"lr": 0.02}}
+    make_run(**task, table=None, **spent, budget=1)
     return tmp_path / "run"
 
 
@@ -90,6 +92,28 @@ def test_another_task_leaves_the_options_of_the_first_alone(trained: Path, blobs
     assert choose(Chosen(source=trained, task=blobs)).task is blobs
 
 
+def test_a_run_brings_its_fidelity_and_its_recipe(trained: Path) -> None:
+    chosen = choose(Chosen(source=trained))
+    assert chosen.fidelity == Fidelity(epochs=1, data_fraction=0.5) and dict(chosen.train_option) == {"lr": 0.02}
+    assert f"task stripes3-0 · epochs=1, data_fraction=0.5, width=0.5, lr=0.02 (from {trained})" in chosen.described
+    whole = choose(Chosen(source=trained, width=1.0))
+    assert 2 * chosen.space.build(chosen.arch, chosen.task.spec).classifier.in_features == (
+        whole.space.build(whole.arch, whole.task.spec).classifier.in_features
+    )
+
+
+def test_flags_say_otherwise(trained: Path, blobs: Task) -> None:
+    assert choose(Chosen(source=trained, epochs=7)).fidelity == Fidelity(epochs=7, data_fraction=0.5)
+    more = choose(Chosen(source=trained, data_fraction=1.0, width=1.0, depth=2.0))
+    assert " · epochs=1, depth=2, lr=0.02 (" in more.described
+    full = choose(Chosen(source=trained, full=True))
+    assert full.fidelity == Fidelity() and " · task stripes3-0 · lr=0.02 (" in full.described
+    assert choose(Chosen(source=trained, full=True, epochs=3)).fidelity == Fidelity(epochs=3)
+    for other in ("digits", blobs):  # the run's three epochs say nothing of another task
+        elsewhere = choose(Chosen(source=trained, task=other))
+        assert elsewhere.fidelity == Fidelity() and not elsewhere.train_option
+
+
 @pytest.mark.parametrize("changes", [{"space": "macro-chain"}, {"space_option": {"max_depth": 3}}])
 def test_a_run_and_another_space_contradict(changes: dict[str, Any], make_run: Maker, tmp_path: Path) -> None:
     make_run(budget=1)
@@ -100,8 +124,9 @@ def test_a_run_and_another_space_contradict(changes: dict[str, Any], make_run: M
 @pytest.mark.parametrize(("width", "depth"), [(2.0, 1.0), (1.0, 2.0), (0.5, 0.5)])
 def test_networks_are_scaled_and_architectures_are_not(width: float, depth: float) -> None:
     plain = choose(Chosen(space="macro-chain", arch=CHAIN))
-    scaled = choose(Chosen(space="macro-chain", arch=CHAIN), (width, depth))
-    assert scaled.arch == plain.arch and scaled.described == plain.described
+    scaled = choose(Chosen(space="macro-chain", arch=CHAIN, width=width, depth=depth))
+    changed = ", ".join(f"{name}={value:g}" for name, value in (("width", width), ("depth", depth)) if value != 1)
+    assert scaled.arch == plain.arch and scaled.described == f"{plain.described} · {changed}"
     net = scaled.space.build(scaled.arch, scaled.task.spec)
     assert len(net.layers) == 2 * max(1.0, depth)  # a stage keeps one layer at least
     assert net.classifier.in_features == 16 * width

@@ -102,7 +102,7 @@ def test_an_own_evaluator_through_every_verb(mine: Path, capsys: pytest.CaptureF
     short = ["--epochs", "1", "--task", "mine.py:task"]
     capsys.readouterr()
     assert main(["train", "--from", "run", *short, "--save", "net.safetensors", "--task-option", "classes=3"]) == 0
-    assert "tiny · task blobs (from run)" in " ".join(capsys.readouterr().out.split())
+    assert "tiny · task blobs · epochs=1 (from run)" in " ".join(capsys.readouterr().out.split())
     to = ["--to", "source", "--weights", "net.safetensors", "--out", "net.py", "--task-option", "classes=3"]
     assert main(["export", "--from", "run", "--task", "mine.py:task", *to]) == 0
     assert "class " in Path("net.py").read_text()

@@ -26,7 +26,7 @@ def test_every_value_is_a_known_metric(blobs: Task) -> None:
     trained = train(TrainSettings(**QUICK, task=blobs))
     assert set(trained.values) <= set(trained.metrics)
     assert 0 <= trained.values["val_accuracy"] <= 1 and 0 <= trained.values["test_accuracy"] <= 1
-    assert trained.chosen.described == f"{CHAIN} · macro-chain · task blobs"
+    assert trained.chosen.described == f"{CHAIN} · macro-chain · task blobs · epochs=1"
     # stem 1·9·4 + 8; conv 4·9·4 + 8; depthwise 9·4 + 8 and pointwise 16 + 8; norm 8; classifier 4·2 + 2
     assert trained.values["params"] == 44 + 152 + 44 + 24 + 8 + 10
 

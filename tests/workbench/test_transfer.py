@@ -149,3 +149,23 @@ def test_a_found_architecture_is_retrained_scaled_and_continued(run: Path, tmp_p
     assert sorted(p.parent.name for p in (tmp_path / "a").glob("*/*/state.safetensors")) == ["1", "3"]
     assert main(["train", "--from", str(run), "--space", "macro-chain"]) == 2
     assert "--from alone" in capsys.readouterr().err
+
+
+def test_a_run_brings_its_task_its_recipe_and_its_fidelity(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import torch\nfrom gennas.training import Task\n\ndef stripes(classes=2):\n"
+        "    x, y = torch.rand(40, 1, 8, 8), torch.arange(40) % classes\n"
+        "    return Task.from_tensors(f'stripes{classes}', train=(x, y), validation=(x, y), test=(x, y))\n"
+    )
+    task = f"{tmp_path / 'mine.py'}:stripes"
+    settings = {"task": task, "task_option": {"classes": 3}, "train_option": {"lr": 0.02}, "epochs": 1, "width": 0.5}
+    out = tmp_path / "run"
+    run_search(SearchConfig("macro-chain", OPTIONS, strategy="random", budget=3, out=out, **settings), report=False)
+    capsys.readouterr()
+    assert main(["transfer", str(out), "--top", "1", "--seeds", "1", "--data-fraction", "0.5"]) == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"{out} · macro-chain · tasks {task} · epochs=1, data_fraction=0.5, width=0.5"
+    assert set(pd.read_csv(out / "transfer.csv")["status"]) == {"ok"}
+    said: list[str] = []
+    transfer(out, ["digits"], top=1, seeds=1, fidelity=Fidelity(epochs=1), scale=(1.0, 1.0), on_start=said.append)
+    assert said == [f"{out} · macro-chain · tasks digits · epochs=1"]

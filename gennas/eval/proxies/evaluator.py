@@ -124,8 +124,13 @@ class ProxyEvaluator:
         return score_network(self.build(arch), self.proxies, self.batch, seed=self.settings.seed, keep=False, each=True)
 
     def check(self, arch: Architecture, fidelity: Fidelity) -> None:
-        """Build a network."""
-        self.build(arch)
+        """Score an architecture as a trial does: the batch is read, the network built and every proxy computed.
+
+        Raises:
+            ConfigError: as :meth:`evaluate`.
+            EvaluationError: as :meth:`evaluate`.
+        """
+        self.evaluate(arch, fidelity, self.settings.seed)
 
     def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
         """The costs among the proxies, such as parameters, which need no forward pass of a batch."""

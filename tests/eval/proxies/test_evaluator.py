@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from gennas.errors import ConfigError, UnknownNameError
+from gennas.errors import ConfigError, EvaluationError, UnknownNameError
 from gennas.eval.base import FULL_FIDELITY, CheapEvaluator, Fidelity
-from gennas.eval.proxies import Protocol, ProxyEvaluator, make_proxies, noise_batch, score_network
+from gennas.eval.proxies import Protocol, ProxyBatch, ProxyEvaluator, make_proxies, noise_batch, score_network
 from gennas.spaces import NASBench201
 
 SPACE = NASBench201(num_cells=1, width=4)
@@ -71,6 +72,21 @@ def test_protocols_tell_proxies_space_and_conditions_apart() -> None:
         ProxyEvaluator(NASBench201(num_cells=2, width=4), ["snip"], PROTOCOL).protocol,
     }
     assert len(texts) == 4
+
+
+def test_a_check_does_what_a_trial_does() -> None:
+    """The batch is read, and every proxy that is required has to have a value."""
+    evaluator("snip", "params").check(ARCHS[0], FULL_FIDELITY)
+    with pytest.raises(EvaluationError, match="no attention"):
+        evaluator("params", "dss").check(ARCHS[0], FULL_FIDELITY)
+    ProxyEvaluator(SPACE, ["params", "dss"], PROTOCOL, required=["params"]).check(ARCHS[0], FULL_FIDELITY)
+
+    def unreadable() -> ProxyBatch:
+        raise OSError("no such batch")
+
+    task = replace(PROTOCOL, batch="mine")
+    with pytest.raises(OSError, match="no such batch"):
+        ProxyEvaluator(SPACE, ["snip"], task, unreadable).check(ARCHS[0], FULL_FIDELITY)
 
 
 def test_misuse_is_explained() -> None:
