@@ -142,12 +142,13 @@ def _task_of(run: SearchConfig, settings: Any) -> tuple[Any, Mapping[str, Any]]:
 
 
 def _refuse_another_task(settings: Any) -> None:
-    """A task in place of one that the run names is a mistake, unless it is said; in place of code it is the user's own."""
+    """A task in place of one that the run names must be meant; in place of code it is the user's own."""
     if settings.task is None or settings.another_task:
         return
     found = kept_settings(settings.source)
     kept, asked = task_name((found or ({},))[0].get("task")), task_name(settings.task)
-    if ":" not in kept and _is_task(kept) and kept != asked:
+    is_named = isinstance(settings.task, str) and ":" not in asked
+    if kept != asked and (is_named if ":" in kept else _is_task(kept)):
         raise ConfigError(
             f"{settings.source} is a run on the task {kept}, got --task {asked}: leave --task out, or add "
             "--another-task to train on that one instead."

@@ -88,8 +88,13 @@ def test_a_run_brings_its_task_with_its_options(trained: Path) -> None:
 
 
 def test_another_task_leaves_the_options_of_the_first_alone(trained: Path, blobs: Task) -> None:
-    assert choose(Chosen(source=trained, task="digits")).task.name == "digits"
-    assert choose(Chosen(source=trained, task=blobs)).task is blobs
+    assert choose(Chosen(source=trained, task="digits", another_task=True)).task.name == "digits"
+    assert choose(Chosen(source=trained, task=blobs)).task is blobs  # it may stand for the run's code
+
+
+def test_another_task_has_to_be_meant(trained: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is a run on the task .*stripes, got --task digits: leave --task out"):
+        choose(Chosen(source=trained, task="digits"))
 
 
 def test_a_run_brings_its_fidelity_and_its_recipe(trained: Path) -> None:
@@ -110,7 +115,7 @@ def test_flags_say_otherwise(trained: Path, blobs: Task) -> None:
     assert full.fidelity == Fidelity() and " · task stripes3-0 · lr=0.02 (" in full.described
     assert choose(Chosen(source=trained, full=True, epochs=3)).fidelity == Fidelity(epochs=3)
     for other in ("digits", blobs):  # the run's three epochs say nothing of another task
-        elsewhere = choose(Chosen(source=trained, task=other))
+        elsewhere = choose(Chosen(source=trained, task=other, another_task=True))
         assert elsewhere.fidelity == Fidelity() and not elsewhere.train_option
 
 

@@ -119,7 +119,7 @@ def test_a_task_without_networks_in_the_space_is_refused(run: Path, tmp_path: Pa
         "parts = {p: torch.arange(9) % 3 == i for i, p in enumerate(('train', 'validation', 'test'))}\n"
         "nodes = Task.from_graph('nodes', x=torch.eye(9), edge_index=ring, y=torch.arange(9) % 2, **parts)\n"
     )
-    with pytest.raises(ConfigError, match="image classifiers only"):
+    with pytest.raises(ConfigError, match="networks for images only"):
         transfer(run, [f"{tmp_path}/nodes.py:nodes"])
 
 
