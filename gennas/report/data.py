@@ -144,6 +144,11 @@ class RunData:
         """Trials that failed to give a value, with their number; those that were stopped early did not fail."""
         return [(n, t) for n, t in enumerate(self.trials, 1) if t.status not in ("ok", "stopped")]
 
+    @property
+    def stopped(self) -> int:
+        """Trials whose training was ended early."""
+        return sum(t.status == "stopped" for t in self.trials)
+
     def costs(self) -> dict[str, float]:
         """Sum of every kind of cost over trials, such as ``seconds``."""
         total: dict[str, float] = {}

@@ -11,6 +11,7 @@ import pytest
 
 from gennas.errors import EvaluationError
 from gennas.eval.base import FULL_FIDELITY, Fidelity, Metric
+from gennas.eval.stopping import StoppedEarlyError
 from gennas.execution.base import TimeLimit, describe, run_trial
 from gennas.graph import Architecture
 from gennas.search import Archive
@@ -131,3 +132,22 @@ def test_an_answer_that_is_no_mapping_of_numbers_fails(found: object) -> None:
     assert trial.status == "failed" and trial.error.startswith(
         ("TypeError: expected a mapping of metrics", "ValueError", "TypeError: float")
     )
+
+
+def test_a_training_that_is_stopped_early_keeps_its_curves_and_cost() -> None:
+    class Stoppable(Calls):
+        stops_on = "a"
+
+        def evaluate_until(
+            self, arch: object, fidelity: object, seed: int, bars: tuple[float, ...]
+        ) -> dict[str, float]:
+            raise StoppedEarlyError("a", {"a": [0.1, 0.2]}, bars[1], 9, {"train_joules": 3.0})
+
+    fine = Stoppable(lambda *_: {"a": 1.0, "b": 2.0})
+    assert run_trial(fine, PROPOSAL).ok
+    trial = run_trial(fine, replace(PROPOSAL, bars=(0.0, 0.5)))
+    assert trial.status == "stopped" and not trial.ok and trial.metrics == {} and trial.curves == {"a": [0.1, 0.2]}
+    assert trial.error == "stopped after epoch 2 of 9: best a 0.2, below the 0.5 that former trainings had"
+    assert trial.cost["train_joules"] == 3.0 and trial.cost["seconds"] >= 0
+    other = run_trial(Calls(lambda *_: {"a": 1.0, "b": 2.0}), replace(PROPOSAL, bars=(0.5,)))
+    assert other.status == "failed" and "Expected an evaluator that can stop early" in other.error

@@ -183,3 +183,25 @@ def chain() -> GraphSchema:
     edge_mask[..., 0] = True
     edge_mask[np.arange(3), np.arange(1, 4)] = [False, True]
     return GraphSchema("chain", ("low", "high"), ("none", "next"), np.ones((4, 2), dtype=bool), edge_mask)
+
+
+def test_large_schemas_are_learnt_by_related_slots_and_small_ones_by_pairs(tmp_path):
+    n = 24
+    edges = np.zeros((n, n, 2), dtype=bool)
+    edges[..., 0] = edges[np.triu_indices(n, 1)] = True
+    edges[np.tril_indices(n)] = [True, False]
+    large = GraphSchema("large", ("op",), ("none", "edge"), np.ones((n, 1), dtype=bool), edges)
+    assert large.num_decisions == 276
+    small = DiffusionGenerator(NASBench201().schema)
+    generator = DiffusionGenerator(large)
+    assert small.pipeline.denoiser.config.mixing == "pairs" and small._batch_size == 32
+    assert generator.pipeline.denoiser.config.mixing == "relations" and generator._batch_size == 8192 // 276
+    rng = np.random.default_rng(0)
+    sparse = Population.from_decisions(large, (rng.random((60, 276)) < 0.1).astype(np.int16))
+    losses = generator.fit(sparse, steps=60)
+    assert losses[-5:].mean() < 0.45 < losses[0]  # -.1 log .1 - .9 log .9 is .33, log 2 is .69
+    drawn = generator.sample(20, seed=0)
+    assert 0.03 < drawn.decisions.mean() < 0.2
+    generator.save_pretrained(tmp_path)
+    again = DiffusionGenerator.from_pretrained(tmp_path, large)
+    assert again.sample(20, seed=0).keys == drawn.keys

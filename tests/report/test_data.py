@@ -87,7 +87,10 @@ def test_a_setting_that_is_none_is_not_a_missing_default(make_run: MakeRun) -> N
 
 
 def test_failures_keep_their_number(make_run: MakeRun) -> None:
-    assert [(n, trial.status) for n, trial in make_run().failures()] == [(2, "failed"), (6, "timeout")]
+    run = make_run()
+    assert [(n, trial.status) for n, trial in run.failures()] == [(2, "failed"), (6, "timeout")]
+    stopped = [replace(trial, status="stopped") if trial.status == "failed" else trial for trial in run.trials]
+    assert [n for n, _ in make_run(trials=stopped).failures()] == [6]  # ended on purpose
 
 
 def test_the_ledger_adds_up_to_the_wall_time(make_run: MakeRun) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from gennas.errors import CheckpointError, ConfigError
 from gennas.eval.base import Evaluator, Fidelity
+from gennas.eval.stopping import StoppableEvaluator, StoppedEarlyError
 from gennas.spaces.nasbench201.space import NASBench201
 from gennas.training import TrainEvaluator, make_task
 
@@ -103,3 +104,18 @@ def test_a_trial_goes_on_from_its_checkpoint(tmp_path):
 def test_a_device_that_is_not_there_is_refused_before_any_training():
     with pytest.raises(ConfigError, match="cuda:99"):
         TrainEvaluator(SPACE, TASK, replace(QUICK, device="cuda:99"))
+
+
+def test_a_training_that_falls_short_is_ended_with_what_was_measured():
+    evaluator = TrainEvaluator(SPACE, TASK, replace(TASK.config, epochs=4), measure_latency=False)
+    assert isinstance(evaluator, StoppableEvaluator) and evaluator.stops_on == "val_accuracy"
+    whole = evaluator.evaluate(ARCH, Fidelity(), seed=1)
+    curve = whole.curves["val_accuracy"]
+    assert dict(evaluator.evaluate_until(ARCH, Fidelity(), 1, (0.0, 0.0, 0.0, 2.0)))["val_accuracy"] == curve[-1]
+    with pytest.raises(StoppedEarlyError, match=r"stopped after epoch 2 of 4: best val_accuracy .*, below the 2 that"):
+        evaluator.evaluate_until(ARCH, Fidelity(), 1, (float("nan"), 2.0, 2.0, 2.0))
+    with pytest.raises(StoppedEarlyError) as ended:
+        evaluator.evaluate_until(ARCH, Fidelity(), 1, (0.0, 0.0, 2.0))
+    assert {name: values for name, values in ended.value.curves.items()} == {
+        name: values[:3] for name, values in whole.curves.items()
+    }

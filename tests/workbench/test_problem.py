@@ -11,6 +11,7 @@ import pytest
 
 from gennas.errors import GennasError, InvalidArchitectureError
 from gennas.eval.base import FULL_FIDELITY
+from gennas.eval.stopping import EarlyStopping
 from gennas.spaces import NASBench201, NASBenchGraph
 from gennas.workbench.config import ProblemConfig
 from gennas.workbench.problem import load_architecture, make_problem
@@ -80,3 +81,35 @@ def test_limits_are_read_and_checked(tmp_path: Path) -> None:
     for wrong in ("seconds=0", "seconds=soon", "nothing=3"):
         with pytest.raises(GennasError, match=r"limit|no column"):
             make_problem(replace(config, limit=(wrong,)))
+
+
+TRAINED = {"space": "macro-chain", "task": "digits", "evaluator": "train"}
+
+
+def test_the_rule_that_ends_trainings() -> None:
+    assert make_problem(ProblemConfig(**TRAINED)).stopping is None
+    assert make_problem(ProblemConfig(**TRAINED, early_stopping="median")).stopping == EarlyStopping()
+    options = {"percentile": 25, "startup": 9, "warmup": 2}
+    made = make_problem(ProblemConfig(**TRAINED, early_stopping="percentile", early_stopping_option=options))
+    assert made.stopping == EarlyStopping(25, 9, 2)
+    assert "early_stopping" not in ProblemConfig(**TRAINED).identity()
+    assert ProblemConfig(**TRAINED, early_stopping="median").identity()["early_stopping"] == "median"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"early_stopping": "medain"}, "Did you mean median"),
+        ({"early_stopping_option": {"startup": 3}}, "needs --early-stopping"),
+        ({"early_stopping": "median", "early_stopping_option": {"percentile": 25}}, "or --early-stopping percentile"),
+        ({"early_stopping": "percentile"}, "percentile=25"),
+        ({"early_stopping": "median", "early_stopping_option": {"startupp": 3}}, "startup"),
+        ({"early_stopping": "median", "early_stopping_option": {"startup": 0}}, "at least 1"),
+        ({"early_stopping": "median", "objective": ("val_accuracy", "params:min")}, "by val_accuracy alone"),
+        ({"early_stopping": "median", "objective": ("val_accuracy - 0.1 * params_m",)}, "trained|alone"),
+        ({"early_stopping": "median", "task": "cora", "space": "nasbench-graph", "evaluator": "auto"}, "are trained"),
+    ],
+)
+def test_what_cannot_be_stopped_early_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(GennasError, match=message):
+        make_problem(ProblemConfig(**{**TRAINED, **settings}))

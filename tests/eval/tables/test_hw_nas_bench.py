@@ -128,3 +128,14 @@ def test_the_official_form_of_the_real_table(shared_data: Path, file: Path) -> N
     assert len(table) == 15625 and "edgetpu_latency" not in table.metrics
     assert table.optimum("edgegpu_latency")[0] == costs["edgegpu_latency"].min()
     assert len(load_hw_nas_bench("cifar10", SPACE, metrics=["edgetpu_latency"])) == 15625 - 4699
+
+
+def test_of_cells_of_one_structure_the_row_of_the_first_is_read(file: Path) -> None:
+    first = "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
+    twin = "|skip_connect~0|+|none~0|none~1|+|none~0|nor_conv_3x3~1|none~2|"
+    config = [{"arch_str": text} for text in (twin, first)]
+    file.write_bytes(pickle.dumps(content(config=config), 4))
+    space = NASBench201(distinct=True)
+    table = open_table("nasbench201/hw-cifar10", space)
+    assert len(table) == 1 and table.lookup(space.from_text(twin))["fpga_energy"] == 2 * EXAMPLE["fpga_energy"]
+    assert len(open_table("nasbench201/hw-cifar10", SPACE)) == 2

@@ -87,3 +87,60 @@ def test_direction_is_seen() -> None:
     forward, backward = slot_relations(schema)[..., 3], slot_relations(schema)[..., 4]
     assert (forward != forward.T).any()
     torch.testing.assert_close(forward, backward.T)
+
+
+def free_edges(n: int) -> GraphSchema:
+    edges = np.zeros((n, n, 2), dtype=bool)
+    edges[..., 0] = True
+    edges[np.triu_indices(n, 1)] = True
+    nodes = np.ones((n, 2), dtype=bool)
+    return GraphSchema("free", ("a", "b"), ("none", "edge"), nodes, edges)
+
+
+def test_means_of_related_slots_are_those_of_the_formula() -> None:
+    schema = free_edges(5)
+    denoiser = GraphDenoiser.for_schema(schema, dim=8, num_layers=2, num_heads=2, mixing="relations")
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        denoiser.means.strength.copy_(torch.randn(2, 8, 2, generator=generator))
+    d = schema.num_decisions
+    key, value = torch.rand(2, 3, d, 8, generator=generator).unbind(0)
+    slots = [(slot.target if slot.source is None else slot.source, slot.target, slot.is_node) for slot in schema.slots]
+    related = [
+        lambda i, j: i == j,
+        lambda i, j: i[0] == j[0],
+        lambda i, j: i[1] == j[1],
+        lambda i, j: i[1] == j[0],
+        lambda i, j: i[0] == j[1],
+        lambda i, j: j[1] > i[1],
+        lambda i, j: i[2] != j[2],
+        lambda i, j: True,
+    ]
+    for layer, mixer in enumerate(denoiser.mixers()):
+        weight = torch.zeros(2, d, d)
+        for r, relation in enumerate(related):
+            member = torch.tensor([[float(relation(i, j)) for j in slots] for i in slots])
+            mean = member / member.sum(1, keepdim=True).clamp_min(1)
+            weight += denoiser.means.strength[layer, r].exp().reshape(2, 1, 1) * mean
+        k, kv = (part.reshape(3, d, 2, 4) for part in (key, key * value))
+        above, below = (torch.einsum("hij,bjhc->bihc", weight, part) for part in (kv, k))
+        torch.testing.assert_close(mixer(key, value), (above / below).reshape(3, d, 8))
+
+
+def test_mixers_that_are_known_change_nothing() -> None:
+    for mixing in ("pairs", "relations"):
+        denoiser = GraphDenoiser.for_schema(free_edges(4), dim=8, num_heads=2, mixing=mixing)
+        torch.nn.init.normal_(denoiser.head.weight)
+        x, time = torch.zeros(3, denoiser.mask.shape[0], dtype=torch.long), torch.rand(3)
+        assert torch.equal(denoiser(x, time), denoiser(x, time, mixers=denoiser.mixers()))
+
+
+def test_relations_take_parameters_with_the_number_of_slots_not_with_its_square() -> None:
+    def extra(n: int, mixing: str) -> int:
+        denoiser = GraphDenoiser.for_schema(free_edges(n), mixing=mixing)
+        return sum(
+            p.numel() for name, p in denoiser.named_parameters() if name.startswith(("pair", "relation", "means"))
+        )
+
+    assert extra(10, "relations") == extra(20, "relations") == 2 * 8 * 4
+    assert extra(10, "pairs") == 8 * (55**2 + 7 + 1)
