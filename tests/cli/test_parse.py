@@ -68,7 +68,18 @@ def test_first_words_need_no_flags() -> None:
     assert parse("list", VERBS["list"], ["tasks"]).name == ""
 
 
-GROUPS = ["space", "task", "evaluator", "goal", "training", "fidelity", "strategy", "execution", "continuation"]
+GROUPS = [
+    "space",
+    "task",
+    "evaluator",
+    "goal",
+    "training",
+    "stopping",
+    "fidelity",
+    "strategy",
+    "execution",
+    "continuation",
+]
 GROUPS += ["tracking"]
 
 
