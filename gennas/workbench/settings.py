@@ -323,11 +323,13 @@ class FidelitySettings(Settings):
     """Scale of the network's channels, in (0, 1]."""
     depth: Share = 1.0
     """Scale of the network's cells (or layers) per stage, in (0, 1]."""
+    context: Share = 1.0
+    """Scale of the number of tokens that a network sees, in (0, 1]."""
 
     @property
     def fidelity(self) -> Fidelity:
         """The same as a value."""
-        return Fidelity(self.epochs, self.data_fraction, self.resolution, self.width, self.depth)
+        return Fidelity(self.epochs, self.data_fraction, self.resolution, self.width, self.depth, self.context)
 
 
 @dataclass(frozen=True)
@@ -341,8 +343,8 @@ class ScaledSettings(FidelitySettings):
 
     @property
     def fidelity(self) -> Fidelity:
-        """Epochs, data and resolution; the networks themselves are of another size."""
-        return Fidelity(self.epochs, self.data_fraction, self.resolution)
+        """Epochs, data, resolution and context; the networks themselves are of another size."""
+        return Fidelity(self.epochs, self.data_fraction, self.resolution, context=self.context)
 
     @property
     def scale(self) -> tuple[float, float]:
