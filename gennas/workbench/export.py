@@ -30,6 +30,8 @@ class ExportSettings(TaskSettings, SpaceSettings, ArchitectureSettings):
     """The file to write."""
     resolution: Share = 1.0
     """Scale of image height and width, in (0, 1], as in `gennas train`."""
+    context: Share = 1.0
+    """Scale of the number of tokens, in (0, 1], as in `gennas train`."""
     width: Positive = 1.0
     """Scale of the network's channels, as in `gennas train`."""
     depth: Positive = 1.0
@@ -64,7 +66,7 @@ def export(settings: ExportSettings) -> Exported:
     from gennas.training import load_module, read_note, scale_spec
 
     chosen = choose(settings, (settings.width, settings.depth))
-    spec = scale_spec(chosen.task.spec, Fidelity(resolution=settings.resolution))
+    spec = scale_spec(chosen.task.spec, Fidelity(resolution=settings.resolution, context=settings.context))
     text = chosen.space.to_text(chosen.arch)
     with seeded(settings.seed):
         module = chosen.space.build(chosen.arch, spec)
@@ -82,7 +84,7 @@ def export(settings: ExportSettings) -> Exported:
 def _examples(task: Task, shape: tuple[int, ...]) -> list[tuple[Tensor, ...]]:
     """Inputs to trace on and others to compare on: batches of several sizes, or a graph and half of it."""
     inputs = task.example_inputs(2, shape)
-    if len(inputs) == 1:
+    if task.spec.kind != "node":
         return [inputs, task.example_inputs(1, shape), task.example_inputs(5, shape)]
     x, edges = inputs
     half = len(x) // 2
