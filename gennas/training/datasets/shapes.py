@@ -24,8 +24,8 @@ _SIDE, _NOISE = 32, 0.1
 def shapes() -> Task:
     """Discs, squares and triangles on a textured ground: 32×32 pixels, four classes, 1,200 / 300 / 300, offline.
 
-    One to three shapes of 5 to 14 pixels at random places, in colours that tell nothing of their class, with noise:
-    a network has to see a neighbourhood. 608 steps of 32 images.
+    One to three shapes of 5 to 14 pixels at random places, in colours that tell them from the ground but not from each
+    other, with noise: a network has to see a neighbourhood. 608 steps of 32 images.
     """
     spec = TaskSpec("segmentation", (3, _SIDE, _SIDE), len(SHAPES))
     config = TrainConfig(epochs=16, batch_size=32, lr=5e-3)
@@ -46,14 +46,16 @@ def _draw(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.uin
     rows, columns = np.mgrid[:_SIDE, :_SIDE]
     angle, phase, period = rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi), rng.uniform(4, 12)
     wave = np.sin(2 * np.pi / period * (np.cos(angle) * rows + np.sin(angle) * columns) + phase)
-    image = rng.uniform(0.2, 0.8, (3, 1, 1)) + 0.1 * wave
+    ground = rng.uniform(0.3, 0.7, (3, 1, 1))
+    image = ground + 0.1 * wave
     mask = np.zeros((_SIDE, _SIDE), dtype=np.uint8)
     for _ in range(rng.integers(1, 4)):
         kind, size = int(rng.integers(1, len(SHAPES))), int(rng.integers(5, 15))
         top, left = rng.integers(0, _SIDE - size + 1, 2)
         inside = _inside(kind, rows - top, columns - left, size)
         mask[inside] = kind
-        image[:, inside] = rng.uniform(0, 1, (3, 1)) + rng.normal(0, 0.05, (3, int(inside.sum())))
+        shift = rng.choice([-1, 1], (3, 1)) * rng.uniform(0.3, 0.6, (3, 1))
+        image[:, inside] = ground[:, :, 0] + shift + rng.normal(0, 0.05, (3, int(inside.sum())))
     return (image + rng.normal(0, _NOISE, image.shape)).astype(np.float32), mask
 
 

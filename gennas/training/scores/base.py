@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -55,8 +54,3 @@ class Score(ABC):
         whole = {"val": "validation", "test": "test"}[part]
         about = f"{whole} {cls.description} of the selected weights"
         return Metric(f"{part}_{cls.name}", cls.direction, cls.unit, about, cls.bounds)
-
-    @classmethod
-    def better(cls, a: float, b: float) -> bool:
-        """Whether ``a`` is better than ``b``; NaN is never."""
-        return not math.isnan(a) and (a > b if cls.direction == "max" else a < b)
