@@ -100,7 +100,7 @@ def free_properties(
     :func:`gennas.graph.graf.graf_features`) and, where topology is free, ``edges``, ``depth`` and
     ``width``. With a ``spec`` also ``params`` and ``flops`` (multiply-accumulates of one example) of the
     network that the space builds. These cost up to half a CPU second each, so that only the first
-    ``most_built`` architectures have them; images need no memory (meta device), node tasks are counted
+    ``most_built`` architectures have them; images need no memory (meta device), graphs are counted
     on a ring of four nodes.
     """
     found: dict[str, FloatArray] = {}
