@@ -36,7 +36,7 @@ NODE_CONFIG = TrainConfig(
     epochs=200, lr=0.01, weight_decay=0.05, warmup=0.0, schedule="constant", grad_clip=None, select="best", patience=100
 )
 """Full-batch training of graph networks: the best epoch by validation is tested, as is usual for them."""
-TOKEN_CONFIG = TrainConfig(epochs=8, batch_size=32, lr=5e-3)
+TOKEN_CONFIG = TrainConfig(epochs=8, batch_size=32, lr=5e-3, eval_batch_size=64)
 """Training of networks on tokens."""
 
 
