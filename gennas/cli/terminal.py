@@ -16,16 +16,13 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from gennas.errors import ConfigError
 from gennas.eval.base import Metric
 from gennas.graph import Architecture, decision_labels
 from gennas.search import Trial
-from gennas.spaces import Space, TaskSpec
+from gennas.spaces import Space
 from gennas.workbench.config import CompareConfig, SearchConfig
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from gennas.generators.trained import TrainedGenerator
     from gennas.report import Comparison
     from gennas.workbench.problem import Problem
@@ -345,6 +342,7 @@ def print_architecture(space: Space, arch: Architecture, task: str, out: Path | 
     """Operations, parameters and FLOPs of an architecture; its drawing goes to ``out``."""
     from gennas.eval.complexity import count_parameters
     from gennas.graph.draw import draw_png, draw_svg
+    from gennas.workbench.example import build_example, describe
 
     console = Console()
     console.print(space.to_text(arch), soft_wrap=True, highlight=False)
@@ -357,29 +355,17 @@ def print_architecture(space: Space, arch: Architecture, task: str, out: Path | 
         where = place if slot.is_node else f"edge {slot.source} → {slot.target}"
         table.add_row(where, schema.label(t, int(arch.decisions[t])))
     console.print(table)
-    spec, module = _build_example(space, arch, task)
-    shape = "×".join(str(x) for x in spec.input_shape)
-    console.print(
-        f"key {arch.key} · {count_parameters(module):,} parameters ({shape} inputs, {spec.num_outputs} classes)"
-    )
+    if task:
+        from gennas.training import make_task
+
+        spec = make_task(task).spec
+        module = space.build(arch, spec)
+    else:
+        spec, (module,) = build_example(space, [arch])
+    console.print(f"key {arch.key} · {count_parameters(module):,} parameters ({describe(spec)})")
     if out is not None:
         if out.suffix == ".png":
             draw_png(arch, out)
         else:
             out.write_text(draw_svg(arch, space.to_text(arch)))
         console.print(f"Drawing: {out}", soft_wrap=True, highlight=False)
-
-
-def _build_example(space: Space, arch: Architecture, task: str) -> tuple[TaskSpec, nn.Module]:
-    """Build for a task, or for the first of CIFAR-10's and Cora's shapes that the space has networks for."""
-    if task:
-        from gennas.training import make_task
-
-        spec = make_task(task).spec
-        return spec, space.build(arch, spec)
-    spec = TaskSpec("image", (3, 32, 32), 10)
-    try:
-        return spec, space.build(arch, spec)
-    except ConfigError:
-        spec = TaskSpec("node", (1433,), 7)
-        return spec, space.build(arch, spec)

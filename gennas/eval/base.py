@@ -45,6 +45,7 @@ class Fidelity:
         resolution: scale of image height and width, in (0, 1].
         width: scale of the network's channels, in (0, 1].
         depth: scale of the number of cells (or layers) per stage, in (0, 1].
+        context: scale of the number of tokens that a network sees, in (0, 1].
     """
 
     epochs: int | None = None
@@ -52,11 +53,12 @@ class Fidelity:
     resolution: float = 1.0
     width: float = 1.0
     depth: float = 1.0
+    context: float = 1.0
 
     def __post_init__(self) -> None:
         if self.epochs is not None and self.epochs < 1:
             raise ConfigError(f"Expected at least one epoch, got epochs={self.epochs}.")
-        for name in ("data_fraction", "resolution", "width", "depth"):
+        for name in ("data_fraction", "resolution", "width", "depth", "context"):
             value = getattr(self, name)
             if not 0 < value <= 1:
                 raise ConfigError(f"Expected {name} in (0, 1], got {value}.")
@@ -67,8 +69,8 @@ class Fidelity:
         return f"Fidelity({', '.join(f'{name}={value}' for name, value in shown.items())})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for records."""
-        return asdict(self)
+        """Plain values, for records; context came later and is left out at 1."""
+        return {name: value for name, value in asdict(self).items() if name != "context" or value != 1}
 
 
 FULL_FIDELITY = Fidelity()

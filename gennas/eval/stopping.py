@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from gennas.errors import ConfigError, EvaluationError
 from gennas.eval.base import Evaluator, Fidelity
 from gennas.graph import Architecture
 
-__all__ = ["EarlyStopping", "StoppableEvaluator", "StoppedEarlyError", "falls_short"]
+Direction = Literal["max", "min"]
+
+__all__ = ["EarlyStopping", "StoppableEvaluator", "StoppedEarlyError", "falls_short", "signed"]
 
 
 @dataclass(frozen=True)
@@ -62,12 +64,14 @@ class EarlyStopping:
                 f"startup={self.startup}, warmup={self.warmup}, interval={self.interval}."
             )
 
-    def bars(self, curves: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    def bars(self, curves: Sequence[Sequence[float]], direction: Direction = "max") -> tuple[float, ...]:
         """What a training must have reached by each epoch, NaN where it is not judged; ``()``: nowhere.
 
         Args:
-            curves: values of finished trainings after each epoch, more is better.
+            curves: values of finished trainings after each epoch.
+            direction: whether more or less is better; where less is, bars are of the negative values.
         """
+        curves = [signed(curve, direction) for curve in curves]
         if len(curves) < self.startup:
             return ()
         return tuple(self._bar(curves, epoch) for epoch in range(1, max(map(len, curves), default=0) + 1))
@@ -79,8 +83,13 @@ class EarlyStopping:
         return float(np.percentile(values, 100 - self.percentile))
 
 
+def signed(curve: Sequence[float], direction: Direction) -> list[float]:
+    """A curve of which more is better: its negative where less is."""
+    return [value if direction == "max" else -value for value in curve]
+
+
 def falls_short(curve: Sequence[float], bars: Sequence[float]) -> bool:
-    """Whether a training ends after the last epoch of ``curve``; a NaN bar, or none, ends nothing."""
+    """Whether a training ends after the last epoch of a curve of which more is better; NaN or no bar ends nothing."""
     return len(curve) <= len(bars) and max(curve) < bars[len(curve) - 1]
 
 
@@ -89,8 +98,8 @@ class StoppableEvaluator(Evaluator, Protocol):
     """An evaluator whose trainings can be ended early.
 
     Attributes:
-        stops_on: the metric, and the curve of :class:`gennas.eval.base.Measured`, that trainings are judged by; more
-            is better.
+        stops_on: the metric, and the curve of :class:`gennas.eval.base.Measured`, that trainings are judged by,
+            in the direction of the metric.
     """
 
     stops_on: str
@@ -116,6 +125,7 @@ class StoppedEarlyError(EvaluationError):
         bar: what it should have reached by the last of them.
         epochs: that it would have had.
         cost: what was spent, beside seconds.
+        direction: of the metric.
     """
 
     metric: str
@@ -123,10 +133,12 @@ class StoppedEarlyError(EvaluationError):
     bar: float
     epochs: int
     cost: dict[str, float] = field(default_factory=dict)
+    direction: Direction = "max"
 
     def __str__(self) -> str:
         curve = self.curves[self.metric]
+        best, side = (max(curve), "below") if self.direction == "max" else (min(curve), "above")
         return (
-            f"stopped after epoch {len(curve)} of {self.epochs}: best {self.metric} {max(curve):.4g}, below the "
+            f"stopped after epoch {len(curve)} of {self.epochs}: best {self.metric} {best:.4g}, {side} the "
             f"{self.bar:.4g} that former trainings had"
         )

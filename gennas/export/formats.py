@@ -39,12 +39,13 @@ def export_module(
     """Write a network to a file, read it back and return the largest difference of outputs.
 
     ``onnx`` and ``pt2`` hold network and weights, ``safetensors`` weights alone, ``source`` the network alone (it is
-    compared after loading the weights). Images come in batches of any size. An existing file is replaced at
-    once, and only by one that computes the same.
+    compared after loading the weights). Images, tokens and pairs come in batches of any size. An existing
+    file is replaced at once, and only by one that computes the same.
 
     Args:
         module: the network, on the CPU; evaluation mode is what is exported, its own mode stays.
-        inputs: arguments of one call, at least two examples: images ``(b, c, h, w)``, or ``x`` and ``edge_index``.
+        inputs: arguments of one call, at least two examples: images ``(b, c, h, w)``, tokens ``(b, t)``, two inputs of
+            pairs, or ``x`` and ``edge_index`` of a graph, with ``batch`` of several.
         path: the file.
         to: one of :data:`FORMATS`.
         checks: further arguments to compare on, such as batches of other sizes.
@@ -190,15 +191,22 @@ def _calling(module: Callable[..., Tensor]) -> Call:
 
 
 def _names(inputs: Inputs) -> list[str]:
-    return ["images"] if len(inputs) == 1 else ["x", "edge_index"]
+    """What the arguments are called: images or tokens, two inputs of a pair, or a graph."""
+    if len(inputs) == 1:
+        return ["images" if inputs[0].is_floating_point() else "tokens"]
+    if inputs[1].is_floating_point():
+        return ["first", "second"]
+    return ["x", "edge_index", "batch"][: len(inputs)]
 
 
 def _dynamic(inputs: Inputs) -> tuple[Any, ...]:
     """Which sizes may differ: the batch, or nodes and edges of a graph."""
     dim = torch.export.Dim
-    if len(inputs) == 1:
-        return ({0: dim("batch")},)
-    return ({0: dim("nodes")}, {1: dim("edges")})
+    if len(inputs) == 1 or inputs[1].is_floating_point():
+        batch = dim("batch")
+        return tuple({0: batch} for _ in inputs)
+    nodes = dim("nodes")
+    return ({0: nodes}, {1: dim("edges")}, {0: nodes})[: len(inputs)]
 
 
 def _require(*packages: str) -> None:

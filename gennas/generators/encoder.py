@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -102,7 +100,7 @@ def free_properties(
     :func:`gennas.graph.graf.graf_features`) and, where topology is free, ``edges``, ``depth`` and
     ``width``. With a ``spec`` also ``params`` and ``flops`` (multiply-accumulates of one example) of the
     network that the space builds. These cost up to half a CPU second each, so that only the first
-    ``most_built`` architectures have them; images need no memory (meta device), node tasks are counted
+    ``most_built`` architectures have them; images need no memory (meta device), graphs are counted
     on a ring of four nodes.
     """
     found: dict[str, FloatArray] = {}
@@ -119,15 +117,12 @@ def free_properties(
 
 def _complexity(space: Space, arch: Architecture, spec: TaskSpec) -> tuple[int, int]:
     """Parameters and multiply-accumulates."""
-    inputs: Sequence[int] | Sequence[Tensor]
     if spec.kind == "image":
         with torch.device("meta"):
             module = space.build(arch, spec)
-        inputs = (1, *spec.input_shape)
+        counted = count_flops(module, (1, *spec.input_shape))
     else:
-        module, nodes = space.build(arch, spec), torch.arange(4)
-        inputs = (torch.zeros(4, *spec.input_shape), torch.stack([nodes, nodes.roll(1)]))
-    counted = count_flops(module, inputs)
+        counted = count_flops(space.build(arch, spec), spec.random_inputs(4 if spec.kind == "node" else 1))
     return counted.params, counted.flops
 
 

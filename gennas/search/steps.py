@@ -94,7 +94,7 @@ class Steps:
         """Hand a proposal to the executor, with the bars that follow from what was ``told`` when it was asked for."""
         if self.stopping is not None and proposal.origin.source != ENQUEUED:
             curves = self._finished_curves(proposal.fidelity, self._told if told is None else told)
-            proposal = replace(proposal, bars=self.stopping.bars(curves))
+            proposal = replace(proposal, bars=self.stopping.bars(curves, self.objectives.primary.direction))
         self.executor.submit(proposal)
         self._running += 1
 

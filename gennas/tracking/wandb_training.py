@@ -12,15 +12,13 @@ from gennas.tracking.wandb_run import WandbOptions, open_run, place_of
 
 __all__ = ["WandbTraining"]
 
-_CURVES = {"train_loss": "train/loss", "val_loss": "val/loss", "val_accuracy": "val/accuracy"}
-
 
 class WandbTraining:
     """Follows one training as a W&B run of job type ``train``.
 
-    Curves (``train/loss``, ``val/loss``, ``val/accuracy``) are drawn over ``epoch``; what was measured
-    at the end (accuracies, parameters, latency, …) is the run's summary, with the units in its configuration. A
-    failure of W&B warns once and does not stop the training.
+    Curves (``train/loss``, ``val/loss``, ``val/accuracy`` or what else the task is scored by) are drawn over ``epoch``;
+    what was measured at the end (accuracies, parameters, latency, …) is the run's summary, with the units in its
+    configuration. A failure of W&B warns once and does not stop the training.
 
     Args:
         options: where the run goes; a text is the project.
@@ -50,21 +48,23 @@ class WandbTraining:
             metrics: what will be measured at the end.
         """
         units = {m.name: m.unit for m in (metrics or {}).values() if m.unit}
-        self._guard(lambda: self._open({**config, "units": units}, name))
+        goals: dict[str, str] = {"train_loss": "min", "val_loss": "min", "val_accuracy": "max"}
+        goals |= {m.name: m.direction for m in (metrics or {}).values() if m.name.startswith("val_")}
+        self._guard(lambda: self._open({**config, "units": units}, name, goals))
 
-    def _open(self, config: Mapping[str, Any], name: str) -> None:
+    def _open(self, config: Mapping[str, Any], name: str, goals: Mapping[str, str]) -> None:
         self._run = open_run(
             self.options, self.run_dir, job_type="train", config=config, name=name, mode=self.mode,
             settings=self.settings,
         )  # fmt: skip
         self.place = place_of(self._run, self.mode)
         self._run.define_metric("epoch", hidden=True)
-        for name, goal in (("train/loss", "min"), ("val/loss", "min"), ("val/accuracy", "max")):
-            self._run.define_metric(name, step_metric="epoch", summary=goal)
+        for metric, goal in goals.items():
+            self._run.define_metric(_curve(metric), step_metric="epoch", summary=goal)
 
     def on_epoch(self, epoch: int, values: Mapping[str, float]) -> None:
         """Log an epoch, counted from 1."""
-        record = {_CURVES.get(name, name): value for name, value in values.items()}
+        record = {_curve(name): value for name, value in values.items()}
         self._guard(lambda: self._run.log({"epoch": epoch, **record}))
 
     def finish(self, values: Mapping[str, float], failed: bool = False) -> None:
@@ -75,3 +75,8 @@ class WandbTraining:
             self._run.finish(exit_code=int(failed))
 
         self._guard(end)
+
+
+def _curve(name: str) -> str:
+    """``val/loss`` of ``val_loss``."""
+    return name.replace("_", "/", 1) if name.startswith(("train_", "val_")) else name

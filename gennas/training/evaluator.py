@@ -16,7 +16,7 @@ from gennas.errors import ConfigError, EvaluationError
 from gennas.eval.base import Fidelity, Measured, Metric
 from gennas.eval.complexity import count_flops
 from gennas.eval.hardware import EnergyMeter, measure_latency, resolve_device
-from gennas.eval.stopping import StoppedEarlyError, falls_short
+from gennas.eval.stopping import StoppedEarlyError, falls_short, signed
 from gennas.graph import Architecture
 from gennas.runtime.seeds import seeded
 from gennas.runtime.threads import cpu_threads
@@ -35,11 +35,13 @@ __all__ = ["TrainEvaluator"]
 class TrainEvaluator:
     """Builds an architecture, trains it on a task and measures what it costs.
 
-    Metrics: ``val_accuracy`` and ``test_accuracy`` (fractions, of the selected weights), ``train_loss``,
+    Metrics: ``val_<score>`` and ``test_<score>`` for every score of the task, of the selected weights
+    (``val_accuracy`` and ``test_accuracy``, fractions, of a classification), ``train_loss``,
     ``sotl`` and ``sotl_e`` (sums of the training losses of all and of the last epochs, Ru et al. 2021),
     ``params`` and ``params_m``, ``flops`` (multiply-accumulates of one example, or of the graph),
     ``latency_ms`` and ``latency_iqr_ms`` (one batch on the training device), ``train_s``; with ``measure``
-    ``measure_s`` and, for every measure, ``val_…`` and ``test_…``.
+    ``measure_s`` and, for every measure, ``val_…`` and ``test_…``. ``primary`` names the one that a search is for
+    unless it says otherwise.
 
     It pickles: data are read in the process that trains, once. With the same seed on a CPU it
     returns the same accuracies, whatever ran before and on how many workers.
@@ -50,7 +52,7 @@ class TrainEvaluator:
         config: another recipe than the task's own.
         measure_latency: whether to time the trained network (it takes about half a second).
         measure_energy: whether to record the energy of the training (``train_joules``), with codecarbon.
-        latency_batch: images per timed call; a graph is always timed whole, as a batch of one.
+        latency_batch: examples per timed call; the graph of a node task is always timed whole, as a batch of one.
         latency_threads: CPU threads while timing.
         checkpoints: directory where training states are kept by architecture, fidelity and seed; a training that
             differs from an earlier one by more epochs alone goes on from there. The schedule then always runs
@@ -100,10 +102,11 @@ class TrainEvaluator:
             raise ConfigError(f"Expected sotl_e over at least one epoch, got sotl_epochs={sotl_epochs}.")
         self.sotl_epochs = sotl_epochs
         self.measure_latency = measure_latency
-        self.latency_batch = latency_batch if task.spec.kind == "image" else 1
+        self.latency_batch = 1 if task.spec.kind == "node" else latency_batch
         self.latency_threads = latency_threads
         timing = f"batch {self.latency_batch}, {latency_threads} threads"
-        check_measures(measure, task.spec.kind)
+        check_measures(measure, task.spec.kind, task.targets)
+        self.primary = task.primary.name
         self.measure, self.measure_config = tuple(measure), measure_config or MeasureConfig()
         self.metrics: Mapping[str, Metric] = {
             **task.metrics,
@@ -136,7 +139,11 @@ class TrainEvaluator:
         }
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
-    stops_on = "val_accuracy"
+    @property
+    def stops_on(self) -> str:
+        """What early stopping judges by: the task's own score on validation data."""
+        return self.primary
+
     cheap_metrics = ("params", "params_m", "flops")
 
     def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
@@ -157,9 +164,10 @@ class TrainEvaluator:
             module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec).eval()
             inputs = self.task.example_inputs(2, spec.input_shape)
             outputs = module(*inputs)
-        if not isinstance(outputs, torch.Tensor) or outputs.shape[1:] != (spec.num_outputs,):
+        expected = spec.output_shape(len(inputs[0]) if spec.kind == "node" else 2)
+        if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != expected:
             got = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
-            raise EvaluationError(f"Expected outputs of shape (examples, {spec.num_outputs}), got {got}.")
+            raise EvaluationError(f"Expected outputs of shape {expected}, got {got}.")
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
         """Build, train and measure.
@@ -173,19 +181,20 @@ class TrainEvaluator:
     def evaluate_until(
         self, arch: Architecture, fidelity: Fidelity, seed: int, bars: Sequence[float]
     ) -> Mapping[str, float]:
-        """As :meth:`evaluate`, but end the training where its validation accuracies fall short of ``bars``.
+        """As :meth:`evaluate`, but end the training where its validation scores fall short of ``bars``.
 
         Raises:
             StoppedEarlyError: it was ended; neither was it tested nor its latency measured.
         """
-        curves: dict[str, list[float]] = {name: [] for name in _CURVES}
-        epochs = fidelity.epochs or self.config.epochs
+        curves: dict[str, list[float]] = {}
+        epochs, direction = fidelity.epochs or self.config.epochs, self.metrics[self.stops_on].direction
 
         def judge(epoch: int, values: Mapping[str, float]) -> None:
-            for name, curve in curves.items():
-                curve.append(values[name])
-            if epoch < epochs and falls_short(curves[self.stops_on], bars):
-                raise StoppedEarlyError(self.stops_on, curves, bars[epoch - 1], epochs)
+            for name, value in values.items():
+                curves.setdefault(name, []).append(value)
+            if epoch < epochs and falls_short(signed(curves[self.stops_on], direction), bars):
+                (bar,) = signed(bars[epoch - 1 : epoch], direction)
+                raise StoppedEarlyError(self.stops_on, curves, bar, epochs, direction=direction)
 
         return self.train(arch, fidelity, seed, judge)[1]
 
@@ -204,8 +213,7 @@ class TrainEvaluator:
             ended.cost |= {} if meter is None else {"train_joules": meter.joules}
             raise
         values = {
-            "val_accuracy": result.selected_val_accuracy,
-            "test_accuracy": result.test_accuracy,
+            **result.selected(),
             "train_loss": result.train_loss[-1],
             "sotl": result.sotl,
             "sotl_e": result.sotl_e(self.sotl_epochs),
@@ -223,7 +231,7 @@ class TrainEvaluator:
                 threads=self.latency_threads,
             )
             values |= {"latency_ms": latency.median_ms, "latency_iqr_ms": latency.iqr_ms}
-        curves = {name: getattr(result, name) for name in _CURVES}
+        curves = {name: result.curves[name] for name in dict.fromkeys([self.primary, "val_loss", *result.curves])}
         return module, Measured({**values, **self._measured(module, fidelity, seed)}, curves)
 
     def _measured(self, module: nn.Module, fidelity: Fidelity, seed: int) -> dict[str, float]:
@@ -252,9 +260,6 @@ class TrainEvaluator:
         result = trainer.fit(module, fidelity, seed, resume_from=found, save_to=place, on_epoch=on_epoch)
         self.store.trim()
         return result
-
-
-_CURVES = ("val_accuracy", "val_loss", "train_loss")
 
 
 def _complexity(module: nn.Module, inputs: Any) -> dict[str, float]:

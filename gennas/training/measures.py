@@ -34,7 +34,9 @@ from gennas.eval.robustness import (
     pgd,
 )
 from gennas.registry import configured
+from gennas.spaces.spec import Kind
 from gennas.training.data import ImageData, TaskData
+from gennas.training.kinds import KIND_RULES, Targets
 
 __all__ = [
     "MEASURES",
@@ -259,12 +261,13 @@ MEASURES: Mapping[str, Measure] = {
 """What ``TrainEvaluator(measure=…)`` and ``--measure`` can name."""
 
 
-def check_measures(names: Sequence[str], kind: str) -> None:
+def check_measures(names: Sequence[str], kind: Kind, targets: Targets = "classes") -> None:
     """Refuse measures that do not exist, or that a task has no meaning for.
 
     Raises:
         UnknownNameError: no such measure.
-        ConfigError: attacks or corruptions of something else than images, or a measure named twice.
+        ConfigError: attacks or corruptions of something else than images, probabilities where an example has not one
+            class, or a measure named twice.
     """
     for name in names:
         if name not in MEASURES:
@@ -273,6 +276,9 @@ def check_measures(names: Sequence[str], kind: str) -> None:
             raise ConfigError(
                 f"Measure {shown(name)} is defined for images, the task's kind is {shown(kind)}; drop it."
             )
+        if targets == "numbers" or not KIND_RULES[kind].one_label:
+            what = "numbers" if targets == "numbers" else f"of kind {kind!r}"
+            raise ConfigError(f"Measure {shown(name)} needs one class per example, not targets {what}; drop it.")
     if len(set(names)) != len(names):
         raise ConfigError(f"Expected different measures, got {', '.join(names)}.")
 

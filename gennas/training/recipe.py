@@ -29,15 +29,15 @@ class TrainConfig:
             that is to be continued sets it to the last epoch it may ever reach.
         grad_clip: largest norm of the gradient, None for no limit.
         select: whose weights are tested and kept: those of the ``last`` epoch, or of the epoch with
-            the ``best`` validation accuracy.
-        patience: stop after so many epochs without a better validation accuracy (with ``best``).
+            the ``best`` validation score, the task's primary one.
+        patience: stop after so many epochs without a better validation score (with ``best``).
         crop_padding: pixels of zero padding before a random crop of images; 0 for none.
         flip: mirror images at random.
         amp: on CUDA, bfloat16 autocast and TF32.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         threads: CPU threads while training. A fixed number keeps results independent of how many
             workers share the machine; None leaves PyTorch's setting alone.
-        eval_batch_size: examples per step when measuring accuracy.
+        eval_batch_size: examples per step when measuring scores.
 
     Raises:
         ConfigError: a number is out of range, or ``patience`` is set without ``select="best"``.

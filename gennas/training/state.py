@@ -22,12 +22,12 @@ from torch import Tensor
 from gennas.errors import CheckpointError, ConfigError, shown
 from gennas.eval.base import Fidelity
 from gennas.runtime.files import draft, write_atomically
+from gennas.training.scores import Accuracy, Score
 
 __all__ = ["Progress", "StateStore", "TrainingState", "load_state", "save_state"]
 
 STATE_FILE = "state.safetensors"
 _RECORD = "gennas"  # key of the JSON text in the file's header
-_CURVES = ("train_loss", "val_loss", "val_accuracy")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,48 +72,57 @@ class Progress:
     """How far a training has come.
 
     Args:
-        train_loss: mean loss of every epoch.
-        val_loss: loss on the validation part after every epoch.
-        val_accuracy: accuracy there.
+        scores: what the validation part is scored by, the primary first.
+        curves: one value per epoch of ``train_loss``, ``val_loss`` and ``val_<score>`` for every score.
         selected_epoch: the epoch whose weights count, from 1 on.
         kept: these weights, where they are not just the last ones.
         resumed_epoch: epochs that were run by an earlier training.
         earlier_s: its wall time.
     """
 
-    train_loss: list[float] = field(default_factory=list)
-    val_loss: list[float] = field(default_factory=list)
-    val_accuracy: list[float] = field(default_factory=list)
+    scores: tuple[type[Score], ...] = (Accuracy,)
+    curves: dict[str, list[float]] = field(default_factory=dict)
     selected_epoch: int = 0
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     resumed_epoch: int = 0
     earlier_s: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name in ("train_loss", "val_loss", *(f"val_{score.name}" for score in self.scores)):
+            self.curves.setdefault(name, [])
+
     @classmethod
-    def of(cls, state: TrainingState, device: torch.device) -> Progress:
+    def of(cls, state: TrainingState, device: torch.device, scores: tuple[type[Score], ...] = (Accuracy,)) -> Progress:
         """That of a training which goes on from a state, its kept weights on ``device``."""
         record, kept = state.record, {name: t.to(device) for name, t in state.part("kept").items()}
-        loss, val_loss, val_accuracy = (list(record[name]) for name in _CURVES)
-        return cls(loss, val_loss, val_accuracy, record["selected_epoch"], kept, len(loss), record["seconds"])
+        curves = {name: list(record[name]) for name in cls(scores).curves}
+        return cls(scores, curves, record["selected_epoch"], kept, len(curves["train_loss"]), record["seconds"])
 
     @property
     def epochs(self) -> int:
         """Epochs so far."""
-        return len(self.train_loss)
+        return len(self.curves["train_loss"])
 
     @property
     def improved(self) -> bool:
-        """Whether the last epoch is the best so far: by validation accuracy, ties by validation loss."""
-        scores = [(a, -loss) for a, loss in zip(self.val_accuracy, self.val_loss, strict=True)]
-        return len(scores) == 1 or scores[-1] > max(scores[:-1])
+        """Whether the last epoch is the best so far: by the primary validation score, ties by validation loss."""
+        primary, sign = self.scores[0], 1.0 if self.scores[0].direction == "max" else -1.0
+        pairs = zip(self.curves[f"val_{primary.name}"], self.curves["val_loss"], strict=True)
+        ranks = [(sign * value, -loss) for value, loss in pairs]
+        return len(ranks) == 1 or ranks[-1] > max(ranks[:-1])
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Append the figures of an epoch to the curves."""
+        for name, curve in self.curves.items():
+            curve.append(values[name])
 
     def figures(self, epoch: int) -> dict[str, float]:
-        """Losses and accuracy of an epoch, counted from 1."""
-        return {name: getattr(self, name)[epoch - 1] for name in _CURVES}
+        """Losses and scores of an epoch, counted from 1."""
+        return {name: curve[epoch - 1] for name, curve in self.curves.items()}
 
     def record(self) -> dict[str, Any]:
         """The plain values."""
-        return {"selected_epoch": self.selected_epoch, **{name: getattr(self, name) for name in _CURVES}}
+        return {"selected_epoch": self.selected_epoch, **self.curves}
 
 
 def save_state(state: TrainingState, directory: str | Path) -> None:

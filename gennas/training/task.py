@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gennas.errors import ConfigError, shown
 from gennas.eval.base import Metric
 from gennas.registry import Registry, configured
 from gennas.spaces.spec import TaskSpec
-from gennas.training.data import PARTS, ImageData, NodeData, TaskData, stratified_split
-from gennas.training.datasets.user import (
-    Labelled,
-    as_images,
-    as_tensor,
-    check_graph,
-    check_images,
-    check_labels,
-    count_classes,
-    digest,
-    stack,
+from gennas.training.data import TaskData
+from gennas.training.datasets.user import Labelled, stack
+from gennas.training.given import (
+    Given,
+    read_graph,
+    read_graphs,
+    read_images,
+    read_masks,
+    read_pairs,
+    read_sequences,
+    read_tokens,
 )
+from gennas.training.kinds import MakeScore, Targets, score_class, scores_of
 from gennas.training.recipe import TrainConfig
+from gennas.training.scores import Score
+from gennas.training.vocabulary import Vocabulary
 
-__all__ = ["NODE_CONFIG", "TASKS", "Task", "make_task"]
+__all__ = ["NODE_CONFIG", "TASKS", "TOKEN_CONFIG", "Task", "make_task"]
 
 NODE_CONFIG = TrainConfig(
     epochs=200, lr=0.01, weight_decay=0.05, warmup=0.0, schedule="constant", grad_clip=None, select="best", patience=100
 )
 """Full-batch training of graph networks: the best epoch by validation is tested, as is usual for them."""
+TOKEN_CONFIG = TrainConfig(epochs=8, batch_size=32, lr=5e-3, eval_batch_size=64)
+"""Training of networks on tokens."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ class Task:
         load: returns the data; it must pickle to be used by worker processes.
         split: identity of the split, part of the protocol of every value measured on it.
         config: the recipe by default.
+        targets: whether labels are classes, or numbers as in a regression.
+        scores: make what networks are scored by, the primary first; by default those of the kind
+            (:mod:`gennas.training.kinds`).
+        vocabulary: which token stands for which text, where tokens were read from text.
 
     Example:
         >>> task = make_task("digits")
@@ -61,6 +69,13 @@ class Task:
     load: Callable[[], TaskData]
     split: str
     config: TrainConfig = field(default_factory=TrainConfig)
+    targets: Targets = "classes"
+    scores: tuple[MakeScore, ...] = ()
+    vocabulary: Vocabulary | None = None
+
+    def __post_init__(self) -> None:
+        if not self.scores:
+            object.__setattr__(self, "scores", scores_of(self.spec.kind, self.targets))
 
     @property
     def data(self) -> TaskData:
@@ -77,22 +92,28 @@ class Task:
         return data
 
     @property
+    def score_classes(self) -> tuple[type[Score], ...]:
+        """Classes of the scores, the primary first."""
+        return tuple(score_class(make) for make in self.scores)
+
+    @property
+    def primary(self) -> Metric:
+        """The metric that weights are selected by, and searches are for unless they say otherwise."""
+        return self.score_classes[0].metric("val")
+
+    @property
     def metrics(self) -> Mapping[str, Metric]:
-        """What training on the task gives."""
-        metrics = (
-            Metric("val_accuracy", "max", "fraction", "validation accuracy of the selected weights", (0.0, 1.0)),
-            Metric("test_accuracy", "max", "fraction", "test accuracy of the selected weights", (0.0, 1.0)),
-            Metric("train_loss", "min", "nats", "mean training loss of the last epoch", (0.0, math.inf)),
-        )
-        return {metric.name: metric for metric in metrics}
+        """What training on the task gives: ``val_<score>`` and ``test_<score>``, and the training loss."""
+        found = [score.metric(part) for score in self.score_classes for part in ("val", "test")]
+        unit = "nats" if self.targets == "classes" else ""
+        found.append(Metric("train_loss", "min", unit, "mean training loss of the last epoch", (0.0, math.inf)))
+        return {metric.name: metric for metric in found}
 
     def example_inputs(self, batch: int = 1, input_shape: Sequence[int] | None = None) -> tuple[Tensor, ...]:
-        """Arguments of one forward pass: ``batch`` random images, or the task's graph."""
-        data = self.data if self.spec.kind == "node" else None
-        if isinstance(data, NodeData):
-            return data.x, data.edge_index
-        shape = tuple(input_shape or self.spec.input_shape)
-        return (torch.randn(batch, *shape, generator=torch.Generator().manual_seed(0)),)
+        """Arguments of one forward pass: ``batch`` random images or rows of tokens, or graphs of the task's data."""
+        if self.spec.kind in ("node", "graph"):
+            return next(self.data.batches("train", batch)).inputs
+        return replace(self.spec, input_shape=tuple(input_shape or self.spec.input_shape)).random_inputs(batch)
 
     # ------------------------------------------------------------------ a user's own data
 
@@ -108,6 +129,7 @@ class Task:
         validation_fraction: float = 0.2,
         config: TrainConfig | None = None,
         channels_last: bool | None = None,
+        targets: Targets = "classes",
     ) -> Task:
         """Make a task from images ``x (n, c, h, w)`` and labels ``y (n,)``: tensors, numpy arrays or lists.
 
@@ -125,6 +147,8 @@ class Task:
             config: the recipe.
             channels_last: images are ``(n, h, w, c)``; by default they are ``(n, c, h, w)``, and what looks
                 otherwise is refused.
+            targets: ``numbers`` for a regression: labels are numbers ``(n,)`` or ``(n, k)``, which networks learn in
+                units of their mean and deviation in the training part.
 
         Raises:
             ConfigError: shapes, numbers or labels do not fit.
@@ -135,32 +159,8 @@ class Task:
             >>> len(task.data.labels("train")), len(task.data.labels("validation"))
             (16, 4)
         """
-        read = {
-            part: _labelled(f"Task {name!r}, {part}:", pair, channels_last)
-            for part, pair in zip(PARTS, (train, validation, test), strict=True)
-            if pair is not None
-        }
-        train, validation, test = read["train"], read.get("validation"), read["test"]
-        classes = count_classes(name, train[1]) if num_outputs is None else num_outputs
-        split = "given"
-        if validation is None:
-            if not 0 < validation_fraction < 1:
-                raise ConfigError(f"Expected validation_fraction in (0, 1), got {validation_fraction}.")
-            check_images(name, "train", *train, classes)
-            keep, held = stratified_split(train[1], (1 - validation_fraction, validation_fraction), seed=0)
-            train, validation = (train[0][keep], train[1][keep]), (train[0][held], train[1][held])
-            split = f"stratified {validation_fraction:g} of train for validation"
-        given = dict(zip(PARTS, (train, validation, test), strict=True))
-        for part, (x, y) in given.items():
-            check_images(name, part, x, y, classes)
-            if x.shape[1:] != train[0].shape[1:]:
-                raise ConfigError(
-                    f"Task {name!r}: {part} images are {tuple(x.shape[1:])}, expected {tuple(train[0].shape[1:])}."
-                )
-        data = ImageData.of({part: x for part, (x, _) in given.items()}, {p: y.long() for p, (_, y) in given.items()})
-        spec = TaskSpec("image", data.input_shape, classes)
-        identity = digest(*(t for pair in given.values() for t in pair))
-        return cls(name, spec, _InMemory(data), f"{split}, data {identity}", config or TrainConfig())
+        given = read_images(name, train, validation, test, num_outputs, validation_fraction, channels_last, targets)
+        return cls.of(name, given, config or TrainConfig())
 
     @classmethod
     def from_datasets(cls, name: str, *, train: Any, test: Any, validation: Any = None, **options: Any) -> Task:
@@ -175,6 +175,158 @@ class Task:
         parts = {"train": train, "test": test, **({} if validation is None else {"validation": validation})}
         tensors: dict[str, Any] = {part: stack(name, part, dataset) for part, dataset in parts.items()}
         return cls.from_tensors(name, **tensors, **options)
+
+    @classmethod
+    def from_masks(
+        cls,
+        name: str,
+        *,
+        train: Labelled,
+        test: Labelled,
+        validation: Labelled | None = None,
+        num_outputs: int | None = None,
+        validation_fraction: float = 0.2,
+        config: TrainConfig | None = None,
+        channels_last: bool | None = None,
+    ) -> Task:
+        """Make a task from images ``(n, c, h, w)`` and masks ``(n, h, w)`` of classes, 255 where there is none.
+
+        Arguments are those of :meth:`from_tensors`.
+
+        Raises:
+            ConfigError: shapes, numbers or classes do not fit, or a mask has no labelled pixel.
+        """
+        given = read_masks(name, train, validation, test, num_outputs, validation_fraction, channels_last)
+        return cls.of(name, given, config or TrainConfig())
+
+    @classmethod
+    def from_pairs(
+        cls,
+        name: str,
+        *,
+        train: Any,
+        test: Any,
+        validation: Any = None,
+        num_outputs: int | None = None,
+        validation_fraction: float = 0.2,
+        config: TrainConfig | None = None,
+    ) -> Task:
+        """Make a task from triples ``(first (n, ...), second (n, ...), labels (n,))``.
+
+        Arguments are those of :meth:`from_tensors`.
+
+        Raises:
+            ConfigError: shapes, numbers or labels do not fit.
+        """
+        given = read_pairs(name, train, validation, test, num_outputs, validation_fraction)
+        return cls.of(name, given, config or TrainConfig())
+
+    @classmethod
+    def from_tokens(
+        cls,
+        name: str,
+        *,
+        train: Any,
+        test: Any,
+        validation: Any = None,
+        context: int = 64,
+        vocabulary: int | Vocabulary | None = None,
+        validation_fraction: float = 0.1,
+        windows: int | None = None,
+        eval_windows: int | None = None,
+        config: TrainConfig | None = None,
+    ) -> Task:
+        """Make a language model's task from a corpus: text (its characters), or whole numbers ``(n,)``.
+
+        Args:
+            name: short name.
+            train: what is learnt from.
+            test: what is only reported.
+            validation: what is selected on; by default the end of ``train``.
+            context: tokens that the network sees at a time.
+            vocabulary: how many different tokens, or which; by default all of the training part. Characters that are
+                not among them are token 0, numbers beyond are refused.
+            validation_fraction: share of ``train`` to set aside when there is no ``validation``.
+            windows: training windows of one epoch, by default as many as fit side by side.
+            eval_windows: validation and test windows, evenly spread, by default all that fit side by side.
+            config: the recipe.
+
+        Raises:
+            ConfigError: an empty corpus, a context longer than it, or an unknown token.
+
+        Example:
+            >>> task = Task.from_tokens("mine", train="to be or not to be " * 9, test="that is the question", context=8)
+            >>> task.spec.vocabulary, task.primary.name, task.vocabulary.encode("bot").tolist()
+            (8, 'val_loss', [4, 2, 3])
+        """
+        given = read_tokens(
+            name, train, validation, test, context, vocabulary, validation_fraction, windows, eval_windows
+        )
+        return cls.of(name, given, config or TOKEN_CONFIG)
+
+    @classmethod
+    def from_sequences(
+        cls,
+        name: str,
+        *,
+        train: Labelled,
+        test: Labelled,
+        validation: Labelled | None = None,
+        length: int | None = None,
+        vocabulary: int | Vocabulary | None = None,
+        num_outputs: int | None = None,
+        validation_fraction: float = 0.2,
+        config: TrainConfig | None = None,
+    ) -> Task:
+        """Make a task from rows of tokens with one label each (``text``), or one label per token (``tagging``).
+
+        A row is a text (its characters), a list of words, or whole numbers. Labels are whole numbers or names; named
+        tags are scored by their spans (``O``, ``B-PER``, ``I-PER``, …), and tags of -100 do not count.
+
+        Args:
+            name: short name.
+            train: rows and labels to learn from.
+            test: rows and labels that are only reported.
+            validation: rows and labels to select on; by default a share of ``train``.
+            length: tokens of a row, longer ones lose their end; by default the longest of the training part.
+            vocabulary: how many different tokens, or which; by default all of the training part.
+            num_outputs: number of classes.
+            validation_fraction: share of ``train`` to set aside when there is no ``validation``.
+            config: the recipe.
+
+        Raises:
+            ConfigError: no rows or tokens, an unknown token or label, or a class without examples.
+
+        Example:
+            >>> rows, labels = ["spam spam", "ham", "spam", "ham ham"] * 3, ["bad", "good"] * 6
+            >>> task = Task.from_sequences("mail", train=(rows, labels), test=(rows, labels))
+            >>> task.spec.kind, task.spec.input_shape, task.spec.num_outputs
+            ('text', (9,), 2)
+        """
+        given = read_sequences(name, train, validation, test, length, vocabulary, num_outputs, validation_fraction)
+        return cls.of(name, given, config or TOKEN_CONFIG)
+
+    @classmethod
+    def from_graphs(
+        cls,
+        name: str,
+        *,
+        train: Any,
+        test: Any,
+        validation: Any = None,
+        num_outputs: int | None = None,
+        validation_fraction: float = 0.2,
+        config: TrainConfig | None = None,
+    ) -> Task:
+        """Make a task from graphs ``(x (n, f), edge_index (2, e), label)`` or ``torch_geometric.data.Data``.
+
+        A graph may have no edges. Arguments are those of :meth:`from_tensors`.
+
+        Raises:
+            ConfigError: shapes, edges or labels do not fit.
+        """
+        given = read_graphs(name, train, validation, test, num_outputs, validation_fraction)
+        return cls.of(name, given, config or TrainConfig())
 
     @classmethod
     def from_graph(
@@ -198,27 +350,16 @@ class Task:
         Raises:
             ConfigError: shapes, edges or labels do not fit, or two parts share a node.
         """
-        given = {"x": x, "edge_index": edge_index, "y": y, "train": train, "validation": validation, "test": test}
-        read = {part: as_tensor(f"Task {name!r}, {part}:", value) for part, value in given.items()}
-        for part in ("edge_index", "y", *PARTS):
-            if read[part].is_floating_point() and read[part].numel():
-                raise ConfigError(f"Task {name!r}: expected whole numbers in {part}, got {read[part].dtype}.")
-        masks = [part for part in PARTS if read[part].dtype == torch.bool]
-        wrong = [part for part in masks if read[part].shape != read["x"].shape[:1]]
-        if wrong:
-            raise ConfigError(
-                f"Task {name!r}: expected a mask of {len(read['x'])} nodes for {wrong[0]}, "
-                f"got {tuple(read[wrong[0]].shape)}."
-            )
-        nodes = {p: torch.nonzero(read[p]).flatten() if p in masks else read[p].long() for p in PARTS}
-        data = NodeData(read["x"].float(), read["edge_index"].long(), read["y"].long(), nodes)
-        check_graph(name, data)
-        classes = count_classes(name, data.labels("train")) if num_outputs is None else num_outputs
-        for part in PARTS:
-            check_labels(f"Task {name!r}, {part}:", data.labels(part), classes)
-        spec = TaskSpec("node", data.input_shape, classes)
-        identity = digest(data.x, data.edge_index, data.y, *data.nodes.values())
-        return cls(name, spec, _InMemory(data), f"given, data {identity}", config or NODE_CONFIG)
+        given = read_graph(name, x, edge_index, y, train, validation, test, num_outputs)
+        return cls.of(name, given, config or NODE_CONFIG)
+
+    @classmethod
+    def of(cls, name: str, given: Given, config: TrainConfig) -> Task:
+        """A task of data that were read and checked."""
+        load = _InMemory(given.data)
+        return cls(
+            name, given.spec, load, given.split, config, given.targets, given.scores, vocabulary=given.vocabulary
+        )
 
 
 TASKS: Registry[Callable[..., Task]] = Registry("task", "gennas.tasks")
@@ -243,13 +384,6 @@ def make_task(name: str, **options: Any) -> Task:
     if not isinstance(task, Task):
         raise ConfigError(f"Expected {shown(name)} to return a Task, got {type(task).__name__}.")
     return task
-
-
-def _labelled(where: str, pair: Labelled, channels_last: bool | None) -> tuple[Tensor, Tensor]:
-    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-        raise ConfigError(f"{where} expected a pair of images and labels, got {type(pair).__name__}.")
-    y = as_tensor(f"{where} labels:", pair[1])
-    return as_images(where, pair[0], channels_last), y.long() if y.dtype == torch.bool else y
 
 
 @dataclass(frozen=True, eq=False)

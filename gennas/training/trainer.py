@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gennas.errors import CheckpointError, ConfigError, EvaluationError
 from gennas.eval.base import Fidelity
@@ -22,10 +21,12 @@ from gennas.runtime.seeds import seeded
 from gennas.runtime.threads import cpu_threads
 from gennas.training.augment import Augmentation
 from gennas.training.checkpoint import fill_module
-from gennas.training.data import Batch, ImageData, Part, TaskData
-from gennas.training.fidelity import apply_fidelity
+from gennas.training.data import Batch, Part, TaskData
+from gennas.training.fidelity import apply_fidelity, scale_spec
+from gennas.training.kinds import classes_last, loss_function, score_class
 from gennas.training.recipe import TrainConfig
 from gennas.training.result import TrainResult
+from gennas.training.scores import Loss, Score
 from gennas.training.state import (
     Progress,
     TrainingState,
@@ -36,6 +37,7 @@ from gennas.training.state import (
     random_tensors,
     save_state,
 )
+from gennas.training.step import GradientStep, Step
 from gennas.training.task import Task
 
 __all__ = ["EpochListener", "Trainer"]
@@ -49,6 +51,7 @@ class Trainer:
     Args:
         task: data and default recipe.
         config: another recipe.
+        step: what is done with a batch, by default :class:`~gennas.training.step.GradientStep`.
 
     Example:
         >>> from gennas.training import TrainConfig, make_task
@@ -58,8 +61,8 @@ class Trainer:
         (5, True)
     """
 
-    def __init__(self, task: Task, config: TrainConfig | None = None) -> None:
-        self.task, self.config = task, config or task.config
+    def __init__(self, task: Task, config: TrainConfig | None = None, step: Step | None = None) -> None:
+        self.task, self.config, self.step = task, config or task.config, step or GradientStep()
 
     def fit(
         self,
@@ -77,16 +80,15 @@ class Trainer:
         state of PyTorch is as before afterwards.
 
         Args:
-            module: maps a batch of images to logits ``(b, classes)``, or features and ``edge_index``
-                of a graph to logits of every node ``(n, classes)``.
+            module: maps inputs to outputs as :class:`~gennas.spaces.TaskSpec` says for the task's kind.
             fidelity: how much to spend; its width is the space's business, not ours.
             seed: of the order of batches, augmentation, dropout and the share of the data.
             resume_from: directory of a state that an earlier call saved; training goes on up to the epochs of
                 ``fidelity``. Where the schedule is the same (``TrainConfig.schedule_epochs``, or a constant rate
                 without warm-up) the result is that of training at once.
             save_to: directory where the state is saved after every epoch.
-            on_epoch: called after every epoch with its number, from 1, and its ``train_loss``, ``val_loss``,
-                ``val_accuracy``; first of all for the epochs that are read from a state.
+            on_epoch: called after every epoch with its number, from 1, and its ``train_loss``, ``val_loss`` and
+                ``val_<score>`` of the task's scores; first of all for the epochs that are read from a state.
 
         Raises:
             CheckpointError: the state belongs to another training, or cannot be read or written.
@@ -97,7 +99,7 @@ class Trainer:
         fidelity, home = fidelity or Fidelity(), _device_of(module)
         device = resolve_device(self.config.device)
         data = apply_fidelity(self.task.data, fidelity, seed).to(device)
-        is_image = isinstance(data, ImageData)
+        is_image = self.task.spec.kind in ("image", "segmentation")
         module.to(device).to(memory_format=torch.channels_last if is_image else torch.preserve_format)
         try:
             with (
@@ -105,16 +107,25 @@ class Trainer:
                 cpu_threads(self.config.threads),
                 _tf32(self.config.amp and device.type == "cuda"),
             ):
-                run = _Run(module, data, self.task, self.config, fidelity, device, seed, start)
+                run = _Run(module, data, self.task, self.config, fidelity, device, seed, start, self.step)
                 if resume_from is not None:
                     run.resume(Path(resume_from))
                 stopped = run.train(save_to, on_epoch)
-                test_accuracy, _ = run.evaluate("test")
+                tested = run.evaluate("test")
         finally:
             module.to(home).to(memory_format=torch.contiguous_format if is_image else torch.preserve_format)
-        p = run.progress
-        curves = tuple(p.train_loss), tuple(p.val_loss), tuple(p.val_accuracy)
-        return TrainResult(*curves, p.selected_epoch, test_accuracy, run.seconds, stopped, device.type, p.resumed_epoch)
+        p, primary = run.progress, self.task.score_classes[0]
+        return TrainResult(
+            {name: tuple(curve) for name, curve in p.curves.items()},
+            p.selected_epoch,
+            {score.name: tested[score.name] for score in self.task.score_classes},
+            run.seconds,
+            stopped,
+            device.type,
+            p.resumed_epoch,
+            primary.name,
+            primary.direction,
+        )
 
 
 @dataclass
@@ -129,10 +140,14 @@ class _Run:
     device: torch.device
     seed: int
     start: float
-    progress: Progress = field(default_factory=Progress)
+    step: Step
+    progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
         config, data = self.config, self.data
+        self.progress = Progress(self.task.score_classes)
+        self.spec = scale_spec(self.task.spec, self.fidelity)
+        self.loss_of = loss_function(self.task.targets)
         self.epochs = self.fidelity.epochs or config.epochs
         self.horizon = _schedule_epochs(config, self.epochs)
         self.generator = torch.Generator().manual_seed(self.seed)
@@ -147,7 +162,7 @@ class _Run:
         self.parameters = [p for p in self.module.parameters() if p.requires_grad]
         if not self.parameters:
             raise EvaluationError(f"{type(self.module).__name__} has no trainable parameters; nothing can be learnt.")
-        steps = max(1, math.ceil(len(data.labels("train")) / config.batch_size)) if isinstance(data, ImageData) else 1
+        steps = data.num_batches("train", config.batch_size)
         self.optimizer = _optimizer(self.parameters, config)
         self.rate = partial(_rate, total=steps * self.horizon, config=config)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self.rate)
@@ -172,10 +187,9 @@ class _Run:
         """Train one epoch, measure, and keep the weights if they are the ones to keep."""
         progress = self.progress
         epoch = progress.epochs + 1
-        progress.train_loss.append(self._epoch(epoch))
-        accuracy, loss = self.evaluate("validation")
-        progress.val_accuracy.append(accuracy)
-        progress.val_loss.append(loss)
+        train_loss = self._epoch(epoch)
+        found = {f"val_{name}": value for name, value in self.evaluate("validation").items()}
+        progress.add({"train_loss": train_loss, **found})
         if self.config.select == "last" or progress.improved:
             progress.selected_epoch = epoch
             if self.config.select == "best":
@@ -201,7 +215,8 @@ class _Run:
         spent = {name: value for name, value in self.fidelity.to_dict().items() if name != "epochs"}
         place = {"device": self.device.type, "seed": self.seed}
         task = f"{self.task.name}; {self.task.split}"
-        return {"task": task, **recipe, "schedule_epochs": None if free else self.horizon, **spent, **place}
+        step = {} if isinstance(self.step, GradientStep) else {"step": type(self.step).__qualname__}
+        return {"task": task, **step, **recipe, "schedule_epochs": None if free else self.horizon, **spent, **place}
 
     def state(self) -> TrainingState:
         """Everything that the next epoch depends on."""
@@ -218,7 +233,7 @@ class _Run:
         """Put the training into a saved state."""
         state = load_state(directory)
         state.require(self.identity, directory)
-        self.progress = Progress.of(state, self.device)
+        self.progress = Progress.of(state, self.device, self.task.score_classes)
         if self.progress.epochs > self.epochs:
             raise CheckpointError(
                 f"{directory} holds {self.progress.epochs} epochs, more than the {self.epochs} asked for; ask for more."
@@ -232,49 +247,47 @@ class _Run:
 
     # ------------------------------------------------------------------ steps
 
-    def evaluate(self, part: Part) -> tuple[float, float]:
-        """Accuracy and mean loss of a part, in evaluation mode."""
+    def evaluate(self, part: Part) -> dict[str, float]:
+        """Mean loss and scores of a part by name, in evaluation mode."""
         self.module.eval()
-        right, loss, count = torch.zeros((), device=self.device), torch.zeros((), device=self.device), 0
+        others = [make for make in self.task.scores if score_class(make) is not Loss]
+        scores: list[Score] = [Loss(self.loss_of), *(make() for make in others)]
         with torch.no_grad():
             for batch in self.data.batches(part, self.config.eval_batch_size):
                 logits = self._logits(batch)
-                right += (logits.argmax(1) == batch.y).sum()
-                loss += functional.cross_entropy(logits, batch.y, reduction="sum")
-                count += len(batch.y)
-        return float(right) / count, float(loss) / count
+                for score in scores:
+                    score.update(logits, batch.y)
+        return {score.name: score.value() for score in scores}
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Run the network on a batch; its mean loss, with a graph behind it."""
+        return self.loss_of(self._logits(batch), batch.y, label_smoothing=self.config.label_smoothing)
 
     def _epoch(self, epoch: int) -> float:
         """One pass over the training part; its mean loss."""
         self.module.train()
         check_every = 1 if self.device.type == "cpu" else 50  # reading the loss makes a GPU wait
         total, count = torch.zeros((), device=self.device), 0
-        for step, batch in enumerate(self.batches()):
-            loss = functional.cross_entropy(self._logits(batch), batch.y, label_smoothing=self.config.label_smoothing)
-            total += loss.detach() * len(batch.y)
+        for i, batch in enumerate(self.batches()):
+            total += self.step.run(self, batch) * len(batch.y)
             count += len(batch.y)
-            if step % check_every == 0:
+            if i % check_every == 0:
                 self._check_finite(float(total) / count, epoch)
-            self.optimizer.zero_grad(set_to_none=True)
-            torch.autograd.backward(loss)
-            if self.config.grad_clip is not None:
-                nn.utils.clip_grad_norm_(self.parameters, self.config.grad_clip)
-            self.optimizer.step()
-            self.schedule.step()
         mean = float(total) / count
         self._check_finite(mean, epoch)
         return mean
 
     def _logits(self, batch: Batch) -> Tensor:
+        """Outputs of the labelled rows, the classes in the last dimension."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.amp and self.device.type == "cuda"):
             output = self.module(*batch.inputs)
-        expected = (len(batch.inputs[0]), self.task.spec.num_outputs)
+        expected = self.spec.output_shape(batch.examples)
         if not isinstance(output, Tensor) or tuple(output.shape) != expected:
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise EvaluationError(
                 f"Task {self.task.name!r}: expected the network to return logits {expected}, got {got}."
             )
-        logits = output.float()
+        logits = classes_last(self.spec.kind, output.float())
         return logits if batch.rows is None else logits[batch.rows]
 
     def _check_finite(self, loss: float, epoch: int) -> None:

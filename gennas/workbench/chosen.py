@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +53,7 @@ class Chosen:
     @property
     def fidelity(self) -> Fidelity:
         """Epochs, data and resolution; the networks themselves are of another size."""
-        names = ("epochs", "data_fraction", "resolution")
+        names = ("epochs", "data_fraction", "resolution", "context")
         return Fidelity(**{name: self.effort[name] for name in names if name in self.effort})
 
 
@@ -111,7 +111,7 @@ def own_task(run: SearchConfig) -> Any:
 
 def describe_effort(effort: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
     """What differs from a full training by the task's recipe, for a person; nothing if nothing does."""
-    default = FULL_FIDELITY.to_dict()
+    default = asdict(FULL_FIDELITY)
     changed = {name: value for name, value in effort.items() if value != default[name]}
     texts = [f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in changed.items()]
     texts += [f"{name}={value}" for name, value in recipe.items()]

@@ -95,13 +95,13 @@ class GoalSettings(Settings):
 
     objective: Texts = ()
     """Objectives as METRIC:max, METRIC:min, or a sum like "val_accuracy - 0.01 * latency_ms"; several give a Pareto
-    search. Default: val_accuracy:max, or the evaluator's only metric."""
+    search. Default: the task's own score (val_accuracy:max, val_loss:min, …), or the evaluator's only metric."""
     constraint: Texts = ()
     """Constraints such as "latency_ms<=5"."""
     cheap: Texts = ()
     """Metrics that cost next to nothing: known for every candidate before it is chosen; the report counts them."""
     report: str | None = None
-    """Metric to report for the incumbent, never shown to the strategy. Default: test_accuracy if there is one."""
+    """Metric to report for the incumbent, never shown to the strategy. Default: the same of the test split."""
     budget: Count = 100
     """Evaluations; every one counts, failed ones too."""
     limit: Limits = NO_OPTIONS

@@ -275,7 +275,10 @@ def make_proxy_evaluator(
     from gennas.eval.proxies import Protocol, ProxyEvaluator
 
     if task is not None:
-        given = {"input_shape": task.spec.input_shape, "num_classes": task.spec.num_outputs, "batch": task.name}
+        spec = task.spec
+        given = {"input_shape": spec.input_shape, "num_classes": spec.num_outputs, "batch": task.name}
+        if spec.kind not in ("image", "node"):
+            given |= {"kind": spec.kind, "vocabulary": spec.vocabulary, "second_shape": spec.second_shape}
         options = {**given, **options}
     protocol: Protocol = configured("the proxies' protocol", Protocol, options)
     if protocol.batch != "noise" and (task is None or protocol.batch != task.name):

@@ -75,7 +75,7 @@ def export(settings: ExportSettings) -> Exported:
 def _examples(task: Task, shape: tuple[int, ...]) -> list[tuple[Tensor, ...]]:
     """Inputs to trace on and others to compare on: batches of several sizes, or a graph and half of it."""
     inputs = task.example_inputs(2, shape)
-    if len(inputs) == 1:
+    if task.spec.kind != "node":
         return [inputs, task.example_inputs(1, shape), task.example_inputs(5, shape)]
     x, edges = inputs
     half = len(x) // 2

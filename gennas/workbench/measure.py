@@ -47,7 +47,7 @@ class LatencySettings(TaskSettings, SpaceSettings):
     threads: Count = 1
     """CPU threads."""
     batch: Count = 1
-    """Images in one call; a graph is always one whole."""
+    """Examples in one call; the graph of a node task is always one whole."""
     seconds: Positive = 0.3
     """Time of timed calls of every architecture."""
     channels_last: Switch = False
@@ -180,14 +180,17 @@ def _networks(
     import torch
 
     from gennas.runtime.seeds import seeded
-    from gennas.spaces import TaskSpec
+    from gennas.workbench.example import build_example
 
-    spec = TaskSpec("image", (3, 32, 32), 10) if task is None else task.spec
     with seeded(settings.seed, torch.device("cpu")):
-        modules = [space.build(arch, spec) for arch in archs]
-        noise = (torch.randn(settings.batch, *spec.input_shape),)
-    inputs = noise if task is None else task.example_inputs(settings.batch)
-    return modules, inputs, settings.batch if spec.kind == "image" else 1
+        if task is None:
+            spec, modules = build_example(space, archs)
+        else:
+            spec, modules = task.spec, [space.build(arch, task.spec) for arch in archs]
+    if task is None and spec.kind in ("node", "graph"):
+        raise ConfigError(f"What {space.name} costs depends on the graphs: give --task, such as cora or motifs.")
+    inputs = spec.random_inputs(settings.batch) if task is None else task.example_inputs(settings.batch)
+    return modules, inputs, 1 if spec.kind == "node" else settings.batch
 
 
 def _extras(
@@ -224,8 +227,8 @@ def _accuracies(settings: LatencySettings, task: Task, module: nn.Module) -> dic
     from gennas.eval.hardware import accuracy, quantize_int8
     from gennas.training.trainer import Trainer
 
-    if task.spec.kind != "image":
-        raise ConfigError(f"--int8-accuracy needs a task on images, got {shown(settings.task)}.")
+    if task.spec.kind != "image" or task.targets != "classes":
+        raise ConfigError(f"--int8-accuracy needs a classification of images, got {shown(settings.task)}.")
     Trainer(task).fit(module, Fidelity(epochs=settings.epochs), settings.seed)
     data, size = task.data, 64
     shuffled = data.batches("train", size, torch.Generator().manual_seed(settings.seed))

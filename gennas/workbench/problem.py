@@ -129,12 +129,12 @@ def make_problem(config: ProblemConfig, recorded: Mapping[str, Metric] | None = 
     if sums := [found for _, found in read if found is not None]:
         evaluator = DerivedEvaluator(evaluator, sums)
     metrics = evaluator.metrics
-    goals = [text for text, _ in read] or _default_objective(metrics, evaluator.cost_class)
+    goals = [text for text, _ in read] or _default_objective(evaluator)
     objectives = Objectives(
         tuple(Objective.parse(text, metrics) for text in goals),
         tuple(Constraint.parse(text, metrics) for text in config.constraint),
     )
-    report = config.report or ("test_accuracy" if "test_accuracy" in metrics else None)
+    report = config.report or _default_report(metrics, objectives.primary.metric)
     report = report and unquoted(report, metrics)
     cheap = tuple(unquoted(name, metrics) for name in config.cheap)
     limits = {unquoted(name, metrics): limit for name, limit in config.limit.items()}
@@ -183,7 +183,8 @@ def _stopping(config: ProblemConfig, evaluator: Evaluator, goals: Objectives) ->
         raise ConfigError(
             "--early-stopping is for networks that are trained: drop it, or give --evaluator train with a task."
         )
-    if [str(goal) for goal in goals.objectives] != [f"{evaluator.stops_on}:max"]:
+    judged = f"{evaluator.stops_on}:{evaluator.metrics[evaluator.stops_on].direction}"
+    if [str(goal) for goal in goals.objectives] != [judged]:
         raise ConfigError(
             f"--early-stopping judges trainings by {evaluator.stops_on} alone, but wanted is "
             f"{', '.join(map(str, goals.objectives))}: it would end what is good otherwise. Drop one of them."
@@ -209,12 +210,21 @@ def _check_cheap(problem: Problem) -> None:
             )
 
 
-def _default_objective(metrics: Mapping[str, Metric], cost_class: str) -> tuple[str, ...]:
-    if "val_accuracy" in metrics:
-        return ("val_accuracy:max",)
-    if len(metrics) == 1 and cost_class == "expensive":  # a label; what is cheap is rather a cost than a goal
+def _default_objective(evaluator: Evaluator) -> tuple[str, ...]:
+    """The task's primary score, or the only label there is."""
+    metrics: Mapping[str, Metric] = evaluator.metrics
+    primary = str(getattr(evaluator, "primary", "val_accuracy"))
+    if primary in metrics:
+        return (f"{primary}:{metrics[primary].direction}",)
+    if len(metrics) == 1 and evaluator.cost_class == "expensive":  # a label; what is cheap is rather a cost than a goal
         return tuple(metrics)
     raise ConfigError(f"Say what to optimise with --objective METRIC:max. Metrics: {', '.join(sorted(metrics))}.")
+
+
+def _default_report(metrics: Mapping[str, Metric], objective: str) -> str | None:
+    """The test metric of the objective, or of a classification."""
+    names = (f"test_{objective.removeprefix('val_')}", "test_accuracy")
+    return next((name for name in names if name in metrics), None)
 
 
 def _check_constraints(problem: Problem) -> None:

@@ -11,7 +11,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, get_type_hints
@@ -325,11 +325,13 @@ class FidelitySettings(Settings):
     """Scale of the network's channels, in (0, 1]."""
     depth: Share = 1.0
     """Scale of the network's cells (or layers) per stage, in (0, 1]."""
+    context: Share = 1.0
+    """Scale of the number of tokens that a network sees, in (0, 1]."""
 
     @property
     def fidelity(self) -> Fidelity:
         """The same as a value."""
-        return Fidelity(self.epochs, self.data_fraction, self.resolution, self.width, self.depth)
+        return Fidelity(self.epochs, self.data_fraction, self.resolution, self.width, self.depth, self.context)
 
 
 @dataclass(frozen=True)
@@ -338,6 +340,8 @@ class SizeSettings(Settings):
 
     resolution: Share | None = None
     """Scale of image height and width, in (0, 1]. Default: the run's, else 1."""
+    context: Share | None = None
+    """Scale of the number of tokens, in (0, 1]. Default: the run's, else 1."""
     width: Positive | None = None
     """Scale of the network's channels; more than 1 is wider. Default: the run's, else 1."""
     depth: Positive | None = None
@@ -351,7 +355,7 @@ class SizeSettings(Settings):
         Args:
             found: what a run spent, for what is not given here; None: everything.
         """
-        default = (FULL_FIDELITY if self.full or found is None else found).to_dict()
+        default = asdict(FULL_FIDELITY if self.full or found is None else found)
         mine = {name: getattr(self, name) for name in default if hasattr(self, name)}
         return {name: default[name] if value is None else value for name, value in mine.items()}
 

@@ -18,3 +18,11 @@ def test_shares_are_in_the_unit_interval(field: str, value: float) -> None:
 def test_text_of_earlier_archives_is_unchanged() -> None:
     assert str(Fidelity(epochs=2)) == "Fidelity(epochs=2, data_fraction=1.0, resolution=1.0, width=1.0)"
     assert str(Fidelity(depth=0.5)).endswith("width=1.0, depth=0.5)")
+
+
+def test_a_context_is_written_where_it_is_a_share_alone() -> None:
+    assert "context" not in Fidelity().to_dict() and "context" not in str(Fidelity(depth=0.5))
+    half = Fidelity(context=0.5)
+    assert Fidelity(**half.to_dict()) == half and "context=0.5" in str(half)
+    with pytest.raises(ConfigError, match=r"context in \(0, 1\], got 0"):
+        Fidelity(context=0)

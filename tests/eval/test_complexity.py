@@ -56,6 +56,25 @@ def test_message_passing_counts_one_per_aggregated_element():
     assert found == Complexity(params=21, flops=5 * 6 + 4 * 6 * 3)
 
 
+def test_a_language_model_of_tokens():
+    v, t, d = 11, 6, 8
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.mix, self.head = nn.Embedding(v, d), nn.Linear(d, 3 * d), nn.Linear(d, v)
+
+        def forward(self, tokens):
+            q, k, x = self.mix(self.embed(tokens)).view(len(tokens), t, 3, 2, d // 2).permute(2, 0, 3, 1, 4)
+            y = nn.functional.scaled_dot_product_attention(q, k, x, is_causal=True)
+            return self.head(y.transpose(1, 2).reshape(len(tokens), t, d))
+
+    (tokens,) = TaskSpec("language", (t,), v, vocabulary=v).random_inputs(1)
+    found = count_flops(Model(), (tokens,))
+    assert found.flops == t * d * 3 * d + 2 * t * t * d + t * d * v, "looking tokens up is free"
+    assert found.unknown == () and found.params == v * d + 3 * d * d + 3 * d + v * d + v
+
+
 def test_unknown_operator_is_listed_and_warned_of_once():
     with pytest.warns(UnknownOperatorWarning, match="_fft_r2c"):
         assert count_flops(Fourier(), (2, 8)) == Complexity(0, 0, ("aten._fft_r2c",))

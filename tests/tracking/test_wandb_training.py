@@ -43,6 +43,20 @@ def test_epochs_are_curves_and_what_was_measured_the_summary(
     assert "wandb sync" in tracker.place
 
 
+def test_the_score_of_the_task_is_a_curve(tmp_path: Path, offline_records: Reader, history: Reader) -> None:
+    tracker = WandbTraining("gennas-tests", tmp_path, "offline", QUICK)
+    tracker.start(
+        {}, "mine", {"val_miou": Metric("val_miou", "max"), "val_perplexity": Metric("val_perplexity", "min")}
+    )
+    tracker.on_epoch(1, {"train_loss": 2.0, "val_loss": 2.1, "val_miou": 0.3, "val_perplexity": 8.0})
+    tracker.finish({})
+    found = offline_records(tmp_path)
+    metrics = {r.metric.name: r.metric for r in found if r.WhichOneof("record_type") == "metric"}
+    assert metrics["val/miou"].summary.max and metrics["val/perplexity"].summary.min
+    (row,) = [row for row in history(found) if "train/loss" in row]
+    assert (row["val/miou"], row["val/perplexity"]) == (0.3, 8.0)
+
+
 def test_a_failure_warns_once_and_the_training_goes_on(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     tracker = WandbTraining("gennas-tests", tmp_path / "file" / "below", "offline", QUICK)

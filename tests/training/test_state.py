@@ -14,6 +14,7 @@ from torch import nn
 from gennas.errors import CheckpointError, ConfigError
 from gennas.eval.base import Fidelity
 from gennas.training import StateStore, TrainConfig, Trainer, make_task
+from gennas.training.scores import Accuracy, Loss, Perplexity
 from gennas.training.state import STATE_FILE, Progress, TrainingState, fill_random, random_tensors
 
 DIGITS = make_task("digits")
@@ -139,21 +140,31 @@ def test_the_best_epoch_is_that_of_accuracy_then_of_loss() -> None:
     progress = Progress()
     improved = []
     for accuracy, loss in [(0.5, 1.0), (0.5, 1.0), (0.5, 0.9), (0.4, 0.1), (0.6, 2.0)]:
-        progress.val_accuracy.append(accuracy)
-        progress.val_loss.append(loss)
+        progress.add({"train_loss": 0.0, "val_accuracy": accuracy, "val_loss": loss})
         improved.append(progress.improved)
     assert improved == [True, False, True, False, True]
 
 
+def test_the_best_epoch_is_that_of_the_primary_score_in_its_direction() -> None:
+    progress = Progress((Loss, Perplexity))
+    improved = []
+    for loss in (2.0, 1.5, 1.5, 1.6, 1.4):
+        progress.add({"train_loss": 0.0, "val_loss": loss, "val_perplexity": -loss})
+        improved.append(progress.improved)
+    assert improved == [True, True, False, False, True]
+    assert progress.figures(2) == {"train_loss": 0.0, "val_loss": 1.5, "val_perplexity": -1.5}
+
+
 def test_progress_goes_on_from_a_state() -> None:
     kept = {"w": torch.ones(2)}
-    ran = Progress([3.0, 2.0], [3.5, 2.5], [0.1, 0.2], 2, kept)
+    curves = {"train_loss": [3.0, 2.0], "val_loss": [3.5, 2.5], "val_accuracy": [0.1, 0.2]}
+    ran = Progress((Accuracy,), curves, 2, kept)
     state = TrainingState.of({"kept": kept, "rng": {"cpu": torch.zeros(1)}}, {**ran.record(), "seconds": 7.0})
     found = Progress.of(state, torch.device("cpu"))
     assert found == replace(ran, kept=found.kept, resumed_epoch=2, earlier_s=7.0) and found.epochs == 2
     assert list(found.kept) == ["w"] and torch.equal(found.kept["w"], kept["w"])
-    found.train_loss.append(1.0)
-    assert ran.train_loss == [3.0, 2.0], "the curves of the state are its own"
+    found.curves["train_loss"].append(1.0)
+    assert ran.curves["train_loss"] == [3.0, 2.0], "the curves of the state are its own"
 
 
 def test_random_states_come_back() -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from gennas.errors import EvaluationError, GennasError
-from gennas.eval.proxies.batch import ProxyBatch
+from gennas.eval.proxies.batch import IGNORED, ProxyBatch
 from gennas.runtime.seeds import seeded
 
 
@@ -31,22 +31,32 @@ def gradients_of(
 
 
 def loss_of(logits: Tensor, batch: ProxyBatch) -> Tensor:
-    """Mean cross-entropy of the labelled rows.
+    """Mean cross-entropy of the labelled rows, or mean squared error where labels are numbers.
 
     Raises:
-        EvaluationError: labels out of range.
+        EvaluationError: labels out of range, or another number of rows than of labels.
     """
     batch.check(logits.shape[1])
-    return functional.cross_entropy(logits if batch.rows is None else logits[batch.rows], batch.labels)
+    rows = logits if batch.rows is None else logits[batch.rows]
+    labels = batch.labels
+    if labels.is_floating_point():
+        return functional.mse_loss(rows, labels.view(rows.shape))
+    if labels.numel() != len(rows):
+        raise EvaluationError(f"Expected logits for {labels.numel()} labels, got {len(rows)} rows.")
+    return functional.cross_entropy(rows, labels.flatten(), ignore_index=IGNORED)
 
 
 def logits_of(net: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-    """Call the network.
+    """Call the network; logits of tokens ``(b, t, k)`` and of pixels ``(b, k, h, w)`` become rows of a matrix.
 
     Raises:
-        EvaluationError: it does not return one matrix of logits.
+        EvaluationError: it does not return one tensor of logits.
     """
     out = cast(object, net(*inputs))
+    if isinstance(out, Tensor) and out.ndim == 3 and not inputs[0].is_floating_point():
+        return out.flatten(0, 1)
+    if isinstance(out, Tensor) and out.ndim == 4:
+        return out.movedim(1, -1).flatten(0, 2)
     if not isinstance(out, Tensor) or out.ndim != 2:
         got = f"shape {tuple(out.shape)}" if isinstance(out, Tensor) else f"a {type(out).__name__}"
         raise EvaluationError(

@@ -93,8 +93,7 @@ class ProxyEvaluator:
     @property
     def spec(self) -> TaskSpec:
         """What the networks are built for."""
-        kind: Literal["image", "node"] = "image" if len(self.settings.input_shape) == 3 else "node"
-        return TaskSpec(kind, self.settings.input_shape, self.settings.num_classes)
+        return self.settings.spec
 
     @cached_property
     def batch(self) -> ProxyBatch:

@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from gennas.errors import EvaluationError
 from gennas.eval.complexity import count_flops
 from gennas.eval.proxies._calls import gradients_of, logits_of, loss_of, running
+from gennas.eval.proxies._entrance import Change, entering, replacing
 from gennas.eval.proxies._record import SignRecorder, blocks_of, input_variances, last_map, outputs_of, spectral_entropy
 from gennas.eval.proxies._weights import is_normalisation, named_weights, weighted_layers, weights_of
 from gennas.eval.proxies.batch import ProxyBatch
@@ -63,8 +64,8 @@ class Forward:
     """One forward pass of the batch in training mode, its graph alive.
 
     Args:
-        x: the inputs that gradients are taken to.
-        logits: ``(b, classes)``.
+        entrances: what enters the network and gradients are taken to: its inputs, or outputs of the embedding.
+        logits: ``(b, classes)``; rows of all tokens, or of all pixels.
         weights: of the private copy.
         units: layers with weights and what they returned.
         blocks: outputs of the blocks, from input to output.
@@ -72,7 +73,7 @@ class Forward:
         gelu: signs before all rectifiers, GELU and SiLU included.
     """
 
-    x: Tensor
+    entrances: list[Tensor]
     logits: Tensor
     weights: list[Tensor]
     units: list[tuple[nn.Module, Tensor]]
@@ -145,11 +146,10 @@ class Passes:
             EvaluationError: the output is no matrix of logits, not finite, or differs from call to call.
         """
         for batch in (self.batch.example(), self.batch):
-            x = batch.inputs[0].detach().requires_grad_()
             outputs = []
             for _ in range(2):
-                with self._running(self._net, train=False) as net:
-                    outputs.append(logits_of(net, (x, *batch.inputs[1:])))
+                with self._running(self._net, train=False) as net, entering(batch.inputs) as (inputs, entrances):
+                    outputs.append(logits_of(net, inputs))
             first, again = outputs
             if not bool(torch.isfinite(first).all()):
                 raise EvaluationError("The network's output is not finite; check its weights and the inputs.")
@@ -160,8 +160,8 @@ class Passes:
                 )
             if first.requires_grad:
                 direction = torch.randn(first.shape[1], generator=torch.Generator().manual_seed(0)).to(first)
-                (gradient,) = torch.autograd.grad((first @ direction).sum(), x, allow_unused=True)
-                if gradient is not None and bool(gradient.any()):
+                found = torch.autograd.grad((again @ direction).sum(), entrances, allow_unused=True)
+                if any(gradient is not None and bool(gradient.any()) for gradient in found):
                     return ""
         return "the output does not depend on the input: the network is disconnected"
 
@@ -185,12 +185,10 @@ class Passes:
             for module in net.modules():
                 if is_normalisation(module):
                     module.__dict__["forward"] = _unchanged
-        first = self.batch.inputs[0]
-        ones = torch.ones_like(first if self.batch.is_graph else first[:1], dtype=torch.float64)
-        inputs = (ones, *(t.double() if t.is_floating_point() else t for t in self.batch.inputs[1:]))
-        with running(net, self.seed, first.device):
-            found = named_weights(net)
+        given, found = self.batch.example().inputs, named_weights(net)
+        with running(net, self.seed, given[0].device), replacing(given, _ones) as inputs:
             total = logits_of(net, inputs).sum()
+        with running(net, self.seed, given[0].device):
             flow = _pairs(found, gradients_of(total, [w for _, w in found], keep_graph=False))
         if not all(bool(torch.isfinite(g).all()) for g in (total, *flow.gradients)):
             raise TooLargeError(BEYOND_FLOAT64)
@@ -216,18 +214,31 @@ class Passes:
             raise NotApplicableError("nodes of a graph have no feature map")
         self._require_connected()
         net = copy_network(self._net, lambda t: t)
-        first = self.batch.inputs[0]
-        generator = torch.Generator().manual_seed(self.seed)
-        x, noise = (torch.randn(first.shape, generator=generator).to(first) for _ in range(2))
-        maps = []
+        generators = [torch.Generator().manual_seed(self.seed) for _ in range(2)]
+
+        def noise(size: float) -> Change:
+            """Noise, plus ``size`` times other noise: the same at every call."""
+
+            def draw(t: Tensor) -> Tensor:
+                generator = generators[size > 0]
+                x, other = (torch.randn(t.shape, generator=generator).to(t) for _ in range(2))
+                return x + size * other
+
+            return draw
+
+        maps: list[Tensor] = []
+        variances: list[float] = []
         with self._running(net, train=True), torch.no_grad():
             initialise(net, "normal")
-            with input_variances(net) as variances, outputs_of(net.modules()) as outputs:
-                logits_of(net, (x,))
-            maps.append(last_map([out for _, out, _ in outputs]))
-            with outputs_of(net.modules()) as outputs:
-                logits_of(net, (x + PERTURBATION * noise,))
-            maps.append(last_map([out for _, out, _ in outputs]))
+            for size in (0.0, PERTURBATION):
+                with (
+                    input_variances(net) as seen,
+                    outputs_of(net.modules()) as outputs,
+                    replacing(self.batch.inputs, noise(size)) as inputs,
+                ):
+                    logits_of(net, inputs)
+                variances = variances or seen
+                maps.append(last_map([out for _, out, _ in outputs]))
         change = (maps[1] - maps[0]).double().flatten(1).norm(p=1, dim=1).mean()
         return float(change), variances
 
@@ -239,18 +250,18 @@ class Passes:
         return self._forward(self.batch, self.wanted)
 
     def _forward(self, batch: ProxyBatch, wanted: frozenset[Pass]) -> Forward:
-        x = batch.inputs[0].detach().requires_grad_("jacobian" in wanted)
-        rows = None if not batch.is_graph else _first(batch.rows, GRAPH_ROWS)
-        recorder = SignRecorder(len(x), smooth="gelu" in wanted, wanted=rows)
-        with self.borrowed(train=True) as net:
+        first = batch.inputs[0]
+        rows = None if not batch.is_graph else _first(batch.rows, min(GRAPH_ROWS, len(first)))
+        recorder = SignRecorder(len(first), smooth="gelu" in wanted, wanted=rows)
+        with self.borrowed(train=True) as net, entering(batch.inputs, "jacobian" in wanted) as (inputs, entrances):
             layers = weighted_layers(net) if "units" in wanted else []
             parts = blocks_of(net) if wanted & {"blocks", "block_gradients"} else []
             with outputs_of(layers) as units, outputs_of(parts) as blocks:
                 if wanted & {"relu", "gelu"}:
                     with recorder:
-                        logits = logits_of(net, (x, *batch.inputs[1:]))
+                        logits = logits_of(net, inputs)
                 else:
-                    logits = logits_of(net, (x, *batch.inputs[1:]))
+                    logits = logits_of(net, inputs)
             for module, output, version in (*units, *blocks):
                 if output._version != version:
                     raise NotApplicableError(
@@ -260,7 +271,7 @@ class Passes:
             maps = [out for _, out, _ in blocks if out.ndim >= 3 or batch.is_graph]
             maps = [out for out in maps if out.ndim == maps[-1].ndim]  # tokens, not the image they came from
             return Forward(
-                x,
+                entrances,
                 logits,
                 weights_of(net),
                 [(m, out) for m, out, _ in units],
@@ -300,7 +311,7 @@ class Passes:
 
     @cached_property
     def jacobian(self) -> Tensor:
-        r"""Rows :math:`\partial \sum_{i c} y_{ic} / \partial x_i`, ``(b, inputs)``.
+        r"""Rows :math:`\partial \sum_{i c} y_{ic} / \partial x_i`, ``(b, inputs)``; of tokens to their embeddings.
 
         Raises:
             NotApplicableError: the examples are nodes of one graph, or there is one example.
@@ -309,8 +320,8 @@ class Passes:
             raise NotApplicableError("nodes of a graph are no independent examples")
         if len(self.batch.labels) < 2:
             raise NotApplicableError("it compares examples: expected a batch of two or more, got one")
-        (gradient,) = gradients_of(self.forward.logits.sum(), [self.forward.x])
-        return gradient.reshape(len(gradient), -1)
+        found = gradients_of(self.forward.logits.sum(), self.forward.entrances)
+        return torch.cat([gradient.reshape(len(gradient), -1) for gradient in found], dim=1)
 
     @cached_property
     def block_gradients(self) -> list[tuple[Tensor, Tensor]]:
@@ -359,6 +370,10 @@ def without_inplace(net: nn.Module) -> nn.Module:
 
 def _absolute(tensor: Tensor) -> Tensor:
     return tensor.to(torch.float64, copy=True).abs_() if tensor.is_floating_point() else tensor
+
+
+def _ones(tensor: Tensor) -> Tensor:
+    return torch.ones_like(tensor, dtype=torch.float64)
 
 
 def _unchanged(x: Tensor, *_: Tensor) -> Tensor:

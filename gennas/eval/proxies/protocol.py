@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from gennas.errors import ConfigError
+from gennas.spaces.spec import KINDS, Kind, TaskSpec
 
 __all__ = ["INITIALISATIONS", "Protocol", "require_same"]
 
@@ -30,6 +31,9 @@ class Protocol:
         seed: seed of initialisation, batch and perturbations.
         dtype: type of the passes on data; synflow and its kin always compute in float64.
         device: ``cpu``, ``cuda`` or ``auto``.
+        kind: of the task; empty for ``image`` where ``input_shape`` has three sizes, else ``node``.
+        vocabulary: different tokens, of the kinds whose inputs are tokens.
+        second_shape: shape of the second input of a ``pair``.
 
     Example:
         >>> Protocol(batch_size=16).identity
@@ -45,9 +49,13 @@ class Protocol:
     seed: int = 0
     dtype: Literal["float32", "float64"] = "float32"
     device: str = "cpu"
+    kind: Kind | Literal[""] = ""
+    vocabulary: int = 0
+    second_shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", tuple(self.input_shape))
+        object.__setattr__(self, "second_shape", tuple(self.second_shape))
         rules = (
             (self.batch_size >= 1, f"batch_size >= 1, got {self.batch_size}"),
             (self.initialisation in INITIALISATIONS, f"initialisation in {INITIALISATIONS}, got {self.initialisation}"),
@@ -57,23 +65,36 @@ class Protocol:
                 f"positive sizes in input_shape, got {self.input_shape}",
             ),
             (self.num_classes >= 1, f"num_classes >= 1, got {self.num_classes}"),
+            (self.kind in ("", *KINDS), f"kind in {KINDS}, got {self.kind!r}"),
         )
         for holds, rule in rules:
             if not holds:
                 raise ConfigError(f"Proxy protocol: expected {rule}.")
 
     @property
+    def spec(self) -> TaskSpec:
+        """What networks are built for."""
+        guess: Kind = "image" if len(self.input_shape) == 3 else "node"
+        return TaskSpec(self.kind or guess, self.input_shape, self.num_classes, self.vocabulary, self.second_shape)
+
+    @property
     def identity(self) -> str:
         """One line that two protocols share only if their values may be pooled."""
         shape = "x".join(map(str, self.input_shape))
+        kind = self.spec.kind
+        other = "" if kind in ("image", "node") else f"; {kind}"  # these came later: earlier protocols keep their name
+        other += f" of {self.vocabulary} tokens" if self.vocabulary else ""
+        other += f" and {'x'.join(map(str, self.second_shape))}" if self.second_shape else ""
         return (
             f"{self.batch} x{self.batch_size}; init {self.initialisation}; input {shape}; {self.num_classes} classes; "
-            f"seed {self.seed}; {self.dtype}; {self.device}; target {self.target or 'none'}"
+            f"seed {self.seed}; {self.dtype}; {self.device}; target {self.target or 'none'}{other}"
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for records."""
-        return {**asdict(self), "input_shape": list(self.input_shape)}
+        values = {**asdict(self), "input_shape": list(self.input_shape), "second_shape": list(self.second_shape)}
+        later = ("kind", "vocabulary", "second_shape")
+        return {name: value for name, value in values.items() if value or name not in later}
 
 
 def require_same(protocols: Iterable[Protocol]) -> Protocol:

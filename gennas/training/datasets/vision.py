@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gennas.errors import ConfigError
 from gennas.spaces.spec import TaskSpec
-from gennas.training.data import ImageData, Part, stratified_split
+from gennas.training.data import ImageData, Part, resize, stratified_split
 from gennas.training.datasets._root import dataset_root, missing, not_fetched
 from gennas.training.recipe import TrainConfig
 from gennas.training.task import TASKS, Task
@@ -38,59 +39,63 @@ MNIST_CONFIG = TrainConfig(epochs=10, batch_size=128, lr=3e-3, threads=None)
 
 
 @TASKS.register("mnist")
-def mnist(root: str | Path | None = None, download: bool = False) -> Task:
+def mnist(root: str | Path | None = None, download: bool = False, size: int | None = None) -> Task:
     """Handwritten digits, 28×28: 54,000 / 6,000 / 10,000.
 
     Args:
         root: folder of the files, by default the variable GENNAS_DATASETS or ``~/.cache/gennas``.
         download: fetch them now if they are not there.
+        size: height and width that images are resized to, by default their own.
 
     Raises:
         ConfigError: they are not there, or could not be fetched.
     """
-    return _task("mnist", "MNIST", (1, 28, 28), 10, MNIST_CONFIG, root, download)
+    return _task("mnist", "MNIST", (1, 28, 28), 10, MNIST_CONFIG, root, download, size)
 
 
 @TASKS.register("fashion-mnist")
-def fashion_mnist(root: str | Path | None = None, download: bool = False) -> Task:
+def fashion_mnist(root: str | Path | None = None, download: bool = False, size: int | None = None) -> Task:
     """Articles of clothing, 28×28: 54,000 / 6,000 / 10,000.
 
     Args:
         root: folder of the files, by default the variable GENNAS_DATASETS or ``~/.cache/gennas``.
         download: fetch them now if they are not there.
+        size: height and width that images are resized to, by default their own.
 
     Raises:
         ConfigError: the data are not there, or cannot be fetched.
     """
-    return _task("fashion-mnist", "FashionMNIST", (1, 28, 28), 10, MNIST_CONFIG, root, download)
+    return _task("fashion-mnist", "FashionMNIST", (1, 28, 28), 10, MNIST_CONFIG, root, download, size)
 
 
 @TASKS.register("cifar10")
-def cifar10(root: str | Path | None = None, download: bool = False) -> Task:
+def cifar10(root: str | Path | None = None, download: bool = False, size: int | None = None) -> Task:
     """Small photographs, 32×32, ten classes: 45,000 / 5,000 / 10,000.
 
     Args:
         root: folder of the files, by default the variable GENNAS_DATASETS or ``~/.cache/gennas``.
         download: fetch them now if they are not there.
+        size: height and width that images are resized to, by default their own.
 
     Raises:
         ConfigError: the data are not there, or cannot be fetched.
     """
-    return _task("cifar10", "CIFAR10", (3, 32, 32), 10, CIFAR_CONFIG, root, download)
+    return _task("cifar10", "CIFAR10", (3, 32, 32), 10, CIFAR_CONFIG, root, download, size)
 
 
 @TASKS.register("cifar100")
-def cifar100(root: str | Path | None = None, download: bool = False) -> Task:
+def cifar100(root: str | Path | None = None, download: bool = False, size: int | None = None) -> Task:
     """Small photographs, 32×32, a hundred classes, 45,000 / 5,000 / 10,000.
 
     Args:
         root: folder of the files, by default the variable GENNAS_DATASETS or ``~/.cache/gennas``.
         download: fetch them now if they are not there.
+        size: height and width that images are resized to, by default their own.
 
     Raises:
         ConfigError: the data are not there, or cannot be fetched.
     """
-    return _task("cifar100", "CIFAR100", (3, 32, 32), 100, CIFAR_CONFIG, root, download)
+    return _task("cifar100", "CIFAR100", (3, 32, 32), 100, CIFAR_CONFIG, root, download, size)
 
 
 def _task(
@@ -101,13 +106,19 @@ def _task(
     config: TrainConfig,
     root: str | Path | None,
     download: bool,
+    size: int | None,
 ) -> Task:
     folder = dataset_root(root)
+    if size is not None and size < 1:
+        raise ConfigError(f"Task {name!r}: expected a positive size, got {size}.")
     if download:
         _fetch(name, kind, folder)
     elif not _looks_complete(kind, folder):
         raise missing(name, folder)
-    return Task(name, TaskSpec("image", shape, classes), partial(_load, name, kind, folder), SPLIT, config)
+    size = None if size in shape[1:] else size
+    spec = TaskSpec("image", shape if size is None else (shape[0], size, size), classes)
+    split = SPLIT if size is None else f"{SPLIT}, size {size}"
+    return Task(name, spec, partial(_load, name, kind, folder, size), split, config)
 
 
 def _dataset_class(kind: str) -> Any:
@@ -136,7 +147,7 @@ def _looks_complete(kind: str, folder: Path) -> bool:
 
 
 @cache
-def _load(name: str, kind: str, folder: Path) -> ImageData:
+def _load(name: str, kind: str, folder: Path, size: int | None = None) -> ImageData:
     try:
         train, test = (_dataset_class(kind)(folder, train=train) for train in (True, False))
     except (OSError, RuntimeError) as error:
@@ -144,6 +155,8 @@ def _load(name: str, kind: str, folder: Path) -> ImageData:
     (x, y), (x_test, y_test) = _tensors(train), _tensors(test)
     keep, held = stratified_split(y, (0.9, 0.1), seed=0)
     images: dict[Part, Tensor] = {"train": x[keep], "validation": x[held], "test": x_test}
+    if size is not None:
+        images = {part: resize(t, (size, size)) for part, t in images.items()}
     return ImageData.of(images, {"train": y[keep], "validation": y[held], "test": y_test})
 
 

@@ -10,6 +10,7 @@ from gennas.eval.proxies.protocol import Protocol, require_same
 OTHER = {
     "batch": "digits", "batch_size": 2, "initialisation": "normal", "input_shape": (1, 8, 8), "num_classes": 3,
     "target": "c10_val_200", "seed": 4, "dtype": "float64", "device": "cuda",
+    "kind": "segmentation", "vocabulary": 9, "second_shape": (3, 4),
 }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from gennas.eval.proxies._linear import correlation
 from gennas.eval.proxies.base import PROXIES, Proxy
+from gennas.eval.proxies.outcome import NotApplicableError
 from gennas.eval.proxies.passes import Passes
 
 __all__ = ["EpeNas"]
@@ -33,6 +34,8 @@ class EpeNas(Proxy):
 
     def score(self, run: Passes) -> float:
         """One forward and backward pass."""
+        if not run.batch.has_one_class:
+            raise NotApplicableError("it needs one class for each example")
         rows, labels = run.jacobian, run.batch.labels
         scores = [float((correlation(rows[labels == c]).abs() + K).log().sum()) for c in sorted(set(labels.tolist()))]
         if run.forward.logits.shape[1] <= MANY:

@@ -13,7 +13,6 @@ import torch
 
 from gennas.eval.proxies._calls import gradients_of, logits_of, loss_of
 from gennas.eval.proxies.base import PROXIES, Proxy
-from gennas.eval.proxies.batch import ProxyBatch
 from gennas.eval.proxies.outcome import NotApplicableError
 from gennas.eval.proxies.passes import Passes
 
@@ -33,12 +32,11 @@ class GradSign(Proxy):
         """A forward and backward pass for each example."""
         if run.batch.is_graph:
             raise NotApplicableError("nodes of a graph are no independent examples")
-        x, labels = run.batch.inputs[0], run.batch.labels
         with run.borrowed(train=True) as net:
             parameters = [p for p in net.parameters() if p.requires_grad]
             totals = [torch.zeros_like(p) for p in parameters]
-            for i in range(len(labels)):
-                example = ProxyBatch((x[i : i + 1],), labels[i : i + 1])
+            for i in range(len(run.batch.labels)):
+                example = run.batch.at(slice(i, i + 1))
                 loss = loss_of(logits_of(net, example.inputs), example)
                 for total, gradient in zip(totals, gradients_of(loss, parameters), strict=True):
                     total += gradient.sign()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gennas.eval.proxies._calls import logits_of
+from gennas.eval.proxies._entrance import replacing
 from gennas.eval.proxies._record import channels_last, feature_layers, outputs_of
 from gennas.eval.proxies.base import PROXIES, Proxy
 from gennas.eval.proxies.outcome import NotApplicableError
@@ -34,11 +35,18 @@ class MeCo(Proxy):
         """One forward pass of one image."""
         if run.batch.is_graph:
             raise NotApplicableError("nodes of a graph have no feature maps")
-        first = run.batch.inputs[0]
         generator = torch.Generator().manual_seed(run.seed)
-        image = torch.randn(1, *first.shape[1:], generator=generator).to(first)
-        with run.borrowed(train=True) as net, torch.no_grad(), outputs_of(feature_layers(net)) as maps:
-            logits_of(net, (image,))
+
+        def noise(t: Tensor) -> Tensor:
+            return torch.randn(t.shape, generator=generator).to(t)
+
+        with (
+            run.borrowed(train=True) as net,
+            torch.no_grad(),
+            outputs_of(feature_layers(net)) as maps,
+            replacing(run.batch.example().inputs, noise) as inputs,
+        ):
+            logits_of(net, inputs)
         return sum(_least(out) for _, out, _ in maps if out.ndim >= 3 and channels_last(out).shape[1] > 1)
 
 

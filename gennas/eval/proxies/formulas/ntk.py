@@ -39,6 +39,7 @@ class NTK(Proxy):
             parameters = [p for p in net.parameters() if p.requires_grad]
             logits = logits_of(net, batch.inputs)
             rows = logits if batch.rows is None else logits[batch.rows]
+            rows = rows if batch.is_graph else rows.view(len(batch.labels), -1)  # all tokens or pixels of an example
             if len(rows) < 2:
                 raise NotApplicableError("it compares examples: expected a batch of two or more, got one")
             gradients = (gradients_of(row.sum(), parameters) for row in rows[:EXAMPLES])

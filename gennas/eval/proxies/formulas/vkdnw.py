@@ -60,10 +60,13 @@ class VKDNW(Proxy):
 
 
 def _examples(net: nn.Module, batch: ProxyBatch) -> Iterator[Tensor]:
-    """Logits ``(classes,)`` of one example after the other, each with a graph of its own where they are images."""
+    """Logits ``(classes,)`` of one example after the other, each with a graph of its own unless they are nodes.
+
+    Of tokens and pixels it is the last one, which sees all others of a text.
+    """
     if batch.is_graph:
         logits = logits_of(net, batch.inputs)
         yield from (logits if batch.rows is None else logits[batch.rows])[:EXAMPLES]
         return
-    for image in batch.inputs[0]:
-        yield logits_of(net, (image[None],))[0]
+    for i in range(len(batch.labels)):
+        yield logits_of(net, batch.at(slice(i, i + 1)).inputs)[-1]

@@ -1,41 +1,10 @@
-"""Splits, batches and normalisation."""
+"""Normalisation, batches and resolution of images."""
 
 from __future__ import annotations
 
-import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from gennas.errors import ConfigError
-from gennas.training.data import ImageData, NodeData, stratified_share, stratified_split
-
-labels = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(torch.tensor)
-
-
-@settings(max_examples=60, deadline=None)
-@given(labels, st.integers(0, 99))
-def test_split_is_a_partition_and_stratified(y, seed):
-    parts = stratified_split(y, (0.6, 0.2, 0.2), seed)
-    assert torch.equal(torch.cat(parts).sort().values, torch.arange(len(y)))
-    for c in y.unique():
-        count = int((y == c).sum())
-        assert abs(int((y[parts[0]] == c).sum()) - 0.6 * count) <= 1
-
-
-@settings(max_examples=60, deadline=None)
-@given(labels, st.floats(0.05, 1), st.integers(0, 99))
-def test_shares_are_nested_and_keep_every_class(y, fraction, seed):
-    small, large = stratified_share(y, fraction / 2, seed), stratified_share(y, fraction, seed)
-    assert set(small.tolist()) <= set(large.tolist())
-    assert set(y[small].tolist()) == set(y.tolist())
-
-
-def test_half_of_a_balanced_set_is_half_of_every_class():
-    y = torch.arange(40) % 4
-    index = stratified_share(y, 0.5, seed=1)
-    assert torch.bincount(y[index]).tolist() == [5, 5, 5, 5]
-    assert not torch.equal(index, stratified_share(y, 0.5, seed=2))
+from gennas.training.data import ImageData
 
 
 def images(n: int = 9) -> ImageData:
@@ -82,14 +51,3 @@ def test_resizing_keeps_means_and_labels():
     data = images().resized(0.5)
     assert data.input_shape == (2, 1, 1)
     assert torch.allclose(data.x["train"].flatten(), images().x["train"].float().mean((2, 3)).flatten())
-
-
-def test_graphs_are_one_batch_with_the_rows_of_the_part():
-    nodes = {"train": torch.tensor([2, 0]), "validation": torch.tensor([1]), "test": torch.tensor([3])}
-    data = NodeData(torch.eye(4), torch.tensor([[0, 1], [1, 2]]), torch.tensor([5, 6, 7, 8]), nodes)
-    (batch,) = data.batches("train", 1)
-    assert batch.rows.tolist() == [2, 0]
-    assert batch.y.tolist() == [7, 5]
-    assert data.take(torch.tensor([1])).labels("train").tolist() == [5]
-    with pytest.raises(ConfigError, match="no resolution"):
-        data.resized(0.5)

@@ -1,0 +1,52 @@
+"""What a training does with one batch."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from gennas.training.data import Batch
+from gennas.training.recipe import TrainConfig
+
+__all__ = ["GradientStep", "Run", "Step"]
+
+
+class Run(Protocol):
+    """What a step finds: the training that it belongs to."""
+
+    module: nn.Module
+    config: TrainConfig
+    parameters: list[nn.Parameter]
+    optimizer: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LambdaLR
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Run the network on a batch; its mean loss, with a graph behind it."""
+
+
+class Step(Protocol):
+    """One step of a training; :class:`GradientStep` is the usual one.
+
+    A training calls :meth:`run` once for every batch, in training mode. Order of batches, augmentation, checkpoints
+    and selection are the training's business. A step that has a state of its own cannot be continued.
+    """
+
+    def run(self, run: Run, batch: Batch) -> Tensor:
+        """Change the weights, move the schedule on by one, and return the mean loss of the batch, detached."""
+
+
+class GradientStep:
+    """Forward, loss, backward, clip the gradient, one step of the optimiser and of the schedule."""
+
+    def run(self, run: Run, batch: Batch) -> Tensor:
+        """As the class says."""
+        loss = run.loss(batch)
+        run.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        if run.config.grad_clip is not None:
+            nn.utils.clip_grad_norm_(run.parameters, run.config.grad_clip)
+        run.optimizer.step()
+        run.schedule.step()
+        return loss.detach()
