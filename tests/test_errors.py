@@ -23,7 +23,7 @@ KINDS = {
 
 
 def test_all_errors_are_listed() -> None:
-    assert set(gennas.errors.__all__) == {"GennasError", *KINDS, "listed", "shown"}
+    assert set(gennas.errors.__all__) == {"GennasError", *KINDS, "listed", "reason_of", "shown"}
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())

@@ -123,7 +123,8 @@ def _split(text: str, names: Sequence[str]) -> Iterator[tuple[str, str, str, flo
             yield part, unquoted(match[1], names), match[2], float(match[3]), bool(match[4])
         except ValueError as error:
             raise ConfigError(
-                f"Expected a condition like 'accuracy>=0.9q' (a quantile) or 'latency_ms<=5' (a value), got {shown(part)}."
+                f"Expected a condition like 'accuracy>=0.9q' (a quantile) or 'latency_ms<=5' (a value), "
+                f"got {shown(part)}."
             ) from error
         place = match.end()
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gennas.errors import ArchiveError, shown
+from gennas.runtime.files import draft
 from gennas.search.trial import Trial
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["trials_frame"]
+__all__ = ["trials_frame", "write_frame"]
 
 
 def trials_frame(trials: Sequence[Trial], space: Space) -> pd.DataFrame:
@@ -32,3 +35,25 @@ def trials_frame(trials: Sequence[Trial], space: Space) -> pd.DataFrame:
         rows.append([*about, *measured, t.error])
     columns = ["id", "arch", "key", "status", "source", "round", *metrics, *(f"cost_{name}" for name in costs), "error"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write trials as ``.csv``, ``.jsonl`` or ``.parquet``, by the path's ending, whole or not at all.
+
+    Raises:
+        ArchiveError: another ending, or the folder is not there.
+        OutputError: it cannot be written.
+    """
+    if not path.parent.is_dir():
+        raise ArchiveError(f"Cannot write {path}: there is no folder {path.parent}; make it first.")
+    if path.suffix not in (".csv", ".jsonl", ".parquet"):
+        ending = shown(path.suffix or "no ending")
+        raise ArchiveError(f"Expected a path ending in .csv, .jsonl or .parquet, got {ending}.")
+    with draft(path) as place:
+        match path.suffix:
+            case ".csv":
+                frame.to_csv(place, index=False)
+            case ".jsonl":
+                frame.to_json(place, orient="records", lines=True)
+            case _:
+                frame.to_parquet(place, index=False)

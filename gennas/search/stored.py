@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
-from gennas.errors import ArchiveError, shown
+from gennas.errors import ArchiveError, reason_of, shown
 from gennas.eval.base import Fidelity
 from gennas.graph import Architecture
 from gennas.search.trial import Origin, Proposal, Status, Trial
@@ -28,9 +28,9 @@ def read_meta(path: Path, *names: str) -> list[str | None]:
         with closing(opened_to_read(path)) as db:
             refuse_other_objects(db, path)
             found = dict(db.execute("SELECT name, value FROM meta").fetchall())
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise ArchiveError(
-            f"{path}: expected the archive of a search, got a file that SQLite refuses ({error})."
+            f"{path}: expected the archive of a search, got a file that SQLite refuses ({reason_of(error)})."
         ) from error
     return [found.get(name) for name in names]
 
@@ -43,8 +43,10 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA trusted_schema=OFF")  # somebody else's views call nothing
             db.execute("SELECT COUNT(*) FROM meta").fetchone()
             return db
-        except sqlite3.OperationalError as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             db.close()
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
             refused = error
     raise refused
 
