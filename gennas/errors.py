@@ -55,7 +55,7 @@ def reason_of(error: BaseException, most: int = 300) -> str:
         ('two lines', 'KeyError')
     """
     try:
-        text = " ".join(str(error).split())
+        text = " ".join(str(getattr(error, "strerror", None) or error).split())
     except Exception:  # somebody else's __str__
         text = ""
     text = text or type(error).__name__
@@ -123,6 +123,13 @@ class ExportError(GennasError, RuntimeError):
 
 class OutputError(GennasError, OSError):
     """A file cannot be written: a full disk, no permission, a folder that is none. What was there before is kept."""
+
+    def __init__(self, message: str, reason: str = "", number: int | None = None) -> None:
+        super().__init__(message)
+        self.strerror, self.errno = reason or message, number
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class UnknownNameError(GennasError, KeyError):

@@ -19,6 +19,7 @@ from rich.text import Text
 from gennas.errors import ConfigError
 from gennas.eval.base import Metric
 from gennas.graph import Architecture
+from gennas.runtime.files import write_atomically
 from gennas.search import Trial
 from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import CompareConfig, SearchConfig
@@ -348,7 +349,7 @@ def print_architecture(space: Space, arch: Architecture, task: str, out: Path | 
         if out.suffix == ".png":
             draw_png(arch, out)
         else:
-            out.write_text(draw_svg(arch, space.to_text(arch)))
+            write_atomically(out, draw_svg(arch, space.to_text(arch)))
         console.print(f"Drawing: {out}", soft_wrap=True, highlight=False)
 
 

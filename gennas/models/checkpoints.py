@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from gennas.errors import CheckpointError, listed, reason_of, shown
+from gennas.errors import CheckpointError, OutputError, listed, reason_of, shown
 from gennas.runtime.reading import GIB, MIB, bounded_memory, read_bounded
 
 _MOST = 2**20
@@ -42,6 +42,22 @@ def checkpoint_errors(folder: Path, file: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def saving(folder: Path) -> Iterator[None]:
+    """Write the files of a generator inside.
+
+    Raises:
+        OutputError: writing raised anything, such as on a full disk.
+    """
+    try:
+        yield
+    except OutputError:
+        raise
+    except Exception as error:  # diffusers, transformers and safetensors raise many kinds
+        reason = reason_of(error)
+        raise OutputError(f"Cannot write the generator to {folder}: {reason}; free some space.", reason) from error
+
+
 def _refuse_sizes(folder: Path) -> None:
     """Refuse configurations of networks that the weights beside them cannot be of, and that would take ages to make."""
     for path in folder.rglob("*config.json"):
@@ -69,7 +85,7 @@ def complete(loaded: tuple[N, Mapping[str, Any]], folder: Path) -> N:
     """
     network, info = loaded
     wrong = [str(name) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys") for name in info[kind]]
-    wrong += [name for name, tensor in network.state_dict().items() if not bool(torch.isfinite(tensor).all())]
+    wrong += [name for name, tensor in network.named_parameters() if not bool(torch.isfinite(tensor).all())]
     if wrong:
         raise CheckpointError(
             f"The weights in {folder} are damaged or of another network ({listed(sorted(wrong), 3)}); train or copy it "

@@ -33,7 +33,7 @@ def save_module(module: nn.Module, path: str | Path, note: Mapping[str, str] | N
         with draft(path) as place:
             save_model(module, str(place), {f"{_NOTE}{key}": text for key, text in (note or {}).items()})
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"Weights could not be written to {path}: {error}.") from error
+        raise CheckpointError(f"Weights could not be written to {path}: {reason_of(error)}.") from error
 
 
 def load_module(module: nn.Module, path: str | Path) -> None:

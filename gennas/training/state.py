@@ -132,7 +132,7 @@ def save_state(state: TrainingState, directory: str | Path) -> None:
         with draft(path) as place:
             save_file(tensors, place, {_RECORD: json.dumps(dict(state.record))})
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"The training state could not be written to {path}: {error}.") from error
+        raise CheckpointError(f"The training state could not be written to {path}: {reason_of(error)}.") from error
 
 
 def load_state(directory: str | Path) -> TrainingState:
@@ -251,7 +251,7 @@ class StateStore:
                 write_atomically(claim, protocol)
             found = claim.read_text()
         except OSError as error:
-            raise CheckpointError(f"Cannot keep training states in {self.directory}: {error}.") from error
+            raise CheckpointError(f"Cannot keep training states in {self.directory}: {reason_of(error)}.") from error
         if found != protocol:
             raise CheckpointError(
                 f"{self.directory} holds states of other trainings, which cannot be continued with another task, space "

@@ -50,7 +50,7 @@ def save_predictor(predictor: CostPredictor, path: str | Path) -> None:
         with draft(path) as place:
             np.savez_compressed(place, **arrays)
     except OSError as error:
-        raise CheckpointError(f"The predictor could not be written to {path}: {error}") from error
+        raise CheckpointError(f"The predictor could not be written to {path}: {reason_of(error)}.") from error
 
 
 def load_predictor(path: str | Path, schema: GraphSchema, makers: Makers | None = None) -> CostPredictor:

@@ -96,8 +96,8 @@ class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._admitted:
             raise TableError(
-                f"Refused to load {shown(f'{module}.{name}')[1:-1]} from a pickle: expected numbers in dicts, lists and "
-                f"tuples only. The file is damaged or was tampered with; {self._advice}."
+                f"Refused to load {shown(f'{module}.{name}')[1:-1]} from a pickle: expected numbers in dicts, lists "
+                f"and tuples only. The file is damaged or was tampered with; {self._advice}."
             )
         return self._admitted[module, name]
 
