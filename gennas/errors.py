@@ -128,6 +128,9 @@ class OutputError(GennasError, OSError):
         super().__init__(message)
         self.strerror, self.errno = reason or message, number
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.strerror, self.errno)
+
     def __str__(self) -> str:
         return str(self.args[0])
 

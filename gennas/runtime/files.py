@@ -64,7 +64,7 @@ def _writing(path: Path) -> Iterator[Path]:
 
 
 def _sweep_former(path: Path) -> None:
-    """Remove drafts of ``path`` that processes left which were killed an hour ago or earlier, whatever their machine."""
+    """Remove drafts of ``path`` that are older than an hour: processes were killed while they wrote them."""
     for place in path.parent.glob(f".[0-9]*-{glob.escape(path.name)}"):
         with suppress(OSError):  # another process does the same
             mine = re.fullmatch(r"\.\d+", place.name.removesuffix(f"-{path.name}"))

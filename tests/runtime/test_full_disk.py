@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 from collections.abc import Callable, Iterator
@@ -112,8 +113,15 @@ def test_the_line_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file/a\.txt: (File exists|Not a directory); choose another place"):
         write_atomically(tmp_path / "file" / "a.txt", "x")
-    with (
-        pytest.raises(OutputError, match=r"File name too long; choose another"),
-        draft(tmp_path / ("x" * 300)) as place,
-    ):
-        place.write_text("x")
+    with pytest.raises(OutputError, match=r"File name too long; choose another"):
+        write_atomically(tmp_path / ("x" * 300), "x")
+
+
+def test_drafts_that_were_left_long_ago_are_swept_by_the_next_one(tmp_path: Path) -> None:
+    old, new, other = (tmp_path / name for name in (".123-a.txt", ".124-a.txt", ".125-b.txt"))
+    for place in (old, new, other):
+        place.write_text("half")
+    for place in (old, other):
+        os.utime(place, (0, 0))
+    write_atomically(tmp_path / "a.txt", "whole")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".124-a.txt", ".125-b.txt", "a.txt"]
