@@ -104,10 +104,15 @@ def status_of(text: Any) -> Status:
     return cast(Status, text)
 
 
+def _is_number(value: Any) -> bool:
+    """A number that a float can hold; integers of JSON can be larger."""
+    return type(value) is float or (type(value) is int and value.bit_length() < 1024)
+
+
 def numbers_of(text: str) -> dict[str, float]:
     """A mapping from names to numbers, as JSON."""
     found = json.loads(text)
-    if not isinstance(found, dict) or not all(type(value) in (int, float) for value in found.values()):
+    if not isinstance(found, dict) or not all(map(_is_number, found.values())):
         raise TypeError(f"expected a mapping of numbers, got {shown(text[:50])}")
     return found
 
@@ -120,7 +125,7 @@ def curves_of(text: str) -> dict[str, list[float]]:
     """
     found = json.loads(text)
     if not isinstance(found, dict) or not all(
-        isinstance(curve, list) and all(type(value) in (int, float) for value in curve) for curve in found.values()
+        isinstance(curve, list) and all(map(_is_number, curve)) for curve in found.values()
     ):
         raise TypeError(f"expected a mapping of curves, got {shown(text[:50])}")
     return found

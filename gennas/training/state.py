@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +28,7 @@ __all__ = ["Progress", "StateStore", "TrainingState", "load_state", "save_state"
 
 STATE_FILE = "state.safetensors"
 _RECORD = "gennas"  # key of the JSON text in the file's header
+_LARGEST = 1e300  # integers of JSON can be larger than any float
 _CURVES = ("train_loss", "val_loss", "val_accuracy")
 
 
@@ -162,7 +162,9 @@ def _check_record(record: Any) -> None:
     curves = [record[name] for name in _CURVES]
     if not isinstance(record["identity"], dict):
         raise TypeError("expected the training's identity as a mapping")
-    numbers = all(isinstance(c, list) and all(type(v) in (int, float) for v in c) for c in curves)
+    numbers = all(
+        isinstance(c, list) and all(type(v) in (int, float) and not abs(v) > _LARGEST for v in c) for c in curves
+    )
     if not numbers or len({len(c) for c in curves}) != 1 or not curves[0]:
         raise ValueError(f"expected as many numbers in each of {', '.join(_CURVES)}, at least one")
     selected, steps, seconds = record["selected_epoch"], record["steps"], record["seconds"]
@@ -170,8 +172,12 @@ def _check_record(record: Any) -> None:
         raise ValueError(f"expected the selected epoch between 1 and {len(curves[0])}, got {shown(selected, 40)}")
     if type(steps) is not int or not 0 < steps < 10**12:
         raise ValueError(f"expected a positive number of steps, got {shown(steps, 40)}")
-    if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+    if type(seconds) not in (int, float) or not 0 <= seconds < _LARGEST:
         raise ValueError(f"expected seconds that are not negative, got {shown(seconds, 40)}")
+
+
+def _listed(curve: Any) -> list[Any]:
+    return curve if isinstance(curve, list) else [None]
 
 
 @contextmanager
