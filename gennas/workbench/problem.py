@@ -253,7 +253,8 @@ def load_architecture(text: str, space: Space) -> Architecture:
     if path.suffix != ".json":
         return space.from_text(text)
     try:
-        content = read_bounded(path, MIB, InvalidArchitectureError, advice="give a summary.json").decode()
+        what = "a run's summary.json or an architecture's JSON"
+        content = read_bounded(path, MIB, InvalidArchitectureError, advice="give a summary.json", what=what).decode()
         best = json.loads(content).get("best")
         text = "" if best is None else str(best["text"])
     except InvalidArchitectureError:
