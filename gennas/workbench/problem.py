@@ -253,12 +253,9 @@ def load_architecture(text: str, space: Space) -> Architecture:
     if path.suffix != ".json":
         return space.from_text(text)
     try:
-        what = "a run's summary.json or an architecture's JSON"
-        content = read_bounded(path, MIB, InvalidArchitectureError, advice="give a summary.json", what=what).decode()
+        content = read_bounded(path, MIB, InvalidArchitectureError, advice="give a summary.json").decode()
         best = json.loads(content).get("best")
         text = "" if best is None else str(best["text"])
-    except InvalidArchitectureError:
-        raise
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise InvalidArchitectureError(
             f"{path}: expected a run's summary.json or an architecture's JSON ({reason_of(error)})."
