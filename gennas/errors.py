@@ -20,6 +20,7 @@ __all__ = [
     "TableError",
     "UnknownNameError",
     "listed",
+    "reason_of",
     "shown",
 ]
 
@@ -46,14 +47,29 @@ def shown(value: object, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[: most // 2]}…({len(text):,} letters)…{text[-(most // 4) :]}"
 
 
-def listed(names: Collection[str], most: int = 60) -> str:
+def reason_of(error: BaseException, most: int = 300) -> str:
+    r"""What an exception of somebody else's code says, in one line, cut where it is long; its type if that raises.
+
+    Example:
+        >>> reason_of(ValueError("two\n  lines")), reason_of(KeyError())
+        ('two lines', 'KeyError')
+    """
+    try:
+        text = " ".join(str(getattr(error, "strerror", None) or error).split())
+    except Exception:  # somebody else's __str__
+        text = ""
+    text = text or type(error).__name__
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def listed(names: Collection[str], most: int = 60, longest: int = 80) -> str:
     """Names with commas between them as messages list them: the first ones, each in bounds.
 
     Example:
         >>> listed(["a", "b", "c"], 2)
         'a, b, … (3 in all)'
     """
-    short = [name if len(name) <= 80 else f"{name[:60]}…" for name in islice(names, most)]
+    short = [" ".join((name if len(name) <= longest else f"{name[:longest]}…").split()) for name in islice(names, most)]
     return ", ".join(short) + (f", … ({len(names):,} in all)" if len(names) > most else "")
 
 
@@ -107,6 +123,16 @@ class ExportError(GennasError, RuntimeError):
 
 class OutputError(GennasError, OSError):
     """A file cannot be written: a full disk, no permission, a folder that is none. What was there before is kept."""
+
+    def __init__(self, message: str, reason: str = "", number: int | None = None) -> None:
+        super().__init__(message)
+        self.strerror, self.errno = reason or message, number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.strerror, self.errno)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class UnknownNameError(GennasError, KeyError):

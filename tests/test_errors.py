@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pickle
 
+import numpy as np
 import pytest
 
 import gennas.errors
-from gennas.errors import GennasError, UnknownNameError
+from gennas.errors import GennasError, OutputError, UnknownNameError, listed, reason_of, shown
 
 KINDS = {
     "InvalidArchitectureError": ValueError,
@@ -23,7 +24,7 @@ KINDS = {
 
 
 def test_all_errors_are_listed() -> None:
-    assert set(gennas.errors.__all__) == {"GennasError", *KINDS, "listed", "shown"}
+    assert set(gennas.errors.__all__) == {"GennasError", *KINDS, "listed", "reason_of", "shown"}
 
 
 @pytest.mark.parametrize(("name", "kind"), KINDS.items())
@@ -67,3 +68,34 @@ def test_errors_cross_processes() -> None:
 def test_an_unknown_name_crosses_processes_too() -> None:
     error = UnknownNameError("task", "digitz", ["digits"])
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+class Odd:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+    __str__ = __repr__
+
+
+def test_what_messages_quote_is_short_and_one_line() -> None:
+    assert shown("a\nb") == r"'a\nb'" and shown("x" * 200) == f"'{'x' * 200}'"
+    assert shown("x" * 5000) == f"'{'x' * 100}…(5,000 letters)…{'x' * 50}'"
+    assert shown(10**5000) == "an integer of 16,610 bits" and shown(Odd()).startswith("<Odd")
+    for value in (["x" * 5000] * 5000, {"x" * 5000: {"a": [list(range(9999))] * 99}}, b"x" * 5000, np.zeros(5000)):
+        assert len(shown(value)) < 250 and "\n" not in shown(value)
+    assert listed(["a", "b" * 99, "c"], 2) == f"a, {'b' * 80}…, … (3 in all)"
+    assert reason_of(ValueError("a\n b")) == "a b" and reason_of(KeyError()) == "KeyError"
+    assert len(reason_of(ValueError("x" * 5000))) == 301
+    failing = type("Failing", (Exception,), {"__str__": Odd.__repr__})
+    assert reason_of(failing()) == "Failing"
+
+
+def test_a_long_name_is_not_repeated() -> None:
+    assert len(str(UnknownNameError("task", "x" * 5000, [f"name-{i}" for i in range(5000)]))) < 1500
+
+
+def test_an_output_error_is_what_it_says() -> None:
+    error = OutputError("Cannot write a: full.", "full", 28)
+    assert str(error) == "Cannot write a: full." and (error.strerror, error.errno) == ("full", 28)
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.strerror) == (str(error), "full")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gennas.errors import ConfigError
+from gennas.runtime.files import draft
 from gennas.workbench.measure import LatencySettings, Measured
 
 __all__ = ["SETTINGS", "run"]
@@ -61,11 +61,8 @@ def _print_quality(settings: LatencySettings, found: Measured) -> None:
 def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     import pandas as pd
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_csv(path, index=False)
-    except OSError as error:
-        raise ConfigError(f"Cannot write {path}: {error.strerror}.") from error
+    with draft(path) as place:
+        pd.DataFrame(rows).to_csv(place, index=False)
 
 
 def _print_rows(rows: Sequence[dict[str, Any]], footer: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gennas.runtime.files import draft
 from gennas.workbench.score import ProxySettings
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def _score(settings: ProxySettings) -> None:
     if settings.out is not None:
         frame = scores.to_dataframe()
         frame.insert(0, "arch", [space.to_text(arch) for arch in archs])
-        frame.assign(protocol=scores.protocol.identity).to_csv(settings.out, index=False)
+        with draft(settings.out) as place:
+            frame.assign(protocol=scores.protocol.identity).to_csv(place, index=False)
     scores.require_any()
 
 
@@ -54,7 +56,8 @@ def _correlate(settings: ProxySettings) -> None:
     found = correlate_scores(settings)
     _print_correlations(found, settings)
     if settings.out is not None:
-        found.rows.to_csv(settings.out, index=False)
+        with draft(settings.out) as place:
+            found.rows.to_csv(place, index=False)
 
 
 def _print_proxies() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gennas.errors import ConfigError
 from gennas.runtime.files import write_atomically
 from gennas.workbench.sample import SampleSettings
 
@@ -69,10 +68,7 @@ def _write(lines: Sequence[str], out: Path | None) -> None:
         for line in lines:
             print(line)
         return
-    try:
-        write_atomically(out, "".join(f"{line}\n" for line in lines))
-    except OSError as error:
-        raise ConfigError(f"Cannot write {out}: {error.strerror}.") from error
+    write_atomically(out, "".join(f"{line}\n" for line in lines))
 
 
 def _print_drawn(console: Console, trained: TrainedGenerator, drawn: Drawn, settings: SampleSettings) -> None:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from gennas.eval.base import Metric
 from gennas.graph import Architecture, decision_labels
+from gennas.runtime.files import write_atomically
 from gennas.search import Trial
 from gennas.spaces import Space
 from gennas.workbench.config import CompareConfig, SearchConfig
@@ -367,5 +368,5 @@ def print_architecture(space: Space, arch: Architecture, task: str, out: Path | 
         if out.suffix == ".png":
             draw_png(arch, out)
         else:
-            out.write_text(draw_svg(arch, space.to_text(arch)))
+            write_atomically(out, draw_svg(arch, space.to_text(arch)))
         console.print(f"Drawing: {out}", soft_wrap=True, highlight=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gennas.errors import ConfigError
+from gennas.runtime.files import draft
 from gennas.workbench.transfer import TransferSettings
 
 if TYPE_CHECKING:
@@ -36,10 +36,8 @@ def run(settings: TransferSettings) -> int:
             progress.update(bar, total=total, advance=1)
 
         table = transfer_chosen(settings, on_start, on_trial)
-    try:
-        table.rows.to_csv(path, index=False)
-    except OSError as error:
-        raise ConfigError(f"Cannot write {path}: {error}.") from error
+    with draft(path) as place:
+        table.rows.to_csv(place, index=False)
     _print(table, settings.metric)
     Console().print(f"All values: {path}", soft_wrap=True, highlight=False)
     return 0

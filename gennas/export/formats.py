@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import torch
 from torch import Tensor, nn
 
-from gennas.errors import ExportError, UnknownNameError
+from gennas.errors import ExportError, UnknownNameError, reason_of
 from gennas.export.source import module_source
 from gennas.runtime.files import draft
 from gennas.training.checkpoint import load_module, save_module
@@ -72,7 +72,7 @@ def export_module(
             write(module, inputs, place, dict(note or {}))
             difference = _difference(module, read(place, module), [inputs, *checks])
     except OSError as error:
-        raise ExportError(f"Cannot write {path}: {error}.") from error
+        raise ExportError(f"Cannot write {path}: {reason_of(error)}.") from error
     return difference
 
 
@@ -156,7 +156,7 @@ def _read_weights(path: Path, module: nn.Module) -> Call:
 
 def _write_source(module: nn.Module, inputs: Inputs, path: Path, note: Mapping[str, str]) -> None:
     title = "\n".join([type(module).__name__, *(f"{key}: {text}" for key, text in note.items())])
-    path.write_text(module_source(module, title))
+    path.write_text(module_source(module, title), encoding="utf-8")
 
 
 def _read_source(path: Path, module: nn.Module) -> Call:

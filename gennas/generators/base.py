@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gennas.generators.fitting import chunks, load_settings, save_settings
 from gennas.graph import GraphSchema, Population
 from gennas.models.base import FloatArray, Legality
+from gennas.models.checkpoints import saving
 from gennas.runtime.threads import one_thread
 
 __all__ = ["SETTINGS_FILE", "NetworkGenerator"]
@@ -142,8 +143,9 @@ class NetworkGenerator(ABC, Generic[N, S]):
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write weights, configuration and settings into a directory."""
-        self.network.save_pretrained(directory)
-        save_settings(self.settings, Path(directory) / SETTINGS_FILE)
+        with saving(Path(directory)):
+            self.network.save_pretrained(directory)
+            save_settings(self.settings, Path(directory) / SETTINGS_FILE)
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, schema: GraphSchema, legal: Legality | None = None) -> Self:

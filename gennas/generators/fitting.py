@@ -15,9 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gennas.errors import CheckpointError, ConfigError
+from gennas.errors import CheckpointError, ConfigError, reason_of
 from gennas.generators.flat_adamw import FlatAdamW
 from gennas.models.base import FloatArray
+from gennas.registry import configured
+from gennas.runtime.files import write_atomically
+from gennas.runtime.reading import MIB, read_json_bounded
 from gennas.runtime.threads import one_thread
 
 S = TypeVar("S")
@@ -131,7 +134,7 @@ def training_tensors(
 
 def save_settings(settings: Any, path: Path) -> None:
     """Write a dataclass of settings as JSON."""
-    path.write_text(json.dumps(asdict(settings), indent=2) + "\n")
+    write_atomically(path, json.dumps(asdict(settings), indent=2) + "\n")
 
 
 def load_settings(kind: type[S], path: Path) -> S:
@@ -140,11 +143,14 @@ def load_settings(kind: type[S], path: Path) -> S:
     Raises:
         CheckpointError: the file is missing, damaged, or holds other settings.
     """
+    what = "a generator's settings"
+    record = read_json_bounded(path, MIB, CheckpointError, what, "train the generator again")
     try:
-        record = json.loads(path.read_text())
-        return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in record.items()})
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"Expected a generator's settings in {path}: {error}.") from error
+        options = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
+        found: S = configured(what, kind, options)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        raise CheckpointError(f"Expected {what} in {path}: {reason_of(error)}.") from error
+    return found
 
 
 def warm_cosine(i: int, steps: int) -> float:

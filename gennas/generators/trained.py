@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from gennas.errors import CheckpointError, shown
+from gennas.errors import CheckpointError, reason_of, shown
 from gennas.generators.base import SETTINGS_FILE, NetworkGenerator
 from gennas.generators.conditions import ConditionScale
 from gennas.generators.registry import GENERATORS
+from gennas.runtime.files import write_atomically
+from gennas.runtime.reading import MIB, read_json_bounded
 from gennas.spaces import SPACES, Space, make_space
 
 __all__ = ["SpaceSource", "TrainedGenerator", "generator_class"]
 
 _FILE = "gennas.json"
+_LARGEST = 512 * MIB
+V = TypeVar("V")
 
 
 def generator_class(kind: str) -> type[NetworkGenerator[Any, Any]]:
@@ -96,7 +101,7 @@ class TrainedGenerator:
             "known": sorted(self.known),
             "history": [dict(entry) for entry in self.history],
         }
-        (Path(directory) / _FILE).write_text(json.dumps(record, indent=1) + "\n")
+        write_atomically(Path(directory) / _FILE, json.dumps(record, indent=1) + "\n")
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, space: Space | None = None) -> Self:
@@ -112,12 +117,11 @@ class TrainedGenerator:
         folder = _generator_folder(Path(directory))
         record = _read_record(folder)
         try:
-            source = None if record["space"] is None else SpaceSource(**record["space"])
-            scales = tuple(ConditionScale.from_dict(entry) for entry in record["conditions"])
-            kind, known, history = record["kind"], frozenset(record["known"]), tuple(record["history"])
-        except (KeyError, TypeError, ValueError) as error:
+            kind, source, scales, known, history = _parts_of(record)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(
-                f"{folder / _FILE} cannot be read ({shown(error)}); train the generator again."
+                f"{folder / _FILE} cannot be read ({type(error).__name__}: {reason_of(error)}); train the generator "
+                "again."
             ) from error
         home = space or _own_space(source, folder)
         generator = generator_class(kind).from_pretrained(folder, home.schema, home.legal)
@@ -157,13 +161,46 @@ def _own_space(source: SpaceSource | None, folder: Path) -> Space:
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads((folder / _FILE).read_text())
-    except FileNotFoundError:
+    if not (folder / _FILE).exists():
         return {"kind": "diffusion", "space": None, "conditions": [], "known": [], "history": []}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / _FILE} cannot be read ({error}); train the generator again.") from error
+    what, advice = "what a generator was trained on", "train the generator again"
+    record = read_json_bounded(folder / _FILE, _LARGEST, CheckpointError, what, advice)
+    if not isinstance(record, dict):
+        raise CheckpointError(f"{folder / _FILE}: expected {what}, got {shown(record, 60)}; {advice}.")
     return record
+
+
+def _parts_of(
+    record: Any,
+) -> tuple[str, SpaceSource | None, tuple[ConditionScale, ...], frozenset[str], tuple[Mapping[str, Any], ...]]:
+    """Kind, space, conditions, known keys and history of a record.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    space, kind = record["space"], _a(str, record["kind"], "kind")
+    source = None
+    if space is not None:
+        options = _a(dict, space.get("options", {}), "the space's options")
+        source = SpaceSource(
+            _a(str, space["name"], "the space's name"), options, _a(str, space.get("task", ""), "task")
+        )
+    scales = []
+    for entry in _a(list, record["conditions"], "conditions"):
+        scale = ConditionScale.from_dict({**entry, "metric": _a(str, entry["metric"], "a condition's metric")})
+        if scale.direction not in ("max", "min") or not all(math.isfinite(value) for value in scale.values):
+            raise ValueError(f"expected a direction and finite values of the condition {shown(scale.metric)}")
+        scales.append(scale)
+    known = frozenset(_a(str, key, "a known key") for key in _a(list, record["known"], "known"))
+    history = tuple(_a(dict, entry, "an entry of the history") for entry in _a(list, record["history"], "history"))
+    return kind, source, tuple(scales), known, history
+
+
+def _a(kind: type[V], value: Any, what: str) -> V:
+    """The value, if it is of the kind."""
+    if not isinstance(value, kind):
+        raise TypeError(f"expected {what} as {kind.__name__}, got {shown(value, 60)}")
+    return value
 
 
 def _complete(scales: tuple[ConditionScale, ...], number: int, folder: Path) -> tuple[ConditionScale, ...]:

@@ -112,7 +112,7 @@ class Architecture:
         if not schema.wrote(fingerprint):
             raise InvalidArchitectureError(
                 f"Expected an architecture of {schema.name!r} (schema {schema.fingerprint}), got one of "
-                f"{shown(record.get('space'))} (schema {fingerprint}); load it with its own space."
+                f"{shown(record.get('space'))} (schema {shown(fingerprint)}); load it with its own space."
             )
         if decisions.shape != (schema.num_decisions,):
             raise InvalidArchitectureError(

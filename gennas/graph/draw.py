@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 
 from gennas.graph._layout import EDGE_LABEL_SIZE, Box, Curve, Drawing, lay_out, text_width
 from gennas.graph.architecture import Architecture
+from gennas.runtime.files import draft
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +126,7 @@ def draw_png(arch: Architecture, path: str | Path, title: str = "", scale: float
 
     Args:
         arch: what to draw.
-        path: the file; its folder must exist.
+        path: the file; its folder is made if it is missing.
         title: a line above the drawing.
         scale: pixels of the file per pixel of the SVG drawing.
     """
@@ -142,7 +143,8 @@ def draw_png(arch: Architecture, path: str | Path, title: str = "", scale: float
         _plot_curve(axes, curve)
     for box in drawing.boxes:
         _plot_box(axes, box)
-    figure.savefig(path, format="png")
+    with draft(Path(path)) as place:
+        figure.savefig(place, format="png")
     return Path(path)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
 from gennas.report.charts import PALETTE
+from gennas.runtime.files import draft
 from gennas.search.objectives import Objective
 
 if TYPE_CHECKING:
@@ -118,8 +119,8 @@ def plot_panels(curves: pd.DataFrame, panels: Sequence[Panel], path: str | Path)
     _legend(figure, axes, curves)
     # Type 42: journals refuse the Type 3 fonts that are the default. No date: the same curves give the same file.
     undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}.get(Path(path).suffix)
-    with matplotlib.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "gennas"}):
-        figure.savefig(path, metadata=undated)
+    with matplotlib.rc_context({"pdf.fonttype": 42, "svg.hashsalt": "gennas"}), draft(Path(path)) as place:
+        figure.savefig(place, metadata=undated)
 
 
 def strategy_style(index: int) -> tuple[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,19 +49,34 @@ def _writing(path: Path) -> Iterator[Path]:
     """A name for a draft of ``path``; what the system refuses is one kind of error, with one line."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_former(path)
         yield path.with_name(f".{os.getpid()}-{path.name}")  # the ending stays last: writers choose formats by it
     except OutputError:
         raise
     except (OSError, ValueError) as error:
         if isinstance(error, ValueError) and "\0" not in str(path):
             raise
-        reason = getattr(error, "strerror", None) or str(error)
-        advice = (
-            "free some space and run the same again"
-            if getattr(error, "errno", None) == errno.ENOSPC
-            else ("choose another place, or make it writable")
-        )
-        raise OutputError(f"Cannot write {shown(str(path), 300)}: {reason}; {advice}.") from error
+        number, reason = getattr(error, "errno", None), getattr(error, "strerror", None) or str(error)
+        full = number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "free some space and run the same again" if full else "choose another place, or make it writable"
+        message = f"Cannot write {shown(str(path), 300)[1:-1]}: {reason}; {advice}."
+        raise OutputError(message, reason, number) from error
+
+
+def _sweep_former(path: Path) -> None:
+    """Remove drafts of ``path`` that are older than an hour: processes were killed while they wrote them."""
+    for place in path.parent.glob(f".[0-9]*-{glob.escape(path.name)}"):
+        with suppress(OSError):  # another process does the same
+            mine = re.fullmatch(r"\.\d+", place.name.removesuffix(f"-{path.name}"))
+            if mine and time.time() - place.stat().st_mtime > 3600:
+                _remove(place)
+
+
+def _remove(place: Path) -> None:
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -84,10 +101,7 @@ def sweep_drafts(folder: Path) -> None:
     """Remove drafts that killed processes left in a folder; nobody else may write to it meanwhile."""
     for place in folder.glob(".[0-9]*-*"):
         if re.match(r"\.\d+-", place.name):
-            if place.is_dir() and not place.is_symlink():
-                shutil.rmtree(place, ignore_errors=True)
-            else:
-                place.unlink(missing_ok=True)
+            _remove(place)
 
 
 def exists(path: Path) -> bool:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import io
 import json
+import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from gennas.errors import GennasError, shown
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["GIB", "MAX_RATIO", "MIB", "read_bounded", "read_json_bounded", "too_large"]
+from gennas.errors import GennasError, reason_of, shown
+
+__all__ = ["GIB", "MAX_RATIO", "MIB", "bounded_memory", "read_arrays", "read_bounded", "read_json_bounded", "too_large"]
 
 MIB = 2**20
 GIB = 2**30
@@ -105,3 +111,50 @@ def read_json_bounded(path: Path, max_bytes: int, error: type[GennasError], what
         return json.loads(content)
     except (ValueError, RecursionError) as problem:
         raise error(f"{path}: expected {what}, got what is no JSON ({shown(str(problem))}); {advice}.") from problem
+
+
+def read_arrays(path: Path, max_bytes: int, error: type[GennasError], what: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an ``.npz`` file of plain numbers and texts.
+
+    Args:
+        path: the file.
+        max_bytes: most bytes of all of them, decompressed.
+        error: what is raised.
+        what: what the file should hold, for messages.
+
+    Raises:
+        GennasError: of the class ``error``: it cannot be read, is damaged, holds objects, or more.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(member.file_size for member in archive.infolist()) > max_bytes:
+                raise too_large(path, max_bytes, error, "write it again")
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except GennasError:
+        raise
+    except Exception as problem:  # zipfile, zlib, ast and numpy have no common root of errors
+        raise error(f"Expected {what} in {path}, got: {type(problem).__name__}: {reason_of(problem)}.") from problem
+
+
+@contextlib.contextmanager
+def bounded_memory(size: int, at_least: int = GIB // 2) -> Iterator[None]:
+    """Let this process take 16 times ``size`` bytes and ``at_least`` more, and no others, where it can be told so.
+
+    Beyond that Python raises :class:`MemoryError`, and PyTorch :class:`RuntimeError`.
+    """
+    more = at_least + 16 * size
+    try:
+        import resource
+
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        bounds = [bound for bound in (used + more, soft, hard) if bound != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    except (ImportError, OSError, ValueError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

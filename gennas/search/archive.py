@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from gennas.errors import ArchiveError, shown
+from gennas.errors import ArchiveError, reason_of, shown
 from gennas.eval.base import Fidelity
 from gennas.graph import Population
 from gennas.runtime.files import shares_memory
-from gennas.search.frame import trials_frame
+from gennas.search.frame import trials_frame, write_frame
 from gennas.search.packing import pack_state, unpack_state
 from gennas.search.stored import (
     curves_of,
@@ -91,6 +91,15 @@ class Archive:
         self._committed = time.monotonic()
         with self._translated():
             self._db = opened_to_read(Path(path)) if read_only else self._opened()
+        try:
+            self._check(read_only)
+        except BaseException:
+            self._db.close()  # or it stays locked
+            raise
+
+    def _check(self, read_only: bool) -> None:
+        """Refuse what is no archive of this format; tables that earlier versions did not have are made."""
+        with self._translated():
             if read_only and not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'attempts'").fetchone():
                 self._db.executescript(_LATER_TABLES.replace("CREATE TABLE", "CREATE TEMP TABLE"))  # of version 0.1.0
             refuse_other_objects(self._db, self.path)
@@ -98,15 +107,20 @@ class Archive:
             if found is None and not read_only:
                 self.set_meta("format", _FORMAT)
             elif found != _FORMAT:
-                raise ArchiveError(f"{self.path}: expected archive format {_FORMAT}, got {found}; use a new --out.")
+                got = shown(found, 60)
+                raise ArchiveError(f"{self.path}: expected archive format {_FORMAT}, got {got}; use a new --out.")
         with self._reading("the time of a trial"):
             self._latest = float(self._db.execute("SELECT COALESCE(MAX(finished), 0) FROM trials").fetchone()[0])
 
     def _opened(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None)
-        db.execute(f"PRAGMA journal_mode={'WAL' if shares_memory(Path(self.path)) else 'TRUNCATE'}")
-        db.execute("PRAGMA synchronous=FULL")
-        db.executescript(_TABLES + _LATER_TABLES)
+        try:
+            db.execute(f"PRAGMA journal_mode={'WAL' if shares_memory(Path(self.path)) else 'TRUNCATE'}")
+            db.execute("PRAGMA synchronous=FULL")
+            db.executescript(_TABLES + _LATER_TABLES)
+        except sqlite3.Error:
+            db.close()
+            raise
         return db
 
     @contextmanager
@@ -116,15 +130,15 @@ class Archive:
             with self._translated():
                 yield
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError) as error:
-            raise ArchiveError(f"{self.path}: {what} cannot be read ({error}); restore the file.") from error
+            raise ArchiveError(f"{self.path}: {what} cannot be read ({reason_of(error)}); restore the file.") from error
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise ArchiveError(
-                f"{self.path}: the archive cannot be used ({error}). Restore it or use a new --out."
+                f"{self.path}: the archive cannot be used ({reason_of(error)}). Restore it or use a new --out."
             ) from error
 
     def close(self) -> None:
@@ -365,9 +379,9 @@ class Archive:
 
     def snapshot(self) -> tuple[int, dict[str, Any]] | None:
         """The last snapshot, ``(n_told, state)``, or None."""
-        with self._translated():
+        with self._reading("the strategy's state"):
             row = self._db.execute("SELECT n_told, state FROM snapshot").fetchone()
-        return None if row is None else (int(row[0]), unpack_state(row[1]))
+            return None if row is None else (int(row[0]), unpack_state(row[1]))
 
     def drop_snapshot(self) -> None:
         """Forget the strategy's state."""
@@ -381,22 +395,5 @@ class Archive:
         return trials_frame(self.trials(), self.space, decisions)
 
     def export(self, path: Path, decisions: bool = False) -> None:
-        """Write :meth:`to_dataframe` as ``.csv``, ``.jsonl`` or ``.parquet``, by the path's ending.
-
-        Raises:
-            ArchiveError: another ending, or the folder is not there.
-        """
-        if not path.parent.is_dir():
-            raise ArchiveError(f"Cannot write {path}: there is no folder {path.parent}; make it first.")
-        frame = self.to_dataframe(decisions)
-        match path.suffix:
-            case ".csv":
-                frame.to_csv(path, index=False)
-            case ".jsonl":
-                frame.to_json(path, orient="records", lines=True)
-            case ".parquet":
-                frame.to_parquet(path, index=False)
-            case other:
-                raise ArchiveError(
-                    f"Expected a path ending in .csv, .jsonl or .parquet, got {shown(other or 'no ending')}."
-                )
+        """Write :meth:`to_dataframe`; see :func:`~gennas.search.frame.write_frame`."""
+        write_frame(self.to_dataframe(decisions), path)

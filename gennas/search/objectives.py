@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, UnknownNameError, shown
+from gennas.errors import ConfigError, UnknownNameError, reason_of, shown
 from gennas.eval.base import Direction, Metric
 from gennas.eval.naming import split_last
 
@@ -80,7 +80,9 @@ class Constraint:
                 raise ValueError("no '<=' or '>='")
             bound = float(number)
         except ValueError as error:
-            raise ConfigError(f"Expected a constraint like 'latency_ms<=5', got {shown(text)} ({error}).") from error
+            raise ConfigError(
+                f"Expected a constraint like 'latency_ms<=5', got {shown(text)} ({reason_of(error, 100)})."
+            ) from error
         if metrics is not None and name not in metrics:
             raise UnknownNameError("metric", name, metrics)
         return cls(name, sense, bound)

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
-from gennas.errors import ArchiveError, shown
+from gennas.errors import ArchiveError, reason_of, shown
 from gennas.eval.base import Fidelity
 from gennas.graph import Architecture
 from gennas.search.trial import Origin, Proposal, Status, Trial
@@ -28,9 +28,9 @@ def read_meta(path: Path, *names: str) -> list[str | None]:
         with closing(opened_to_read(path)) as db:
             refuse_other_objects(db, path)
             found = dict(db.execute("SELECT name, value FROM meta").fetchall())
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise ArchiveError(
-            f"{path}: expected the archive of a search, got a file that SQLite refuses ({error})."
+            f"{path}: expected the archive of a search, got a file that SQLite refuses ({reason_of(error)})."
         ) from error
     return [found.get(name) for name in names]
 
@@ -43,8 +43,10 @@ def opened_to_read(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA trusted_schema=OFF")  # somebody else's views call nothing
             db.execute("SELECT COUNT(*) FROM meta").fetchone()
             return db
-        except sqlite3.OperationalError as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             db.close()
+            if not isinstance(error, sqlite3.OperationalError):
+                raise
             refused = error
     raise refused
 
@@ -102,10 +104,15 @@ def status_of(text: Any) -> Status:
     return cast(Status, text)
 
 
+def _is_number(value: Any) -> bool:
+    """A number that a float can hold; integers of JSON can be larger."""
+    return type(value) is float or (type(value) is int and value.bit_length() < 1024)
+
+
 def numbers_of(text: str) -> dict[str, float]:
     """A mapping from names to numbers, as JSON."""
     found = json.loads(text)
-    if not isinstance(found, dict) or not all(type(value) in (int, float) for value in found.values()):
+    if not isinstance(found, dict) or not all(map(_is_number, found.values())):
         raise TypeError(f"expected a mapping of numbers, got {shown(text[:50])}")
     return found
 
@@ -118,7 +125,7 @@ def curves_of(text: str) -> dict[str, list[float]]:
     """
     found = json.loads(text)
     if not isinstance(found, dict) or not all(
-        isinstance(curve, list) and all(type(value) in (int, float) for value in curve) for curve in found.values()
+        isinstance(curve, list) and all(map(_is_number, curve)) for curve in found.values()
     ):
         raise TypeError(f"expected a mapping of curves, got {shown(text[:50])}")
     return found

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_model
 from torch import Tensor, nn
 
-from gennas.errors import CheckpointError
+from gennas.errors import CheckpointError, reason_of, shown
 from gennas.runtime.files import draft
 
 __all__ = ["fill_module", "load_module", "read_note", "save_module"]
@@ -33,7 +33,7 @@ def save_module(module: nn.Module, path: str | Path, note: Mapping[str, str] | N
         with draft(path) as place:
             save_model(module, str(place), {f"{_NOTE}{key}": text for key, text in (note or {}).items()})
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"Weights could not be written to {path}: {error}.") from error
+        raise CheckpointError(f"Weights could not be written to {path}: {reason_of(error)}.") from error
 
 
 def load_module(module: nn.Module, path: str | Path) -> None:
@@ -47,7 +47,7 @@ def load_module(module: nn.Module, path: str | Path) -> None:
             tied: dict[str, str] = file.metadata() or {}
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"Expected weights in {path}, got: {error}.") from error
+        raise CheckpointError(f"Expected weights in {path}, got: {reason_of(error)}.") from error
     state |= {name: state[kept] for name, kept in tied.items() if kept in state}
     fill_module(module, state, path)
 
@@ -59,11 +59,24 @@ def fill_module(module: nn.Module, state: Mapping[str, Tensor], path: Path | str
         CheckpointError: they belong to another network; the module is left as it was.
     """
     saved, own = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (state, module.state_dict()))
-    wrong = [f"{n}: saved {saved.get(n)}, here {own.get(n)}" for n in sorted(saved | own) if saved.get(n) != own.get(n)]
+    wrong = [
+        f"{shown(n)[1:-1]}: saved {saved.get(n)}, here {own.get(n)}"
+        for n in sorted(saved | own)
+        if saved.get(n) != own.get(n)
+    ]
     if wrong:
         raise CheckpointError(
             f"The weights in {path} belong to another network ({'; '.join(wrong[:3])}). "
             "Build the architecture they were saved for."
+        )
+    other = [
+        name
+        for name, tensor in module.state_dict().items()
+        if tensor.is_floating_point() != state[name].is_floating_point()
+    ]
+    if other:
+        raise CheckpointError(
+            f"The weights in {path} are damaged: {other[0]} has numbers of another type; copy the file again."
         )
     module.load_state_dict(state)
 
@@ -78,5 +91,5 @@ def read_note(path: str | Path) -> dict[str, str]:
         with safe_open(str(path), framework="pt") as file:
             metadata: dict[str, str] = file.metadata() or {}
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"Expected weights in {path}, got: {error}.") from error
+        raise CheckpointError(f"Expected weights in {path}, got: {reason_of(error)}.") from error
     return {key.removeprefix(_NOTE): text for key, text in metadata.items() if key.startswith(_NOTE)}

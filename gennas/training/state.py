@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gennas.errors import CheckpointError, ConfigError, shown
+from gennas.errors import CheckpointError, ConfigError, listed, reason_of, shown
 from gennas.eval.base import Fidelity
 from gennas.runtime.files import draft, write_atomically
 from gennas.training.scores import Accuracy, Score
@@ -28,6 +29,7 @@ __all__ = ["Progress", "StateStore", "TrainingState", "load_state", "save_state"
 
 STATE_FILE = "state.safetensors"
 _RECORD = "gennas"  # key of the JSON text in the file's header
+_LARGEST = 1e300  # integers of JSON can be larger than any float
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,9 @@ class TrainingState:
         there = self.record["identity"]
         names = [n for n in {**there, **identity} if there.get(n) != identity.get(n)]
         if names:
-            changes = ", ".join(f"{n}: {shown(there.get(n))} there, {shown(identity.get(n))} now" for n in names)
+            changes = listed(
+                [f"{n}: {shown(there.get(n), 60)} there, {shown(identity.get(n), 60)} now" for n in names], 4, 200
+            )
             raise CheckpointError(
                 f"{where} holds the state of another training ({changes}). "
                 "Continue with the settings it was begun with, or start anew in another directory."
@@ -137,7 +141,7 @@ def save_state(state: TrainingState, directory: str | Path) -> None:
         with draft(path) as place:
             save_file(tensors, place, {_RECORD: json.dumps(dict(state.record))})
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"The training state could not be written to {path}: {error}.") from error
+        raise CheckpointError(f"The training state could not be written to {path}: {reason_of(error)}.") from error
 
 
 def load_state(directory: str | Path) -> TrainingState:
@@ -150,9 +154,58 @@ def load_state(directory: str | Path) -> TrainingState:
     try:
         with safe_open(str(path), framework="pt") as file:
             record = json.loads((file.metadata() or {})[_RECORD])
+            _check_record(record)
             return TrainingState({name: file.get_tensor(name) for name in file.keys()}, record)  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise CheckpointError(f"Expected the state of a training in {path}, got: {shown(error)}.") from error
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise CheckpointError(
+            f"Expected the state of a training in {path}, got {type(error).__name__}: {reason_of(error)}; start anew."
+        ) from error
+
+
+def _check_record(record: Any) -> None:
+    """Refuse values of other types or sizes than :meth:`Progress.record` and the trainer write.
+
+    Raises:
+        KeyError, TypeError, ValueError: what is wrong.
+    """
+    names = ["train_loss", "val_loss", *(n for n in record if n.startswith("val_") and n != "val_loss")]
+    curves = [record[name] for name in names]
+    if not isinstance(record["identity"], dict):
+        raise TypeError("expected the training's identity as a mapping")
+    numbers = all(
+        isinstance(c, list) and all(type(v) in (int, float) and not abs(v) > _LARGEST for v in c) for c in curves
+    )
+    if not numbers or len({len(c) for c in curves}) != 1 or not curves[0]:
+        raise ValueError(f"expected as many numbers in each of {listed(names)}, at least one")
+    selected, steps, seconds = record["selected_epoch"], record["steps"], record["seconds"]
+    if type(selected) is not int or not 1 <= selected <= len(curves[0]):
+        raise ValueError(f"expected the selected epoch between 1 and {len(curves[0])}, got {shown(selected, 40)}")
+    if type(steps) is not int or not 0 < steps < 10**12:
+        raise ValueError(f"expected a positive number of steps, got {shown(steps, 40)}")
+    if type(seconds) not in (int, float) or not 0 <= seconds < _LARGEST:
+        raise ValueError(f"expected seconds that are not negative, got {shown(seconds, 40)}")
+
+
+def _listed(curve: Any) -> list[Any]:
+    return curve if isinstance(curve, list) else [None]
+
+
+@contextmanager
+def continuing(directory: Path) -> Iterator[None]:
+    """Put a training into a state inside; whatever does not fit is one kind of error.
+
+    Raises:
+        CheckpointError: tensors are missing, or of other sizes or types.
+    """
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError, OverflowError) as error:
+        raise CheckpointError(
+            f"The state in {directory} does not fit this training ({type(error).__name__}: {reason_of(error)}); it is "
+            "damaged: start anew in another directory."
+        ) from error
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -167,6 +220,11 @@ def fill_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
         state.setdefault(int(number), {})[name] = tensor
+    sizes = {i: p.shape for i, p in enumerate(p for group in optimizer.param_groups for p in group["params"])}
+    for i, values in state.items():
+        wrong = [name for name, t in values.items() if t.ndim and t.shape != sizes[i]]
+        if wrong:
+            raise ValueError(f"the optimiser's {wrong[0]} of parameter {i} has another shape")
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
@@ -210,7 +268,7 @@ class StateStore:
                 write_atomically(claim, protocol)
             found = claim.read_text()
         except OSError as error:
-            raise CheckpointError(f"Cannot keep training states in {self.directory}: {error}.") from error
+            raise CheckpointError(f"Cannot keep training states in {self.directory}: {reason_of(error)}.") from error
         if found not in (protocol, former or protocol):
             raise CheckpointError(
                 f"{self.directory} holds states of other trainings, which cannot be continued with another task, space "

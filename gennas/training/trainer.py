@@ -30,6 +30,7 @@ from gennas.training.scores import Loss, Score
 from gennas.training.state import (
     Progress,
     TrainingState,
+    continuing,
     fill_optimizer,
     fill_random,
     load_state,
@@ -233,11 +234,17 @@ class _Run:
         """Put the training into a saved state."""
         state = load_state(directory)
         state.require(self.identity, directory)
+        with continuing(directory):
+            self._put_into(state, directory)
+
+    def _put_into(self, state: TrainingState, directory: Path) -> None:
         self.progress = Progress.of(state, self.device, self.task.score_classes)
         if self.progress.epochs > self.epochs:
             raise CheckpointError(
                 f"{directory} holds {self.progress.epochs} epochs, more than the {self.epochs} asked for; ask for more."
             )
+        if self.progress.kept:
+            fill_module(self.module, self.progress.kept, directory)  # which have to fit, too
         fill_module(self.module, state.part("network"), directory)
         fill_optimizer(self.optimizer, state.part("optimizer"))
         self.schedule.last_epoch = state.record["steps"]

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gennas.errors import ConfigError, UnknownNameError
+from gennas.errors import ConfigError, UnknownNameError, reason_of
 from gennas.eval.base import FULL_FIDELITY, Fidelity
 from gennas.graph import Architecture
 from gennas.spaces import Space
@@ -174,8 +174,10 @@ def best_text(run: Path) -> str:
     try:
         best = json.loads((run / "summary.json").read_text())["best"]
         text = None if best is None else str(best["text"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{run}: expected the --out of a finished search, with a summary.json ({error}).") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ConfigError(
+            f"{run}: expected the --out of a finished search, with a summary.json ({reason_of(error)})."
+        ) from error
     if text is None:
         raise ConfigError(f"{run}: no trial was feasible, so there is no best architecture; give one as ARCH.")
     return text

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gennas.runtime.files import write_atomically
+from gennas.runtime.files import draft, write_atomically
 from gennas.workbench.config import CompareConfig, SearchConfig
 from gennas.workbench.track import wandb_options
 
@@ -30,7 +30,8 @@ def write(out: Path, comparison: Comparison) -> list[Path]:
               "tests": comparison.tests, "hypervolume": comparison.volumes}  # fmt: skip
     for name, frame in frames.items():
         if frame is not None:
-            frame.to_csv(out / f"{name}.csv", index=False)
+            with draft(out / f"{name}.csv") as place:
+                frame.to_csv(place, index=False)
     goal, figures = comparison.objective, ["curves"]
     for suffix in FORMATS:
         plot_comparison(comparison.curves, out / f"curves{suffix}", goal, comparison.optimum, comparison.report)

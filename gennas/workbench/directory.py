@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 import gennas
-from gennas.errors import ArchiveError, ConfigError
+from gennas.errors import ArchiveError, ConfigError, OutputError
 from gennas.runtime.files import sweep_drafts, write_atomically
 from gennas.search import Archive, read_meta
 from gennas.workbench.config import SearchConfig, load_yaml
@@ -37,6 +37,8 @@ def locked(directory: Path) -> Iterator[None]:
         raise ConfigError(
             f"{directory}: another process is running this search. Wait for it, or use another --out."
         ) from error
+    except OutputError:
+        raise
     except OSError as error:
         raise ConfigError(f"Cannot write to the run directory {directory}: {error.strerror}.") from error
 

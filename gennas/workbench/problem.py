@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError, shown
+from gennas.errors import ConfigError, InvalidArchitectureError, UnknownNameError, reason_of, shown
 from gennas.eval.base import CheapEvaluator, Evaluator, Fidelity, Metric
 from gennas.eval.derived import DerivedEvaluator, read_goal
 from gennas.eval.naming import unquoted
 from gennas.eval.stopping import EarlyStopping, StoppableEvaluator
 from gennas.graph import Architecture
 from gennas.registry import configured
+from gennas.runtime.reading import MIB, read_bounded
 from gennas.search import Constraint, Objective, Objectives
 from gennas.search.screen import Screen
 from gennas.search.strategy import STRATEGIES, Strategy
@@ -306,11 +307,11 @@ def load_architecture(text: str, space: Space) -> Architecture:
     if path.suffix != ".json":
         return space.from_text(text)
     try:
-        content = path.read_text()
+        content = read_bounded(path, MIB, InvalidArchitectureError, advice="give a summary.json").decode()
         best = json.loads(content).get("best")
         text = "" if best is None else str(best["text"])
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise InvalidArchitectureError(
-            f"{path}: expected a run's summary.json or an architecture's JSON ({error})."
+            f"{path}: expected a run's summary.json or an architecture's JSON ({reason_of(error)})."
         ) from error
     return Architecture.from_json(content, space.schema) if best is None else space.from_text(text)

@@ -117,7 +117,9 @@ def read_limits(value: object) -> Options:
     given = _limits_of(value)
     for name, limit in given.items():
         if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 < limit < float("inf"):
-            raise ConfigError(f"Expected a limit like seconds=600, a positive number, got {name}={limit}.")
+            raise ConfigError(
+                f"Expected a limit like seconds=600, a positive number, got {shown(name)[1:-1]}={shown(limit)}."
+            )
     return Options({name: float(limit) for name, limit in given.items()})
 
 

@@ -18,10 +18,17 @@ __all__ = ["load_yaml", "parse_options", "read_value"]
 _LARGEST = MIB  # bytes of a file of settings
 _MOST = 100_000
 _BITS = 4096
+_DEEPEST = 64
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which ``1e-3`` is a number, as YAML 1.2 has it, and a date a text."""
+    """YAML in which ``1e-3`` is a number, as YAML 1.2 has it, and a date a text; nested at most 64 levels deep."""
+
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        """A bracket; PyYAML's time grows with the square of those that are open."""
+        if self.flow_level >= _DEEPEST:
+            raise ValueError(f"brackets nested deeper than {_DEEPEST} levels")
+        super().fetch_flow_collection_start(token)
 
 
 _Loader.yaml_implicit_resolvers = {

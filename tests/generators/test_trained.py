@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
+import time
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
-from gennas.errors import CheckpointError
+from gennas.errors import CheckpointError, GennasError
 from gennas.generators.autoregressive import AutoregressiveSettings
 from gennas.generators.conditions import ConditionScale
 from gennas.generators.diffusion import DiffusionSettings
@@ -101,3 +104,80 @@ def test_a_condition_goes_on_if_metric_and_direction_are_the_same() -> None:
     assert (mine[:, 12:24] == theirs[:, :12]).all() and (mine[:, 25] == theirs[:, 24]).all()
     assert (mine[:, :12] != theirs[:, 12:24]).any()
     assert new.scales == tuple(scales) and new.known == old.known
+
+
+WRONG = (None, 3, "x", ["x"], {"x": 1}, [None], [[1]], 10**400, float("nan"))
+
+
+@pytest.mark.parametrize("field", ["kind", "schema", "space", "conditions", "known", "history"])
+def test_every_field_of_another_type_is_refused_or_read(field: str, tmp_path) -> None:
+    space = NASBench201()
+    made = generator_class("diffusion")(space.schema, space.legal, num_conditions=1)
+    scales = (ConditionScale("acc", "max", (0.1, 0.2)),)
+    TrainedGenerator(made, space, SpaceSource("nasbench201"), scales).save_pretrained(tmp_path)
+    record = json.loads((tmp_path / "gennas.json").read_text())
+    admitted = {"schema": len(WRONG), "space": 0, "known": 1}  # the schema stands in the weights, too
+    read = 0
+    for value in WRONG:
+        (tmp_path / "gennas.json").write_text(json.dumps({**record, field: value}))
+        try:
+            TrainedGenerator.from_pretrained(tmp_path)
+            read += 1
+        except GennasError as error:
+            assert len(str(error)) < 600 and "\n" not in str(error)
+    assert read == admitted.get(field, 0)
+    (tmp_path / "gennas.json").write_text(json.dumps({k: v for k, v in record.items() if k != field}))
+    if field != "schema":
+        with pytest.raises(CheckpointError, match=r"cannot be read .KeyError"):
+            TrainedGenerator.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "autoregressive", "latent"])
+def test_every_setting_of_another_type_is_refused(kind: str, tmp_path) -> None:
+    space = NASBench201()
+    TrainedGenerator(generator_class(kind)(space.schema, space.legal, num_conditions=1), space).save_pretrained(
+        tmp_path
+    )
+    settings = json.loads((tmp_path / "generator.json").read_text())
+    for name in settings:
+        for value in ([None], {"a": 1}, [[1]]):
+            (tmp_path / "generator.json").write_text(json.dumps({**settings, name: value}))
+            with pytest.raises(CheckpointError, match="Expected a generator's settings"):
+                TrainedGenerator.from_pretrained(tmp_path, space)
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "autoregressive", "latent"])
+def test_weights_that_are_missing_or_not_finite_are_not_drawn_at_random(kind: str, tmp_path) -> None:
+    space = NASBench201()
+    TrainedGenerator(generator_class(kind)(space.schema, space.legal, num_conditions=1), space).save_pretrained(
+        tmp_path
+    )
+    file = sorted(tmp_path.rglob("*.safetensors"))[0]
+    sound = load_file(file)
+    name = next(n for n in sound if n.endswith("weight"))
+    for damaged in (
+        {n: t for n, t in sound.items() if n != name},
+        {**sound, name: sound[name] * float("nan")},
+        {**sound, "more": torch.zeros(1)},
+    ):
+        save_file(damaged, file, {"format": "pt"})
+        with pytest.raises(CheckpointError, match="damaged or of another network"):
+            TrainedGenerator.from_pretrained(tmp_path, space)
+
+
+@pytest.mark.parametrize("kind", ["diffusion", "autoregressive", "latent"])
+def test_sizes_that_the_weights_cannot_be_of_are_refused_at_once(kind: str, tmp_path) -> None:
+    space = NASBench201()
+    TrainedGenerator(generator_class(kind)(space.schema, space.legal, num_conditions=1), space).save_pretrained(
+        tmp_path
+    )
+    for file in tmp_path.rglob("config.json"):
+        sound = file.read_text()
+        config = json.loads(sound)
+        for name in [n for n, value in config.items() if type(value) is int and ("layers" in n or "dim" in n)]:
+            file.write_text(json.dumps({**config, name: 2**31}))
+            start = time.perf_counter()
+            with pytest.raises(CheckpointError, match="of at most"):
+                TrainedGenerator.from_pretrained(tmp_path, space)
+            assert time.perf_counter() - start < 2
+        file.write_text(sound)

@@ -156,3 +156,31 @@ def test_what_computes_is_refused(statement: str, tmp_path: Path) -> None:
     for open_ in (lambda: Archive(path, SPACE), lambda: Archive(path, SPACE, True), lambda: read_meta(path, "format")):
         with pytest.raises(ArchiveError, match="which computes"):
             open_()
+
+
+def test_an_archive_that_cannot_be_opened_is_not_left_locked(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    archive = Archive(path, SPACE)
+    archive.set_meta("format", "2")
+    archive.close()
+    for _ in range(3):
+        with pytest.raises(ArchiveError, match="expected archive format 1, got '2'"):
+            Archive(path, SPACE)
+    with sqlite3.connect(path, timeout=0) as db:
+        db.execute("UPDATE meta SET value = '1' WHERE name = 'format'")
+    db.close()
+    assert len(Archive(path, SPACE)) == 0
+
+
+@pytest.mark.parametrize("value", ["{}", '{"acc": 1' + "0" * 400 + "}", '{"acc": "1"}', "[1]", "\\ud800", "[" * 5000])
+def test_numbers_that_no_float_can_hold_are_damage(value: str) -> None:
+    archive = Archive(":memory:", SPACE)
+    with archive.together():
+        archive.add_many(example_trials(SPACE, 1))
+    archive._db.execute("UPDATE trials SET metrics = ?", (value,))
+    if value == "{}":
+        assert archive.trials()[0].metrics == {}
+        return
+    with pytest.raises(ArchiveError, match=r"a stored trial cannot be read .*; restore the file") as caught:
+        archive.trials()
+    assert len(str(caught.value)) < 500

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -62,3 +64,14 @@ def test_missing_and_damaged_files(tmp_path, trained):
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="could not be written"):
         save_module(trained, tmp_path / "file" / "w")
+
+
+def test_numbers_of_another_type_are_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    network = nn.Linear(2, 2)
+    save_file({"weight": torch.ones(2, 2, dtype=torch.int32), "bias": torch.zeros(2)}, tmp_path / "a.safetensors")
+    before = network.weight.detach().clone()
+    with pytest.raises(CheckpointError, match="weight has numbers of another type"):
+        load_module(network, tmp_path / "a.safetensors")
+    assert torch.equal(network.weight, before)

@@ -15,7 +15,15 @@ from gennas.errors import CheckpointError, ConfigError
 from gennas.eval.base import Fidelity
 from gennas.training import StateStore, TrainConfig, Trainer, make_task
 from gennas.training.scores import Accuracy, Loss, Perplexity
-from gennas.training.state import STATE_FILE, Progress, TrainingState, fill_random, random_tensors
+from gennas.training.state import (
+    STATE_FILE,
+    Progress,
+    TrainingState,
+    fill_random,
+    load_state,
+    random_tensors,
+    save_state,
+)
 
 DIGITS = make_task("digits")
 RECIPES = {
@@ -175,3 +183,78 @@ def test_random_states_come_back() -> None:
         fill_random(taken, generator, cpu)
         again = torch.rand(3), torch.rand(3, generator=generator)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def _saved(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    Trainer(DIGITS, RECIPES["best"]).fit(network(), share(2), save_to=folder)
+    state = load_state(folder)
+    return dict(state.tensors), dict(state.record)
+
+
+RECORDS = {
+    "no curves": {"train_loss": None},
+    "a number": {"val_loss": 0.5},
+    "texts": {"val_accuracy": ["a", "b"]},
+    "uneven": {"train_loss": [1.0]},
+    "empty": {"train_loss": [], "val_loss": [], "val_accuracy": []},
+    "an epoch beyond": {"selected_epoch": 3},
+    "half an epoch": {"selected_epoch": 1.5},
+    "no epoch": {"selected_epoch": True},
+    "steps": {"steps": "7"},
+    "many steps": {"steps": 10**400},
+    "seconds": {"seconds": -1},
+    "much time": {"seconds": 10**400},
+    "identity": {"identity": [1]},
+}
+
+
+@pytest.mark.parametrize("damage", RECORDS)
+def test_a_record_of_other_types_is_refused(damage: str, tmp_path: Path) -> None:
+    tensors, record = _saved(tmp_path)
+    save_state(TrainingState(tensors, {**record, **RECORDS[damage]}), tmp_path)
+    with pytest.raises(CheckpointError, match=r"Expected the state of a training in .*; start anew") as caught:
+        Trainer(DIGITS, RECIPES["best"]).fit(network(), share(4), resume_from=tmp_path)
+    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["train_loss", "selected_epoch", "steps", "seconds", "identity"])
+def test_a_record_without_a_value_is_refused(name: str, tmp_path: Path) -> None:
+    tensors, record = _saved(tmp_path)
+    save_state(TrainingState(tensors, {k: v for k, v in record.items() if k != name}), tmp_path)
+    with pytest.raises(CheckpointError, match=f"KeyError: '{name}'"):
+        Trainer(DIGITS, RECIPES["best"]).fit(network(), share(4), resume_from=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [
+        ("kept.0.weight", None),
+        ("kept.0.weight", torch.zeros(2)),
+        ("network.0.bias", None),
+        ("network.9.x", torch.zeros(1)),
+        ("optimizer.0.exp_avg", torch.zeros(2)),
+        ("optimizer.x.step", torch.zeros(())),
+        ("optimizer.99.step", torch.zeros(2)),
+        ("rng.cpu", None),
+        ("rng.cpu", torch.zeros(3)),
+        ("rng.batches", torch.zeros(5, dtype=torch.uint8)),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused(name: str, tensor: torch.Tensor | None, tmp_path: Path) -> None:
+    tensors, record = _saved(tmp_path)
+    tensors.pop(name, None)
+    save_state(TrainingState(tensors if tensor is None else {**tensors, name: tensor}, record), tmp_path)
+    before = torch.get_rng_state()
+    with pytest.raises(CheckpointError) as caught:
+        Trainer(DIGITS, RECIPES["best"]).fit(network(), share(4), resume_from=tmp_path)
+    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_state_cut_anywhere_is_refused(tmp_path: Path) -> None:
+    _saved(tmp_path)
+    content = (tmp_path / STATE_FILE).read_bytes()
+    for length in (0, 1, 7, 8, 100, len(content) // 2, len(content) - 1):
+        (tmp_path / STATE_FILE).write_bytes(content[:length])
+        with pytest.raises(CheckpointError, match="Expected the state of a training"):
+            load_state(tmp_path)

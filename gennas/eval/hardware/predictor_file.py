@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gennas.errors import CheckpointError, shown
+from gennas.errors import CheckpointError, reason_of, shown
 from gennas.eval.hardware.device_transfer import TransferPredictor
 from gennas.eval.hardware.predictors import PREDICTORS, CostPredictor
 from gennas.graph import GraphSchema, Population
+from gennas.runtime.files import draft
+from gennas.runtime.reading import GIB, read_arrays
 
 __all__ = ["load_predictor", "save_predictor"]
 
@@ -46,10 +47,10 @@ def save_predictor(predictor: CostPredictor, path: str | Path) -> None:
     arrays: Arrays = {}
     arrays["header"] = np.array(json.dumps(_pack(predictor, arrays)))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, **arrays)
+        with draft(path) as place:
+            np.savez_compressed(place, **arrays)
     except OSError as error:
-        raise CheckpointError(f"The predictor could not be written to {path}: {error.strerror}.") from error
+        raise CheckpointError(f"The predictor could not be written to {path}: {reason_of(error)}.") from error
 
 
 def load_predictor(path: str | Path, schema: GraphSchema, makers: Makers | None = None) -> CostPredictor:
@@ -64,14 +65,15 @@ def load_predictor(path: str | Path, schema: GraphSchema, makers: Makers | None 
         CheckpointError: the file is missing or damaged, of an unknown kind, or belongs to another schema.
     """
     known = {**{name: PREDICTORS.get(name) for name in PREDICTORS}, **(makers or {})}
+    arrays = read_arrays(Path(path), GIB, CheckpointError, "a saved predictor")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            header = json.loads(str(arrays["header"]))
-            return _unpack(header, dict(arrays), schema, known)
+        return _unpack(json.loads(str(arrays["header"])), arrays, schema, known)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"Expected a saved predictor in {path}, got: {type(error).__name__}: {error}.") from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        raise CheckpointError(
+            f"Expected a saved predictor in {path}, got: {type(error).__name__}: {reason_of(error)}."
+        ) from error
 
 
 def _pack(predictor: CostPredictor, arrays: Arrays) -> dict[str, Any]:

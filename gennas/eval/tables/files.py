@@ -20,9 +20,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gennas.errors import TableError, shown
-from gennas.eval.tables.unpickle import bounded_memory
-from gennas.runtime.reading import GIB, read_bounded, too_large
+from gennas.errors import TableError, reason_of, shown
+from gennas.runtime.reading import GIB, bounded_memory, read_bounded, too_large
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +125,7 @@ def _csv(path: Path, content: bytes) -> pd.DataFrame:
                 io.BytesIO(text.encode()), sep=separator, dtype=str, keep_default_na=False, index_col=False
             ).astype(object)
     except (csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise TableError(f"{path.name}: not a readable CSV file ({str(error).strip()}).") from error
+        raise TableError(f"{path.name}: not a readable CSV file ({reason_of(error)}).") from error
     except pd.errors.ParserWarning as error:
         raise TableError(
             f"{path.name}: not a readable CSV file: its rows have more cells than the header, separated by "
@@ -206,7 +205,7 @@ def _json(path: Path, content: bytes) -> pd.DataFrame:
             return pd.DataFrame(whole, dtype=object)
         if isinstance(whole, dict) and len({len(v) if isinstance(v, list) else -1 for v in whole.values()} - {0}) == 1:
             columns = {name: values for name, values in whole.items() if isinstance(values, list)}
-            if len(columns) == len(whole):
+            if len({len(values) for values in columns.values()}) == 1 and len(columns) == len(whole):
                 return pd.DataFrame(columns, dtype=object)
     records = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -242,4 +241,4 @@ def _parquet(path: Path, content: bytes, limit: int) -> pd.DataFrame:
     except (pyarrow.ArrowException, ValueError, OSError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, TableError):
             raise
-        raise TableError(f"{path.name}: not a readable Parquet file ({str(error).strip()}).") from error
+        raise TableError(f"{path.name}: not a readable Parquet file ({reason_of(error)}).") from error

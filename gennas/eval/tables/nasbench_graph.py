@@ -7,24 +7,23 @@ by :func:`~gennas.eval.tables.unpickle.load_numbers` and kept as arrays in a cac
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import os
-import uuid
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, TableError, UnknownNameError, shown
+from gennas.errors import ConfigError, TableError, UnknownNameError, reason_of, shown
 from gennas.eval.base import Metric
 from gennas.eval.tables.base import Table
 from gennas.eval.tables.unpickle import load_numbers
 from gennas.graph import Population
+from gennas.runtime.files import draft
+from gennas.runtime.reading import GIB, read_arrays
 from gennas.spaces.base import Space
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
 
@@ -186,9 +185,9 @@ def _all_architectures(space: Space) -> Population:
 def _load(file: Path) -> tuple[NDArray[np.bytes_], FloatArray] | None:
     """The cached keys and values, or None where there is no sound cache."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            keys, values = arrays["keys"], arrays["values"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        arrays = read_arrays(file, GIB, TableError, "a cached table")
+        keys, values = arrays["keys"], arrays["values"]
+    except (TableError, KeyError):
         return None
     sound = keys.dtype == "S16" and values.dtype == np.float64 and values.shape == (len(METRICS), len(keys))
     return (keys, values) if sound and np.isfinite(values).all() else None
@@ -196,17 +195,13 @@ def _load(file: Path) -> tuple[NDArray[np.bytes_], FloatArray] | None:
 
 def _save(file: Path, keys: NDArray[np.bytes_], values: FloatArray) -> None:
     """Write the cache in one step, so that a concurrent reader sees all or nothing."""
-    temporary = file.with_name(f".{file.stem}-{uuid.uuid4().hex}.npz")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(temporary, keys=keys, values=values)
-        temporary.replace(file)
+        with draft(file) as place:
+            np.savez(place, keys=keys, values=values)
     except OSError as error:
         warnings.warn(
-            f"Cannot cache the table in {file.parent} ({error.strerror}); it is read anew each time. "
+            f"Cannot cache the table in {file.parent} ({reason_of(error)}); it is read anew each time. "
             "Set GENNAS_CACHE to a writable folder.",
             RuntimeWarning,
             stacklevel=3,
         )
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)

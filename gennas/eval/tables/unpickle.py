@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import pickle
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from gennas.errors import TableError, shown
+from gennas.errors import TableError, reason_of, shown
+from gennas.runtime.reading import bounded_memory
 
-__all__ = ["MAX_BYTES", "NUMBERS", "StandIn", "bounded_memory", "load_numbers", "load_restricted", "plain_dtype"]
+__all__ = ["MAX_BYTES", "NUMBERS", "StandIn", "load_numbers", "load_restricted", "plain_dtype"]
 
 MAX_BYTES = 256 * 1024 * 1024
 _SCALAR_TYPES = frozenset("fiub")
-# What the objects of a pickle may take of memory: some times the bytes that say them, and something to start with.
-_MEMORY_PER_BYTE, _MEMORY_AT_LEAST = 16, 512 * 1024 * 1024
 
 
 class StandIn:
@@ -98,8 +96,8 @@ class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._admitted:
             raise TableError(
-                f"Refused to load {module}.{name} from a pickle: expected numbers in dicts, lists and tuples only. "
-                f"The file is damaged or was tampered with; {self._advice}."
+                f"Refused to load {shown(f'{module}.{name}')[1:-1]} from a pickle: expected numbers in dicts, lists "
+                f"and tuples only. The file is damaged or was tampered with; {self._advice}."
             )
         return self._admitted[module, name]
 
@@ -139,30 +137,7 @@ def load_restricted(
     except MemoryError as error:
         raise TableError(f"its objects need more memory than {size:,} bytes of a sound file do; {advice}.") from error
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise TableError(f"damaged ({type(error).__name__}: {error}); {advice}.") from error
-
-
-@contextlib.contextmanager
-def bounded_memory(size: int) -> Iterator[None]:
-    """Let this process take 16 times ``size`` bytes and half a GiB more, and no others, where it can be told so.
-
-    Beyond that Python raises :class:`MemoryError`.
-    """
-    more = _MEMORY_AT_LEAST + _MEMORY_PER_BYTE * size
-    try:
-        import resource
-
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-        bounds = [bound for bound in (used + more, soft, hard) if bound != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
-    except (ImportError, OSError, ValueError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        raise TableError(f"damaged ({type(error).__name__}: {reason_of(error)}); {advice}.") from error
 
 
 def load_numbers(path: Path) -> Any:

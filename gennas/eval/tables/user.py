@@ -273,7 +273,7 @@ class _Reader:
         cells = self._hundredths(column, self.frame[column].to_numpy(dtype=object))
         try:
             values = cells.astype(np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             values = np.full(len(cells), np.nan)
         bad = np.flatnonzero(~np.isfinite(values))
         for row in bad:
@@ -334,5 +334,5 @@ def _number(cell: Any) -> float | None:
     """The cell as a float, or None if it is no number."""
     try:
         return None if cell is None else float(cell)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None

@@ -19,11 +19,12 @@ from gennas.errors import CheckpointError
 from gennas.graph import GraphSchema, Population
 from gennas.models.autoregressive.vocabulary import DecisionVocabulary
 from gennas.models.base import FloatArray, Legality
-from gennas.models.checkpoints import checkpoint_errors
+from gennas.models.checkpoints import checkpoint_errors, complete
 from gennas.models.guidance import guided
 from gennas.models.schema import check_schema, schema_from_config, schema_to_config
 from gennas.models.tensors import condition_tensor
 from gennas.models.weights import blocks, copy_weights
+from gennas.runtime.files import write_atomically
 
 __all__ = ["DecisionLM"]
 
@@ -235,7 +236,7 @@ class DecisionLM(nn.Module):
             "num_conditions": self.vocabulary.num_conditions,
             "num_bins": self.vocabulary.num_bins,
         }
-        (Path(directory) / _VOCABULARY_FILE).write_text(json.dumps(content) + "\n")
+        write_atomically(Path(directory) / _VOCABULARY_FILE, json.dumps(content) + "\n")
 
     @classmethod
     def from_pretrained(cls, directory: str | Path, schema: GraphSchema | None = None) -> DecisionLM:
@@ -257,9 +258,10 @@ class DecisionLM(nn.Module):
                 raise CheckpointError(
                     f"Expected a network of {len(vocabulary)} tokens in {folder}, got one of {config.vocab_size}."
                 )
-            network = LlamaForCausalLM.from_pretrained(
-                folder, config=config, local_files_only=True, use_safetensors=True
+            loaded = LlamaForCausalLM.from_pretrained(
+                folder, config=config, local_files_only=True, use_safetensors=True, output_loading_info=True
             )
+            network = complete(loaded, folder)
         model = cls.__new__(cls)
         nn.Module.__init__(model)
         model._assemble(vocabulary, network.eval())

@@ -15,7 +15,7 @@ from torch import Tensor
 from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models.base import FloatArray, Legality
-from gennas.models.checkpoints import checkpoint_errors
+from gennas.models.checkpoints import checkpoint_errors, complete
 from gennas.models.diffusion.denoiser import GraphDenoiser
 from gennas.models.diffusion.scheduler import CategoricalScheduler
 from gennas.models.guidance import guided
@@ -355,9 +355,11 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
             denoiser = GraphDenoiser.from_config(config)
             if schema is not None:
                 check_schema(denoiser.schema, schema)
-            denoiser = GraphDenoiser.from_pretrained(
-                folder / "denoiser", local_files_only=True, low_cpu_mem_usage=False, use_safetensors=True
-            )
+            loaded = GraphDenoiser.from_pretrained(
+                folder / "denoiser", local_files_only=True, low_cpu_mem_usage=False, use_safetensors=True,
+                output_loading_info=True,
+            )  # fmt: skip
+            denoiser = complete(loaded, folder / "denoiser")
             scheduler = CategoricalScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
         return cls(denoiser, scheduler)
 

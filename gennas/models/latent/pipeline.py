@@ -13,7 +13,7 @@ from torch import Tensor
 from gennas.errors import ConfigError, shown
 from gennas.graph import GraphSchema, Population
 from gennas.models.base import FloatArray, Legality
-from gennas.models.checkpoints import checkpoint_errors
+from gennas.models.checkpoints import checkpoint_errors, complete
 from gennas.models.guidance import guided
 from gennas.models.latent.autoencoder import GraphAutoencoder
 from gennas.models.latent.denoiser import LatentDenoiser, LatentPredictor
@@ -171,14 +171,22 @@ class LatentDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
             found = GraphAutoencoder.from_config(config).schema
             check_schema(found, schema or found)
             networks = {
-                name: kind.from_pretrained(
-                    folder / name, local_files_only=True, low_cpu_mem_usage=False, use_safetensors=True
+                name: complete(
+                    kind.from_pretrained(
+                        folder / name,
+                        local_files_only=True,
+                        low_cpu_mem_usage=False,
+                        use_safetensors=True,
+                        output_loading_info=True,
+                    ),
+                    folder / name,
                 )
                 for name, kind in _NETWORKS.items()
             }
             recorded = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
             kinds = {kind.__name__: kind for kind in _SCHEDULERS.values()}
             scheduler = kinds[recorded["_class_name"]].from_config(recorded)
+            scheduler.set_timesteps(2)  # it checks its settings no earlier
         return cls(**networks, scheduler=scheduler)
 
 

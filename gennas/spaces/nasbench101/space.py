@@ -171,7 +171,9 @@ class NASBench101(Space):
                 f"and {len(names)} operations."
             )
         if names[:1] != ["input"] or names[-1:] != ["output"]:
-            raise InvalidArchitectureError(f"{self.name}: expected 'input' first and 'output' last, got {names}.")
+            raise InvalidArchitectureError(
+                f"{self.name}: expected 'input' first and 'output' last, got {shown(names)}."
+            )
         indices = [OPERATIONS.index(name) if name in OPERATIONS else -1 for name in names[1:-1]]
         self._check_matrices(matrix[None])
         left = cells.on_path(matrix[None].astype(bool))[0, 1:-1]
@@ -180,7 +182,7 @@ class NASBench101(Space):
         )
         if unknown:
             raise InvalidArchitectureError(
-                f"{self.name}: unknown operations {', '.join(unknown)}; known: {', '.join(OPERATIONS)}."
+                f"{self.name}: unknown operations {', '.join(map(shown, unknown[:5]))}; known: {', '.join(OPERATIONS)}."
             )
         return self.from_matrices(matrix[None], np.array([indices], dtype=np.intp))[0]
 

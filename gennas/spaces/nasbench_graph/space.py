@@ -153,7 +153,8 @@ class NASBenchGraph(Space):
         unknown = sorted(set(operations) - set(self.operations))
         if unknown:
             raise InvalidArchitectureError(
-                f"{self.schema.name}: unknown operations {', '.join(unknown)}; known: {', '.join(self.operations)}."
+                f"{self.schema.name}: unknown operations {', '.join(map(shown, unknown[:5]))}; "
+                f"known: {', '.join(self.operations)}."
             )
         codes = trees.pack(np.array([links]), np.array([[OPERATIONS.index(o) for o in operations]]))
         if codes[0] < 0:

@@ -13,7 +13,9 @@ def data() -> SegmentationData:
     masks = torch.randint(3, (8, 6, 6), generator=generator).to(torch.uint8)
     masks[:, 0] = 255
     x = masks[:, None].float() * 10
-    return SegmentationData.of({"train": x, "validation": x, "test": x}, dict.fromkeys(("train", "validation", "test"), masks))
+    return SegmentationData.of(
+        {"train": x, "validation": x, "test": x}, dict.fromkeys(("train", "validation", "test"), masks)
+    )
 
 
 def test_unlabelled_pixels_are_ignored_and_labels_are_whole_numbers() -> None:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from gennas.errors import GennasError, TableError, shown
-from gennas.eval.tables.unpickle import bounded_memory
 from gennas.runtime import reading
-from gennas.runtime.reading import GIB
+from gennas.runtime.reading import GIB, bounded_memory
 
 if TYPE_CHECKING:
     import pandas as pd

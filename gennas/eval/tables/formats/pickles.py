@@ -23,7 +23,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import TableError
+from gennas.errors import TableError, reason_of
 from gennas.eval.tables.formats.base import Source, read_bounded, too_large
 from gennas.eval.tables.unpickle import NUMBERS, StandIn, load_restricted, plain_dtype
 
@@ -229,8 +229,10 @@ def _archive(content: bytes, path: Path, limit: int) -> Any:
             found = load_restricted(io.BytesIO(data), len(data), _ADMITTED, lambda pid: _storage(pid, storages))
             for key, storage in storages.items():
                 _fill(storage, archive.read(members[f"data/{key}"]))
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError, EOFError) as error:
-        raise TableError(f"damaged ({error}); download it again.") from error
+    except TableError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, KeyError, EOFError, ValueError, OSError) as error:
+        raise TableError(f"damaged ({reason_of(error)}); download it again.") from error
     return found
 
 
