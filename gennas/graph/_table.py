@@ -39,7 +39,7 @@ def _block(table: LayerTable, rows: Sequence[Row], widths: Sequence[float], left
     """Names of the columns, and rows below them."""
     boxes = _row_of([_name(text) for text in ("", *table.columns)], left, top, widths)
     for row in rows:
-        y = boxes[-1].y + boxes[-1].height / 2 + _GAP
+        y = boxes[-1].y + boxes[-1].height / 2 + _GAP  # the last cell is the highest
         if row.group:
             text = " · ".join((row.name, *(f"{name} {cell.text}" for name, cell in row.group)))
             boxes += _row_of([_box(text, NEUTRAL)], left, y, [sum(widths) + _GAP * (len(widths) - 1)])
@@ -68,9 +68,10 @@ def _widths(table: LayerTable) -> list[float]:
 def _row_of(boxes: Sequence[Box], left: float, top: float, widths: Sequence[float] = ()) -> list[Box]:
     """Boxes beside one another, of the given widths."""
     placed = []
+    middle = top + max((box.height for box in boxes), default=0.0) / 2
     for i, box in enumerate(boxes):
         wide = replace(box, least_width=widths[i]) if widths else box
-        placed.append(replace(wide, x=left + wide.width / 2, y=top + wide.height / 2))
+        placed.append(replace(wide, x=left + wide.width / 2, y=middle))
         left += wide.width + _GAP
     return placed
 
