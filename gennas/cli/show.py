@@ -15,7 +15,7 @@ class ShowSettings(SpaceSettings):
     """Show one architecture: operations, parameters, and a drawing."""
 
     arch: str = ""
-    """The architecture's text, or a summary.json, whose best architecture is taken."""
+    """The architecture's text, a published one as @NAME, or a summary.json, whose best architecture is taken."""
     task: str = ""
     """Task whose input and number of classes are used to count parameters and FLOPs (default: one that fits)."""
     out: Path | None = None

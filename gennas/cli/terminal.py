@@ -347,15 +347,7 @@ def print_architecture(space: Space, arch: Architecture, task: str, out: Path | 
 
     console = Console()
     console.print(space.to_text(arch), soft_wrap=True, highlight=False)
-    table = RichTable(box=None)
-    for name in ("slot", "label"):
-        table.add_column(name)
-    schema = arch.schema
-    for t, slot in enumerate(schema.slots):
-        place = schema.node_names[slot.target] if slot.is_node and schema.node_names else f"node {slot.target}"
-        where = place if slot.is_node else f"edge {slot.source} → {slot.target}"
-        table.add_row(where, schema.label(t, int(arch.decisions[t])))
-    console.print(table)
+    _print_decisions(console, arch)
     if task:
         from gennas.training import make_task
 
@@ -370,3 +362,24 @@ def print_architecture(space: Space, arch: Architecture, task: str, out: Path | 
         else:
             write_atomically(out, draw_svg(arch, space.to_text(arch)))
         console.print(f"Drawing: {out}", soft_wrap=True, highlight=False)
+
+
+def _print_decisions(console: Console, arch: Architecture) -> None:
+    """One row per layer where there are layers, else one per decision."""
+    from gennas.graph.layers import layer_table
+
+    schema, layers = arch.schema, layer_table(arch)
+    names = ("layer", *layers.columns) if layers else ("slot", "label")
+    table = RichTable(*names, box=None)
+    if layers is not None:
+        if layers.whole:
+            console.print(" · ".join(f"{name} {cell.text}" for name, cell in layers.whole), highlight=False)
+        for row in layers.rows:
+            group = [" · ".join(f"{name} {cell.text}" for name, cell in row.group)] if row.group else []
+            table.add_row(row.name, *(group or [cell.text if cell else "" for cell in row.cells]))
+    else:
+        for t, slot in enumerate(schema.slots):
+            place = schema.node_names[slot.target] if slot.is_node and schema.node_names else f"node {slot.target}"
+            where = place if slot.is_node else f"edge {slot.source} → {slot.target}"
+            table.add_row(where, schema.label(t, int(arch.decisions[t])))
+    console.print(table)

@@ -1,82 +1,28 @@
 """Where the boxes and edges of an architecture's drawing go: layers from left to right.
 
 The steps are those of Sugiyama, Tagawa and Toda (1981): longest-path layers, one dummy for every
-layer that an edge passes, barycentre ordering, then positions. A long plain chain is wrapped into rows.
+layer that an edge passes, barycentre ordering, then positions. A long plain chain is wrapped into rows; one of many
+layers with decisions becomes a table.
 """
 
 from __future__ import annotations
 
-import colorsys
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
+from gennas.graph._shapes import MARGIN, NEUTRAL, Box, Curve, Drawing, Line, Point, colors, text_width
+from gennas.graph._table import place_table
 from gennas.graph.architecture import Architecture
+from gennas.graph.layers import layer_table
 
-Point = tuple[float, float]
-
-NEUTRAL = ("#e9edf2", "#8592a3")  # fill and stroke of what is no choice
-MARGIN, ROW_GAP, PER_ROW = 14.0, 30.0, 5
+ROW_GAP, PER_ROW = 30.0, 5
+MOST_BOXES = 8  # layers that are drawn as a chain of boxes; more are a table
 BOX_GAP, DUMMY_HEIGHT = 16.0, 20.0
 EDGE_LABEL_SIZE = 10.5
 HIDDEN = "off"
-_SALT = b"1689"  # keeps the operations of the published spaces well apart in hue
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line of text in a box."""
-
-    text: str
-    size: float
-    bold: bool = False
-
-    @property
-    def width(self) -> float:
-        return text_width(self.text, self.size)
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rounded box around ``(x, y)``; ``name`` is its whole text."""
-
-    name: str
-    lines: tuple[Line, ...]
-    fill: str
-    stroke: str
-    x: float = 0.0
-    y: float = 0.0
-
-    @property
-    def width(self) -> float:
-        return max(line.width for line in self.lines) + 14
-
-    @property
-    def height(self) -> float:
-        return sum(line.size * 1.3 for line in self.lines) + 12
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A chain of cubic Bézier pieces (``1 + 3 k`` points) ending in an arrowhead."""
-
-    points: tuple[Point, ...]
-    color: str
-    label: str = ""
-    label_at: Point = (0.0, 0.0)
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """Boxes and curves on a canvas of ``width`` by ``height`` pixels."""
-
-    boxes: tuple[Box, ...]
-    curves: tuple[Curve, ...]
-    width: float
-    height: float
 
 
 Edges = dict[tuple[int, int], str]  # (box, box) -> label, empty where the schema has one kind of edge
@@ -84,25 +30,14 @@ Edges = dict[tuple[int, int], str]  # (box, box) -> label, empty where the schem
 
 def lay_out(arch: Architecture) -> Drawing:
     """Place everything that is drawn of ``arch``, with the upper left corner at the origin."""
+    table = layer_table(arch)
+    if table is not None and table.num_layers > MOST_BOXES:
+        return place_table(table)
     boxes, box_of = make_boxes(arch)
     edges = make_edges(arch, box_of)
     layers = longest_path_layers(len(boxes), edges)
     is_chain = sorted(layers) == list(range(len(boxes))) and len(edges) == len(boxes) - 1
     return _rows(boxes, edges) if is_chain and len(boxes) > PER_ROW + 1 else _columns(boxes, edges, layers)
-
-
-def text_width(text: str, size: float) -> float:
-    """Estimated width of ``text`` in a sans-serif font."""
-    return 0.62 * size * len(text)
-
-
-def colors(label: str) -> tuple[str, str]:
-    """A light and a dark colour that depend on the label alone."""
-    digest = hashlib.blake2b(label.encode(), digest_size=2, key=_SALT).digest()
-    hue, tone = digest[0] / 256, digest[1] % 3
-    pairs = [(hue, 0.88 - 0.06 * tone, 0.75), (hue, 0.42 - 0.06 * tone, 0.6)]
-    light, dark = ["#" + "".join(f"{round(255 * c):02x}" for c in colorsys.hls_to_rgb(*hls)) for hls in pairs]
-    return light, dark
 
 
 def make_boxes(arch: Architecture) -> tuple[list[Box], dict[int, int]]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from gennas.graph._layout import EDGE_LABEL_SIZE, Box, Curve, Drawing, lay_out, text_width
+from gennas.graph._layout import EDGE_LABEL_SIZE, lay_out
+from gennas.graph._shapes import Box, Curve, Drawing, text_width
 from gennas.graph.architecture import Architecture
 from gennas.runtime.files import draft
 
@@ -24,6 +25,8 @@ def draw_svg(arch: Architecture, title: str = "") -> str:
 
     Every operation has one colour that depends on its name only; what the schema fixes is grey.
     Edges carry their operation where the schema has several; decisions named ``prefix.part`` share a box.
+    More than eight layers are a table (:func:`~gennas.graph.layers.layer_table`): one row per layer, one column per
+    decision, numbers the darker the higher they are.
 
     Args:
         arch: what to draw.

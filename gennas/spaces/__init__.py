@@ -6,14 +6,31 @@ from typing import Any
 
 from gennas.errors import ConfigError, shown
 from gennas.registry import configured
+from gennas.spaces.autoformer.space import AutoFormerBase, AutoFormerSmall, AutoFormerTiny
 from gennas.spaces.base import SPACES, Space
+from gennas.spaces.dasvit.space import DASViT
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
+from gennas.spaces.pit.space import PiT
 from gennas.spaces.spec import TaskSpec
 
-__all__ = ["SPACES", "MacroChain", "NASBench101", "NASBench201", "NASBenchGraph", "Space", "TaskSpec", "make_space"]
+__all__ = [
+    "SPACES",
+    "AutoFormerBase",
+    "AutoFormerSmall",
+    "AutoFormerTiny",
+    "DASViT",
+    "MacroChain",
+    "NASBench101",
+    "NASBench201",
+    "NASBenchGraph",
+    "PiT",
+    "Space",
+    "TaskSpec",
+    "make_space",
+]
 
 
 def make_space(name: str, **options: Any) -> Space:

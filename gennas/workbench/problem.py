@@ -298,11 +298,20 @@ def space_from(config: SpaceSettings, task: str = "") -> Space:
 
 
 def load_architecture(text: str, space: Space) -> Architecture:
-    """An architecture from its text, from a run's ``summary.json`` (the best one), or from its own JSON file.
+    """An architecture from its text, the name of a published one, or a JSON file: its own, or a run's summary.
+
+    Args:
+        text: text, file, or ``@NAME`` of one in ``space.reference``.
+        space: the space.
 
     Raises:
         InvalidArchitectureError: it does not parse.
+        UnknownNameError: the space has no published architecture of that name.
     """
+    if text.startswith("@"):
+        if text[1:] not in space.reference:
+            raise UnknownNameError(f"published architecture of {space.name}", text[1:], space.reference)
+        return space.from_text(space.reference[text[1:]])
     path = Path(text)
     if path.suffix != ".json":
         return space.from_text(text)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from gennas.spaces import NASBench201
+from gennas.spaces import AutoFormerSmall, NASBench201
 
 CHAIN = "conv3x3-w16-s1/conv3x3-w16-s2"
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|skip_connect~2|"
@@ -36,6 +36,20 @@ def test_show_the_best_of_a_run_and_draw_it(chains_run: Path, tmp_path: Path, ca
     assert (tmp_path / "a.svg").read_text().lstrip().startswith("<")
 
 
+def test_show_a_published_network_layer_by_layer(capsys, run: Callable[..., int]) -> None:
+    assert run("show", "--space", "autoformer-small", "--arch", "@AutoFormer-S", "--task", "digits") == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0] == AutoFormerSmall.reference["AutoFormer-S"] and shown[1] == "embed 384 · depth 13"
+    assert [line.split() for line in shown[2:5]] == [
+        ["layer", "mlp", "heads"],
+        ["layer1", "3", "6"],
+        ["layer2", "3.5", "6"],
+    ]
+    assert len(shown) == 3 + 13 + 1
+
+
 def test_show_complains(capsys, error_of: Callable[..., str]) -> None:
     assert "Did you mean digits" in error_of("show", CHAIN, "--space", "macro-chain", "--task", "digit")
     assert "missing.json" in error_of("show", "missing.json")
+    wrong = error_of("show", "@PiT-T", "--space", "pit")
+    assert "Unknown published architecture of pit 'PiT-T'. Did you mean PiT-Ti?" in wrong

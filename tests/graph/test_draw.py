@@ -11,10 +11,10 @@ import pytest
 from gennas.graph import Architecture, GraphSchema
 from gennas.graph._layout import PER_ROW, Box, Drawing, colors, lay_out, longest_path_layers
 from gennas.graph.draw import draw_png, draw_svg
-from gennas.spaces import MacroChain, NASBench101, NASBench201, NASBenchGraph, Space
+from gennas.spaces import AutoFormerTiny, DASViT, MacroChain, NASBench101, NASBench201, NASBenchGraph, PiT, Space
 
 SVG = "{http://www.w3.org/2000/svg}"
-SPACES = [NASBench201(), NASBench101(), NASBenchGraph(), MacroChain()]
+SPACES = [NASBench201(), NASBench101(), NASBenchGraph(), MacroChain(), AutoFormerTiny(), PiT(), DASViT()]
 CELL = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
 
 
@@ -64,6 +64,39 @@ def test_long_chain_is_wrapped() -> None:
     rows = [round(box.y) for box in long.boxes]
     assert [rows.count(y) for y in sorted(set(rows))] == [PER_ROW, 9 - PER_ROW]
     assert long.width < 700
+
+
+def test_many_layers_are_a_table() -> None:
+    """One row per layer; equal numbers have equal colours in all rows, higher ones darker."""
+    space = AutoFormerTiny()
+    heads = [3, 4] * 7
+    text = f"embed=192;depth=14;mlp={','.join(['4'] * 14)};heads={','.join(map(str, heads))}"
+    drawing = lay_out(space.from_text(text))
+    assert_tidy(drawing)
+    assert not drawing.curves and drawing.width < 250 and drawing.height < 510
+    rows = sorted({round(box.y, 3) for box in drawing.boxes})
+    by_row = [sorted((b for b in drawing.boxes if round(b.y, 3) == y), key=lambda b: b.x) for y in rows]
+    assert [[b.name for b in row] for row in by_row[:2]] == [["embed 192", "depth 14"], ["", "mlp", "heads"]]
+    expected = [[f"layer{i + 1}", "4", str(h)] for i, h in enumerate(heads)]
+    assert [[b.name for b in row] for row in by_row[2:]] == expected
+    assert len({round(row[2].x, 3) for row in by_row[1:]}) == 1  # a column is a column
+    fills = {row[2].name: row[2].fill for row in by_row[2:]}
+    assert len(fills) == 2 and len({row[2].fill for row in by_row[2:]}) == 2
+    light, dark = (sum(bytes.fromhex(fills[h][1:])) for h in ("3", "4"))
+    assert light > dark
+
+
+def test_a_long_table_is_cut_into_blocks() -> None:
+    """36 layers stand in two blocks of 18 rows, each with the names of the columns."""
+    space = MacroChain(max_depth=40, max_downsamplings=40)
+    drawing = lay_out(space.from_text("/".join(["conv3x3-w16-s1", "inverted7x7-w64-s2"] * 18)))
+    assert_tidy(drawing)
+    names = [box.name for box in drawing.boxes]
+    assert names.count("kernel") == 2 and names.index("layer18") < names.index("layer19")
+    first, second = (next(b for b in drawing.boxes if b.name == name) for name in ("layer1", "layer19"))
+    assert first.y == second.y and first.x < second.x
+    root = ET.fromstring(draw_svg(space.from_text("/".join(["conv3x3-w16-s1"] * 9))))
+    assert "conv" in texts(root) and len(root.findall(f".//{SVG}rect")) == 1 + 5 + 9 * 5
 
 
 def test_cell_without_edges_still_shows_its_nodes() -> None:

@@ -1,0 +1,5 @@
+"""Pooling-based vision transformers (PiT)."""
+
+from gennas.spaces.pit.space import PiT
+
+__all__ = ["PiT"]
