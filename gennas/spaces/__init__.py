@@ -7,13 +7,30 @@ from typing import Any
 from gennas.errors import ConfigError
 from gennas.registry import configured
 from gennas.spaces.base import SPACES, Space
+from gennas.spaces.flexibert import FlexiBERT, NASBenchBERT
+from gennas.spaces.gpt import GPT, GPTLarge, GPTMedium, GPTSmall
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
 from gennas.spaces.spec import TaskSpec
 
-__all__ = ["SPACES", "MacroChain", "NASBench101", "NASBench201", "NASBenchGraph", "Space", "TaskSpec", "make_space"]
+__all__ = [
+    "GPT",
+    "SPACES",
+    "FlexiBERT",
+    "GPTLarge",
+    "GPTMedium",
+    "GPTSmall",
+    "MacroChain",
+    "NASBench101",
+    "NASBench201",
+    "NASBenchBERT",
+    "NASBenchGraph",
+    "Space",
+    "TaskSpec",
+    "make_space",
+]
 
 
 def make_space(name: str, **options: Any) -> Space:
