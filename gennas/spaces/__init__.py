@@ -9,6 +9,7 @@ from gennas.registry import configured
 from gennas.spaces.base import SPACES, Space
 from gennas.spaces.flexibert import FlexiBERT, NASBenchBERT
 from gennas.spaces.gpt import GPT, GPTLarge, GPTMedium, GPTSmall
+from gennas.spaces.hat import HAT
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
@@ -17,6 +18,7 @@ from gennas.spaces.spec import TaskSpec
 
 __all__ = [
     "GPT",
+    "HAT",
     "SPACES",
     "FlexiBERT",
     "GPTLarge",
