@@ -14,6 +14,7 @@ from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
+from gennas.spaces.rnn_cell import RNNCell
 from gennas.spaces.spec import TaskSpec
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "NASBench201",
     "NASBenchBERT",
     "NASBenchGraph",
+    "RNNCell",
     "Space",
     "TaskSpec",
     "make_space",

@@ -31,7 +31,8 @@ class FlexiBERT(EncoderSpace):
     number; the networks are ours after the paper (BERT's embeddings and normalisation, learned positions, orthonormal
     transforms), and their parameters are not compared with a published count.
 
-    The text form is ``depth=2;hidden=128,256;operation=sa-sdp,dsc-5;heads=2,4;stack=1,3;ff1=512,512;ff2=-,1024;ff3=-,512``.
+    The text form is
+    ``depth=2;hidden=128,256;operation=sa-sdp,dsc-5;heads=2,4;stack=1,3;ff1=512,512;ff2=-,1024;ff3=-,512``.
 
     Args:
         context: longest input; by default the task's.

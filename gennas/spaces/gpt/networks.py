@@ -4,9 +4,9 @@ Tokens are ``x (b, t, c)``. A block computes, one after the other or in parallel
 
 .. math:: y = x + Mix(LN(x)), \quad z = y + MLP(LN(y)) \qquad\text{or}\qquad z = x + Mix(LN_1(x)) + MLP(LN_2(x))
 
-(Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; Black et al. 2022, arXiv 2204.06745). Rows of
-``qkv`` are ordered (head, 3, head_dim), so that fewer heads are a leading slice; the number of heads is read from the
-weights.
+(Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"; Black et al. 2022, arXiv 2204.06745). Rows
+of ``qkv`` are ordered (head, 3, head_dim), so that fewer heads are a leading slice; the number of heads is read from
+the weights.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ class GPT(CausalSpace):
         rotary: share of a head's channels that rotary positions turn, rounded down to an even number.
         residual: mixer and MLP in ``parallel`` (GPT-NeoX) or ``sequential`` (GPT-2).
         bias: whether linear layers and convolutions have biases.
-        tied: whether a language model's head is the embedding's matrix; such networks cannot be written as plain source.
+        tied: whether a language model's head is the embedding's matrix.
         context: longest input; by default the task's.
 
     Raises:
@@ -57,7 +57,7 @@ class GPT(CausalSpace):
 
     Example:
         >>> from gennas.spaces import TaskSpec
-        >>> gpt2 = GPT((768,), (1, 12), (12,), (4,), ("attention",), "learned", residual="sequential", tied=True, context=1024)
+        >>> gpt2 = GPT((768,), (1, 12), (12,), (4,), ("attention",), "learned", 0.5, "sequential", True, True, 1024)
         >>> arch = gpt2.from_text("embed=768;depth=12;mixer=" + ",".join(["attention"] * 12) + ";heads="
         ...     + ",".join(["12"] * 12) + ";mlp=" + ",".join(["4"] * 12))
         >>> spec = TaskSpec("language", (1024,), 50257, vocabulary=50257)
@@ -92,7 +92,7 @@ class GPT(CausalSpace):
         wrong = [(h, e) for e in embeds for h in heads if e % h] if "attention" in mixers else []
         if wrong:
             raise ConfigError(
-                f"{self.name}: expected heads that divide every width, got {wrong[0][0]} heads and {wrong[0][1]} channels."
+                f"{self.name}: expected heads that divide every width, got {wrong[0][0]} heads of {wrong[0][1]} channels."
             )
         layer = (
             Decision("mixer", tuple(mixers)),

@@ -52,8 +52,8 @@ class HAT(LayeredSpace):
 
     architectures. Attention has 512 channels whatever the width, layers normalise after adding.
 
-    There is no translation task here, so that a whole architecture is counted (:meth:`count_subtransformer`, equal to the
-    published numbers) and not built; ``part="encoder"`` is the space of the 93,312 encoders, with networks for tagging
+    There is no translation task here, so that a whole architecture is counted (:meth:`count_subtransformer`, equal to
+    the published numbers) and not built; ``part="encoder"`` is the space of the 93,312 encoders, with networks for tagging
     and text classification and the text form ``embed=512;depth=6;ffn=1024,…;heads=4,…``.
 
     The text form of the whole is ``encoder_embed=512;decoder_embed=512;encoder.depth=6;encoder.ffn=1024,…;…``;
@@ -126,7 +126,9 @@ class HAT(LayeredSpace):
             )
         found = {_OFFICIAL[name]: value for name, value in config.items()}
         if self.part == "encoder":
-            found = {n.replace(".", "_").removeprefix("encoder_"): v for n, v in found.items() if n.startswith("encoder")}
+            found = {
+                n.replace(".", "_").removeprefix("encoder_"): v for n, v in found.items() if n.startswith("encoder")
+            }
         return super().from_config(found)
 
     def official_config(self, arch: Architecture) -> dict[str, Any]:
@@ -216,7 +218,10 @@ class HAT(LayeredSpace):
         return rounded_to(value * self._width, step)
 
     def _sizes(self, values: FloatArray, step: int) -> IntegerArray:
-        return np.vectorize(lambda value: self._scaled(value, step), otypes=[np.int64])(values)
+        found = np.zeros(values.shape, dtype=np.int64)
+        for value in np.unique(values):
+            found[values == value] = self._scaled(float(value), step)
+        return found
 
 
 def _attention(q: IntegerArray, v: IntegerArray, channels: int) -> IntegerArray:
