@@ -101,13 +101,12 @@ class CausalSpace(LayeredSpace):
         from gennas.spaces.gpt.networks import Design, GPTNetwork
 
         spec.require(self.name, "language", "tagging", "text")
-        config = self.config(arch)
-        width = self._channels(config["embed"])
+        width = self._channels(self.config(arch)["embed"])
         layers = self._layers(arch, width)
         design = Design(
             width,
             stretched(layers, self._depth_factor),
-            bool(config.get("bias", 1)),
+            bool(self._has_bias(Population.of(self.schema, [arch]))[0]),
             self.positions,
             self.rotary,
             self.residual == "parallel",

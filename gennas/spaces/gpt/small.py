@@ -92,7 +92,7 @@ class GPT(CausalSpace):
         wrong = [(h, e) for e in embeds for h in heads if e % h] if "attention" in mixers else []
         if wrong:
             raise ConfigError(
-                f"{self.name}: expected heads that divide every width, got {wrong[0][0]} heads of {wrong[0][1]} channels."
+                f"{self.name}: expected heads that divide every width, got {wrong[0][0]} for {wrong[0][1]} channels."
             )
         layer = (
             Decision("mixer", tuple(mixers)),

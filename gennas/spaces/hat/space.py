@@ -53,8 +53,8 @@ class HAT(LayeredSpace):
     architectures. Attention has 512 channels whatever the width, layers normalise after adding.
 
     There is no translation task here, so that a whole architecture is counted (:meth:`count_subtransformer`, equal to
-    the published numbers) and not built; ``part="encoder"`` is the space of the 93,312 encoders, with networks for tagging
-    and text classification and the text form ``embed=512;depth=6;ffn=1024,…;heads=4,…``.
+    the published numbers) and not built; ``part="encoder"`` is the space of the 93,312 encoders, with networks for
+    tagging and text classification and the text form ``embed=512;depth=6;ffn=1024,…;heads=4,…``.
 
     The text form of the whole is ``encoder_embed=512;decoder_embed=512;encoder.depth=6;encoder.ffn=1024,…;…``;
     :meth:`from_config` reads the official YAML's dictionary.
