@@ -9,6 +9,9 @@ from gennas.registry import configured
 from gennas.spaces.autoformer.space import AutoFormerBase, AutoFormerSmall, AutoFormerTiny
 from gennas.spaces.base import SPACES, Space
 from gennas.spaces.dasvit.space import DASViT
+from gennas.spaces.flexibert import FlexiBERT, NASBenchBERT
+from gennas.spaces.gpt import GPT, GPTLarge, GPTMedium, GPTSmall
+from gennas.spaces.hat import HAT
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
@@ -22,11 +25,19 @@ __all__ = [
     "AutoFormerSmall",
     "AutoFormerTiny",
     "DASViT",
+    "FlexiBERT",
+    "GPT",
+    "GPTLarge",
+    "GPTMedium",
+    "GPTSmall",
+    "HAT",
     "MacroChain",
     "NASBench101",
     "NASBench201",
+    "NASBenchBERT",
     "NASBenchGraph",
     "PiT",
+    "RNNCell",
     "Space",
     "TaskSpec",
     "make_space",

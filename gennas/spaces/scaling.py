@@ -1,0 +1,49 @@
+"""Low fidelities of layered networks: widths rounded to what a network admits, layers cut or repeated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.spaces.base import scaled_count
+
+__all__ = ["rounded_to", "stretched", "stretched_layers"]
+
+T = TypeVar("T")
+
+
+def rounded_to(value: float, step: int) -> int:
+    """The positive multiple of ``step`` next to a value.
+
+    Example:
+        >>> rounded_to(17, 8), rounded_to(1, 8)
+        (16, 8)
+    """
+    return step * max(1, math.floor(value / step + 0.5))
+
+
+def stretched(layers: Sequence[T], factor: float) -> list[T]:
+    """``factor`` times the layers: cut from the end, or the last one repeated.
+
+    Example:
+        >>> stretched("abc", 0.5), stretched("ab", 2)
+        (['a', 'b'], ['a', 'b', 'b', 'b'])
+    """
+    return [layers[min(i, len(layers) - 1)] for i in range(scaled_count(len(layers), factor))]
+
+
+def stretched_layers(depth: NDArray[np.integer], factor: float) -> NDArray[np.intp]:
+    """Which layer of each network stands in each place after :func:`stretched`, ``(b, layers)``; -1 beyond the end.
+
+    Example:
+        >>> stretched_layers(np.array([1, 2]), 1.5).tolist()
+        [[0, 0, -1], [0, 1, 1]]
+    """
+    counts = np.array([scaled_count(int(d), factor) for d in depth], dtype=np.intp)
+    place = np.arange(counts.max(initial=0))
+    found: NDArray[np.intp] = np.where(place < counts[:, None], np.minimum(place, depth[:, None] - 1), -1)
+    return found
