@@ -7,13 +7,24 @@ from typing import Any
 from gennas.errors import ConfigError
 from gennas.registry import configured
 from gennas.spaces.base import SPACES, Space
+from gennas.spaces.darts.space import DARTS
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
 from gennas.spaces.spec import TaskSpec
 
-__all__ = ["SPACES", "MacroChain", "NASBench101", "NASBench201", "NASBenchGraph", "Space", "TaskSpec", "make_space"]
+__all__ = [
+    "DARTS",
+    "SPACES",
+    "MacroChain",
+    "NASBench101",
+    "NASBench201",
+    "NASBenchGraph",
+    "Space",
+    "TaskSpec",
+    "make_space",
+]
 
 
 def make_space(name: str, **options: Any) -> Space:
