@@ -8,6 +8,8 @@ from gennas.errors import ConfigError
 from gennas.registry import configured
 from gennas.spaces.base import SPACES, Space
 from gennas.spaces.darts.space import DARTS
+from gennas.spaces.dense_prediction.space import DPC, DensePrediction
+from gennas.spaces.fusion.space import Fusion
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
@@ -16,7 +18,10 @@ from gennas.spaces.spec import TaskSpec
 
 __all__ = [
     "DARTS",
+    "DPC",
     "SPACES",
+    "DensePrediction",
+    "Fusion",
     "MacroChain",
     "NASBench101",
     "NASBench201",

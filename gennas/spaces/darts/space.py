@@ -56,8 +56,8 @@ class DARTS(InDegreeSpace):
     .. math:: \Bigl(\prod_{i=2}^{5} \binom{i}{2} 7^2\Bigr)^2 = 1{,}076{,}746{,}950{,}455{,}072{,}400
 
     pairs of the 1,037,664,180 cells, sampled uniformly. Every pair has 120 neighbours: 96 with another operation on an
-    edge, 24 in which an edge comes from another node and keeps its operation. Nodes that take the same inputs could change places;
-    such cells count as different, as they do in NAS-Bench-301.
+    edge, 24 in which an edge comes from another node and keeps its operation. Nodes that take the same inputs could
+    change places; such cells count as different, as they do in NAS-Bench-301.
 
     The text is the published ``Genotype(normal=[('sep_conv_3x3', 0), …], normal_concat=range(2, 6), reduce=[…],
     reduce_concat=range(2, 6))``; it is parsed, not executed, and the edges of a node may come in any order.
