@@ -10,6 +10,7 @@ from gennas.spaces.base import SPACES, Space
 from gennas.spaces.darts.space import DARTS
 from gennas.spaces.dense_prediction.space import DPC, DensePrediction
 from gennas.spaces.fusion.space import Fusion
+from gennas.spaces.joint.space import JointSpace
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
@@ -22,6 +23,7 @@ __all__ = [
     "SPACES",
     "DensePrediction",
     "Fusion",
+    "JointSpace",
     "MacroChain",
     "NASBench101",
     "NASBench201",
