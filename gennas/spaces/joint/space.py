@@ -151,7 +151,7 @@ class JointSpace(Space):
         after = self._free[t - self._d + 1 :] if t >= self._d else self._free
         rest = math.prod(len(self._labels[i]) for i in after)
         if t >= self._d:
-            counted: FloatArray = self.legal(D, t) * float(rest)
+            counted: FloatArray = self.legal(D, t).astype(np.float64) * rest
             return counted
         counts = self.base.completions(D[:, : self._d], t)
         return None if counts is None else self._widened(counts * rest)
@@ -323,6 +323,6 @@ def _schema(
         base.edge_labels,
         node_mask,
         edge_mask,
-        (*names, *settings),
+        (*names, *(f"training.{name}" for name in settings)),
         {**base.ordinals, **numbers},
     )

@@ -85,7 +85,7 @@ def test_settings_are_told() -> None:
     assert space.to_text(arch) == f"{CELL} with lr=0.03, optimizer=sgd, grad_clip=None"
     assert space.base.to_text(space.base_architecture(arch)) == CELL
     assert NASBench201().hyperparameters(NASBench201().from_text(CELL)) == {}
-    assert space.schema.node_names[-3:] == ("lr", "optimizer", "grad_clip")
+    assert space.schema.node_names[-3:] == ("training.lr", "training.optimizer", "training.grad_clip")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,18 @@ def test_settings_are_told() -> None:
 def test_malformed_text_is_refused(text: str, message: str) -> None:
     with pytest.raises(InvalidArchitectureError, match=message):
         JointSpace("nasbench201", lr=[0.01, 0.03], batch_size=[32, 64]).from_text(text)
+
+
+def test_settings_are_drawn_in_a_box_of_their_own() -> None:
+    from gennas.graph.draw import draw_svg
+
+    space = JointSpace("macro-chain", lr=[0.01, 0.1], batch_size=[32, 64])
+    arch = space.from_text("/".join(["conv3x3-w16-s1"] * 8) + " with lr=0.01, batch_size=64")
+    drawing = draw_svg(arch)
+    assert "<title>training lr=0.01 batch_size=64</title>" in drawing
+    assert drawing.count("<title>layer") == 8
+    width = float(drawing.partition('width="')[2].partition('"')[0])
+    assert width < 800  # in rows, as the chain alone
 
 
 def test_options_make_it_again() -> None:
