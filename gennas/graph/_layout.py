@@ -115,7 +115,7 @@ def make_boxes(arch: Architecture) -> tuple[list[Box], dict[int, int]]:
     """
     schema = arch.schema
     possible = schema.edge_mask[..., 1:].any(-1)
-    alone = ~(possible.any(0) | possible.any(1))
+    alone = ~np.any(possible | possible.T, axis=0)
     members: dict[str, list[int]] = {}
     present = np.any(arch.edges + arch.edges.T, axis=0)
     for v, symbol in enumerate(arch.nodes):

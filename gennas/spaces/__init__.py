@@ -10,6 +10,8 @@ from gennas.spaces.base import SPACES, Space
 from gennas.spaces.darts.space import DARTS
 from gennas.spaces.dense_prediction.space import DPC, DensePrediction
 from gennas.spaces.fusion.space import Fusion
+from gennas.spaces.grammar.space import GrammarSpace
+from gennas.spaces.hierarchical.space import Hierarchical
 from gennas.spaces.joint.space import JointSpace
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
@@ -23,6 +25,8 @@ __all__ = [
     "SPACES",
     "DensePrediction",
     "Fusion",
+    "GrammarSpace",
+    "Hierarchical",
     "JointSpace",
     "MacroChain",
     "NASBench101",
