@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from gennas.errors import ConfigError
@@ -9,6 +10,7 @@ from gennas.registry import configured
 from gennas.spaces.base import SPACES, Space
 from gennas.spaces.darts.space import DARTS
 from gennas.spaces.dense_prediction.space import DPC, DensePrediction
+from gennas.spaces.described.file import load_space
 from gennas.spaces.fusion.space import Fusion
 from gennas.spaces.grammar.space import GrammarSpace
 from gennas.spaces.hierarchical.space import Hierarchical
@@ -34,15 +36,17 @@ __all__ = [
     "NASBenchGraph",
     "Space",
     "TaskSpec",
+    "load_space",
     "make_space",
 ]
 
 
 def make_space(name: str, **options: Any) -> Space:
-    """Make a space by registered name, or by import path ``package.module:Class`` or ``file.py:Class``.
+    """Make a space by registered name, from a YAML file, or by import path.
 
     Args:
-        name: a name in ``SPACES``, or an import path.
+        name: a name in ``SPACES``, a file ``….yaml`` (which is data: nothing in it is executed), or an import path
+            ``package.module:Class`` or ``file.py:Class``.
         **options: arguments of the space's constructor.
 
     Raises:
@@ -53,6 +57,10 @@ def make_space(name: str, **options: Any) -> Space:
         >>> make_space("macro-chain", max_depth=4).name
         'macro-chain'
     """
+    if Path(name).suffix in (".yaml", ".yml"):
+        if options:
+            raise ConfigError(f"A space in a YAML file says everything itself: expected no options of {name}.")
+        return load_space(name)
     factory = SPACES.get(name)
     if not (isinstance(factory, type) and issubclass(factory, Space)):
         raise ConfigError(f"Expected {name!r} to name a subclass of gennas.spaces.Space, got {factory!r}.")

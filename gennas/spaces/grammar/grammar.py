@@ -135,8 +135,8 @@ class Grammar:
             near = difflib.get_close_matches(term.name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"Rule {symbol!r}: unknown name {term.name!r}. {hint}Non-terminals: {', '.join(self._terms)}; terminals: "
-                f"{', '.join(TERMINALS)}."
+                f"Rule {symbol!r}: unknown name {term.name!r}. {hint}Non-terminals: {', '.join(self._terms)}; "
+                f"terminals: {', '.join(TERMINALS)}."
             )
         if len(term.parts) != known[term.name]:
             raise ConfigError(
