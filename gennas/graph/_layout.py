@@ -36,7 +36,8 @@ def lay_out(arch: Architecture) -> Drawing:
     boxes, box_of = make_boxes(arch)
     edges = make_edges(arch, box_of)
     layers = longest_path_layers(len(boxes), edges)
-    is_chain = sorted(layers) == list(range(len(boxes))) and len(edges) == len(boxes) - 1
+    joined = {i for edge in edges for i in edge}  # all but boxes that stand alone
+    is_chain = sorted(layers[i] for i in joined) == list(range(len(joined))) and len(edges) == len(joined) - 1
     return _rows(boxes, edges) if is_chain and len(boxes) > PER_ROW + 1 else _columns(boxes, edges, layers)
 
 
@@ -44,14 +45,17 @@ def make_boxes(arch: Architecture) -> tuple[list[Box], dict[int, int]]:
     """Boxes in slot order and the box of every drawn node.
 
     Slots named ``prefix.part`` share the box of their prefix, except those that are ``off``. Free
-    slots that no edge touches are left out: nothing passes through them. In a graph without edges all are shown.
+    slots that an edge could touch and none does are left out: nothing passes through them. In a graph without edges
+    all are shown.
     """
     schema = arch.schema
+    possible = schema.edge_mask[..., 1:].any(-1)
+    alone = ~np.any(possible | possible.T, axis=0)
     members: dict[str, list[int]] = {}
     present = np.any(arch.edges + arch.edges.T, axis=0)
     for v, symbol in enumerate(arch.nodes):
         prefix, dot, _ = (schema.node_names[v] if schema.node_names else "").rpartition(".")
-        shown = bool(present[v]) or not present.any() or schema.node_mask[v].sum() == 1
+        shown = present[v] or alone[v] or not present.any() or schema.node_mask[v].sum() == 1
         if shown and schema.node_labels[symbol] != HIDDEN:
             members.setdefault(prefix if dot else f"#{v}", []).append(v)
     boxes = [_box(arch, group, nodes) for group, nodes in members.items()]

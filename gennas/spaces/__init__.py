@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from gennas.errors import ConfigError, shown
 from gennas.registry import configured
 from gennas.spaces.autoformer.space import AutoFormerBase, AutoFormerSmall, AutoFormerTiny
 from gennas.spaces.base import SPACES, Space
+from gennas.spaces.darts.space import DARTS
 from gennas.spaces.dasvit.space import DASViT
+from gennas.spaces.dense_prediction.space import DPC, DensePrediction
+from gennas.spaces.described.file import load_space
 from gennas.spaces.flexibert import FlexiBERT, NASBenchBERT
+from gennas.spaces.fusion.space import Fusion
 from gennas.spaces.gpt import GPT, GPTLarge, GPTMedium, GPTSmall
+from gennas.spaces.grammar.space import GrammarSpace
 from gennas.spaces.hat import HAT
+from gennas.spaces.hierarchical.space import Hierarchical
+from gennas.spaces.joint.space import JointSpace
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
@@ -24,13 +32,20 @@ __all__ = [
     "AutoFormerBase",
     "AutoFormerSmall",
     "AutoFormerTiny",
+    "DARTS",
     "DASViT",
+    "DensePrediction",
+    "DPC",
     "FlexiBERT",
+    "Fusion",
     "GPT",
     "GPTLarge",
     "GPTMedium",
     "GPTSmall",
+    "GrammarSpace",
     "HAT",
+    "Hierarchical",
+    "JointSpace",
     "MacroChain",
     "NASBench101",
     "NASBench201",
@@ -40,15 +55,17 @@ __all__ = [
     "RNNCell",
     "Space",
     "TaskSpec",
+    "load_space",
     "make_space",
 ]
 
 
 def make_space(name: str, **options: Any) -> Space:
-    """Make a space by registered name, or by import path ``package.module:Class`` or ``file.py:Class``.
+    """Make a space by registered name, from a YAML file, or by import path.
 
     Args:
-        name: a name in ``SPACES``, or an import path.
+        name: a name in ``SPACES``, a file ``….yaml`` (which is data: nothing in it is executed), or an import path
+            ``package.module:Class`` or ``file.py:Class``.
         **options: arguments of the space's constructor.
 
     Raises:
@@ -59,6 +76,10 @@ def make_space(name: str, **options: Any) -> Space:
         >>> make_space("macro-chain", max_depth=4).name
         'macro-chain'
     """
+    if Path(name).suffix in (".yaml", ".yml"):
+        if options:
+            raise ConfigError(f"A space in a YAML file says everything itself: expected no options of {name}.")
+        return load_space(name)
     factory = SPACES.get(name)
     if not (isinstance(factory, type) and issubclass(factory, Space)):
         raise ConfigError(f"Expected {shown(name)} to name a subclass of gennas.spaces.Space, got {shown(factory)}.")

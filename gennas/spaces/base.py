@@ -8,6 +8,7 @@ import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -49,6 +50,8 @@ class Space(ABC):
     """Other tools' ways to write its architectures, by the tool's name: each turns such a text into the space's own."""
     reference: ClassVar[Mapping[str, str]] = {}
     """Texts of published architectures, by their name."""
+    settings: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
+    """Settings of the training recipe that are searched with the architecture: all values of each, by name."""
     options: Mapping[str, Any]
     """The arguments it was made with, by name; records name a space by its class and these."""
 
@@ -74,7 +77,10 @@ class Space(ABC):
         """Note the arguments."""
         made = super().__new__(cls)
         try:
-            made.options = dict(inspect.signature(cls).bind(*args, **kwargs).arguments)
+            signature = inspect.signature(cls)
+            given = dict(signature.bind(*args, **kwargs).arguments)
+            any_name = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), None)
+            made.options = given | given.pop(any_name, {}) if any_name else given
         except TypeError:  # wrong arguments, which the constructor refuses, or a copy, which brings its own
             made.options = {}
         return made
@@ -156,7 +162,10 @@ class Space(ABC):
         return None
 
     def hyperparameters(self, arch: Architecture) -> Mapping[str, Any]:
-        """Settings of the training recipe that the architecture brings with it, such as ``{"lr": 0.01}``."""
+        """Settings of the training recipe that the architecture brings with it, such as ``{"lr": 0.01}``.
+
+        Whoever trains replaces these in the recipe. The names are those of :attr:`settings`.
+        """
         return {}
 
     def for_task(self, task: str) -> Space:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -18,6 +19,7 @@ from gennas.eval.complexity import count_flops
 from gennas.eval.hardware import EnergyMeter, measure_latency, resolve_device
 from gennas.eval.stopping import StoppedEarlyError, falls_short, signed
 from gennas.graph import Architecture
+from gennas.registry import reconfigured
 from gennas.runtime.seeds import seeded
 from gennas.runtime.threads import cpu_threads
 from gennas.spaces.base import Space
@@ -42,6 +44,9 @@ class TrainEvaluator:
     ``latency_ms`` and ``latency_iqr_ms`` (one batch on the training device), ``train_s``; with ``measure``
     ``measure_s`` and, for every measure, ``val_…`` and ``test_…``. ``primary`` names the one that a search is for
     unless it says otherwise.
+
+    Settings that the space brings with an architecture (:meth:`gennas.spaces.Space.hyperparameters`, as those of a
+    joint space) replace those of the recipe in its training; the protocol names them.
 
     It pickles: data are read in the process that trains, once. With the same seed on a CPU it
     returns the same accuracies, whatever ran before and on how many workers.
@@ -98,6 +103,7 @@ class TrainEvaluator:
         self.space, self.task, self.config = space, task, config or task.config
         if checkpoints is not None and self.config.schedule == "cosine" and self.config.schedule_epochs is None:
             self.config = replace(self.config, schedule_epochs=self.config.epochs)
+        _check_settings(space, self.config)
         if sotl_epochs < 1:
             raise ConfigError(f"Expected sotl_e over at least one epoch, got sotl_epochs={sotl_epochs}.")
         self.sotl_epochs = sotl_epochs
@@ -118,7 +124,7 @@ class TrainEvaluator:
         if self.energy_method is not None:
             about = f"energy of the training ({self.energy_method})"
             self.metrics = {**self.metrics, "train_joules": Metric("train_joules", "min", "J", about, (0.0, math.inf))}
-        trained = f"train({task.name}; {task.split}); space({space.identity}); recipe({_recipe(self.config)})"
+        trained = f"train({task.name}; {task.split}); space({space.identity}); recipe({_recipe(self.config, space)})"
         device = f"device({resolve_device(self.config.device).type})"
         self.protocol = f"{trained}; latency({timing if measure_latency else 'none'}); {device}"
         if self.energy_method is not None:
@@ -208,7 +214,7 @@ class TrainEvaluator:
             module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec)
         try:
             with nullcontext() if self.energy_method is None else EnergyMeter(self.config.device) as meter:
-                result = self._fit(module, arch.key, fidelity, seed, on_epoch)
+                result = self._fit(module, arch, fidelity, seed, on_epoch)
         except StoppedEarlyError as ended:
             ended.cost |= {} if meter is None else {"train_joules": meter.joules}
             raise
@@ -249,14 +255,14 @@ class TrainEvaluator:
             module.to("cpu")
 
     def _fit(
-        self, module: nn.Module, key: str, fidelity: Fidelity, seed: int, on_epoch: EpochListener | None
+        self, module: nn.Module, arch: Architecture, fidelity: Fidelity, seed: int, on_epoch: EpochListener | None
     ) -> TrainResult:
         """Train, from the nearest state on where states are kept."""
-        trainer = Trainer(self.task, self.config)
+        trainer = Trainer(self.task, replace(self.config, **self.space.hyperparameters(arch)))
         if not self.store:
             return trainer.fit(module, fidelity, seed, on_epoch=on_epoch)
         epochs = fidelity.epochs or self.config.epochs
-        found, place = (find(key, fidelity, epochs, seed) for find in (self.store.nearest, self.store.place))
+        found, place = (find(arch.key, fidelity, epochs, seed) for find in (self.store.nearest, self.store.place))
         result = trainer.fit(module, fidelity, seed, resume_from=found, save_to=place, on_epoch=on_epoch)
         self.store.trim()
         return result
@@ -292,9 +298,31 @@ def _cost_metrics(timing: str | None) -> dict[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
 
-def _recipe(config: TrainConfig) -> str:
+def _check_settings(space: Space, config: TrainConfig) -> None:
+    """Refuse settings of a space that the recipe does not have, or that are out of range."""
+    for name, values in space.settings.items():
+        if name not in _SEARCHABLE:
+            near = difflib.get_close_matches(name, _SEARCHABLE, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise ConfigError(
+                f"Space {space.name!r}: no setting {name!r} of the training recipe can be searched.{hint} Expected one "
+                f"of {', '.join(_SEARCHABLE)}."
+            )
+        for value in values:
+            reconfigured(f"the training recipe (space {space.name!r})", config, {name: value})
+
+
+_SEARCHABLE = (
+    "batch_size", "optimizer", "lr", "weight_decay", "momentum", "label_smoothing", "warmup", "schedule", "grad_clip",
+    "select", "crop_padding", "flip",
+)  # fmt: skip
+
+
+def _recipe(config: TrainConfig, space: Space) -> str:
+    """The recipe, and what architectures bring themselves."""
     values = config.to_dict()
     del values["device"]
     if values["schedule_epochs"] is None:  # it came later: earlier protocols keep their name
         del values["schedule_epochs"]
-    return ", ".join(f"{name}={value}" for name, value in values.items())
+    own = f"; per architecture: {', '.join(space.settings)}" if space.settings else ""
+    return ", ".join(f"{name}={value}" for name, value in values.items() if name not in space.settings) + own

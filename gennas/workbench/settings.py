@@ -260,8 +260,9 @@ _EXPECTED = {
 
 
 def named_space(space: Space) -> str:
-    """The name, or the import path, that makes a space like this one again."""
-    return SPACES.name_of(type(space)) or reference(type(space))
+    """The name, the YAML file or the import path that makes a space like this one again."""
+    file = getattr(space, "file", None)
+    return str(file) if isinstance(file, Path) else SPACES.name_of(type(space)) or reference(type(space))
 
 
 def reference(part: Any) -> str:
@@ -287,7 +288,8 @@ class SpaceSettings(Settings):
     parts: ClassVar[tuple[str, ...]] = ("space",)
 
     space: Part = "nasbench201"
-    """Search space: a name from `gennas list spaces`, or `module:Class` / `file.py:Class`."""
+    """Search space: a name from `gennas list spaces`, `module:Class` / `file.py:Class`, or a
+    file `….yaml` that describes one."""
     space_option: OptionMap = NO_OPTIONS
     """Arguments of the space, as KEY=VALUE (for example num_cells=1); `gennas list spaces NAME` shows them."""
 

@@ -13,29 +13,18 @@ node 2 are 0 and 1, of node 3 from 2 on, of node 4 from 5, of node 5 from 9; ``l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from gennas.errors import TableError, shown
+from gennas.errors import TableError
 from gennas.eval.tables.formats.base import Rows, Source, mean, number, read_json
+from gennas.spaces.darts.genotype import PREFIX, Genotype
 
-__all__ = ["OPERATIONS", "genotype", "is_nasbench301", "is_nasbench301_folder", "read_nasbench301"]
+__all__ = ["is_nasbench301", "is_nasbench301_folder", "read_nasbench301"]
 
-OPERATIONS = (
-    "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
-)  # fmt: skip
-_CONFIG, _PREFIX = "optimized_hyperparamater_config", "NetworkSelectorDatasetInfo:darts:"
-_FIRST_EDGE = {2: 0, 3: 2, 4: 5, 5: 9}
+_CONFIG = "optimized_hyperparamater_config"
 _FIDELITY = ("epochs", "layers", "init_channels")
-
-
-def genotype(normal: Sequence[tuple[str, int]], reduce: Sequence[tuple[str, int]]) -> str:
-    """The text of a pair of cells, as DARTS prints it: eight operations with their sources, two for each node."""
-    cells = ", ".join(
-        f"{name}={list(edges)!r}, {name}_concat=range(2, 6)" for name, edges in (("normal", normal), ("reduce", reduce))
-    )
-    return f"Genotype({cells})"
 
 
 def is_nasbench301(content: Any) -> bool:
@@ -95,23 +84,11 @@ def _record(where: str, record: Any) -> tuple[str, Mapping[str, Any]]:
             "params": number(info.get("model_parameters")),
             "train_seconds": number(record.get("runtime")),
             "epochs": number(record.get("budget")),
-            "layers": number(config.get(f"{_PREFIX}layers")),
-            "init_channels": number(config.get(f"{_PREFIX}init_channels")),
+            "layers": number(config.get(f"{PREFIX}layers")),
+            "init_channels": number(config.get(f"{PREFIX}init_channels")),
         }
-        return genotype(_cell(config, "normal"), _cell(config, "reduce")), row
+        return str(Genotype.of_config(config)), row
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise TableError(
             f"{where}: expected a record of NAS-Bench-301 with {_CONFIG} and info ({type(error).__name__}: {error})."
         ) from error
-
-
-def _cell(config: Mapping[str, Any], kind: str) -> list[tuple[str, int]]:
-    edges = []
-    for node, first in _FIRST_EDGE.items():
-        inputs = "0_1" if node == 2 else config[f"{_PREFIX}inputs_node_{kind}_{node}"]
-        for text in sorted(inputs.split("_")):
-            operation = config[f"{_PREFIX}edge_{kind}_{first + int(text)}"]
-            if operation not in OPERATIONS or not 0 <= int(text) < node:
-                raise ValueError(f"no operation {shown(operation)} from {text} to {node}")
-            edges.append((operation, int(text)))
-    return edges

@@ -21,8 +21,8 @@ from typing import Any
 from gennas.errors import TableError, shown
 from gennas.eval.tables.formats.base import Rows, Source, number
 from gennas.eval.tables.formats.nasbench101 import cell_texts
-from gennas.eval.tables.formats.nasbench301 import OPERATIONS as DARTS_OPERATIONS
-from gennas.eval.tables.formats.nasbench301 import genotype
+from gennas.spaces.darts.genotype import OPERATIONS as DARTS_OPERATIONS
+from gennas.spaces.darts.genotype import Genotype
 
 __all__ = ["is_suite_zero", "read_suite_zero"]
 
@@ -132,5 +132,5 @@ def _macro(modules: Sequence[int]) -> str:
 
 
 def _darts(cells: Sequence[Sequence[tuple[int, int]]]) -> str:
-    normal, reduce = ([(DARTS_OPERATIONS[op], source) for source, op in cell] for cell in cells)
-    return genotype(normal, reduce)
+    normal, reduce = (tuple((DARTS_OPERATIONS[op], source) for source, op in cell) for cell in cells)
+    return str(Genotype(normal, reduce))
