@@ -8,12 +8,29 @@ from gennas.errors import ConfigError
 from gennas.registry import configured
 from gennas.spaces.base import SPACES, Space
 from gennas.spaces.macro_chain.space import MacroChain
+from gennas.spaces.mobilenet.fbnet import FBNet
+from gennas.spaces.mobilenet.ofa import OFA
+from gennas.spaces.mobilenet.proxyless import ProxylessNAS
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
+from gennas.spaces.nasbench_macro.space import NASBenchMacro
 from gennas.spaces.spec import TaskSpec
 
-__all__ = ["SPACES", "MacroChain", "NASBench101", "NASBench201", "NASBenchGraph", "Space", "TaskSpec", "make_space"]
+__all__ = [
+    "OFA",
+    "SPACES",
+    "FBNet",
+    "MacroChain",
+    "NASBench101",
+    "NASBench201",
+    "NASBenchGraph",
+    "NASBenchMacro",
+    "ProxylessNAS",
+    "Space",
+    "TaskSpec",
+    "make_space",
+]
 
 
 def make_space(name: str, **options: Any) -> Space:
