@@ -16,6 +16,8 @@ from gennas.spaces.nasbench201.space import NASBench201
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
 from gennas.spaces.nasbench_macro.space import NASBenchMacro
 from gennas.spaces.spec import TaskSpec
+from gennas.spaces.transnas.macro import TransNASMacro
+from gennas.spaces.transnas.micro import TransNASMicro
 
 __all__ = [
     "OFA",
@@ -29,6 +31,8 @@ __all__ = [
     "ProxylessNAS",
     "Space",
     "TaskSpec",
+    "TransNASMacro",
+    "TransNASMicro",
     "make_space",
 ]
 

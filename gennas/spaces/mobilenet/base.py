@@ -16,8 +16,9 @@ from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, Population
 from gennas.spaces.layered import Decision, Group, LayeredSpace
 from gennas.spaces.layered.decision import Value
-from gennas.spaces.mobilenet.blocks import Block, Skeleton, check_scale, kept_strides, make_divisible
+from gennas.spaces.mobilenet.blocks import Block, Skeleton, check_scale, make_divisible
 from gennas.spaces.spec import TaskSpec
+from gennas.spaces.strides import kept_strides
 
 if TYPE_CHECKING:
     from torch import nn

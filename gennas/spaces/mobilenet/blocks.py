@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from gennas.errors import ConfigError
 if TYPE_CHECKING:
     from gennas.spaces.spec import TaskSpec
 
-__all__ = ["Block", "Skeleton", "kept_strides", "make_divisible"]
+__all__ = ["Block", "Skeleton", "check_scale", "make_divisible"]
 
 
 @dataclass(frozen=True)
@@ -81,27 +80,6 @@ class Skeleton:
         stem = (9 * spec.input_shape[0] + 2) * self.stem + (self.first.num_parameters if self.first else 0)
         features = self.mix or self.head
         return stem + (last + 2) * self.head + self.head * self.mix + (features + 1) * spec.num_outputs
-
-
-def kept_strides(strides: Sequence[int], side: int, min_side: int) -> list[int]:
-    """The strides that an image bears: the first ones become 1 until the last map has a side of ``min_side``.
-
-    Sides are rounded up, as convolutions do that keep the size at stride 1. This is what the published networks
-    for images of 32 pixels do (HW-NAS-Bench's FBNet: stem and second stage without stride).
-
-    Example:
-        >>> kept_strides([2, 1, 2, 2, 2, 1, 2], 224, 4), kept_strides([2, 1, 2, 2, 2, 1, 2], 32, 4)
-        ([2, 1, 2, 2, 2, 1, 2], [1, 1, 1, 2, 2, 1, 2])
-    """
-    kept = list(strides)
-    for i, stride in enumerate(strides):
-        last = side
-        for s in kept:
-            last = -(-last // s)
-        if last >= min_side:
-            break
-        kept[i] = 1 if stride > 1 else stride
-    return kept
 
 
 def make_divisible(value: float, divisor: int = 8) -> int:

@@ -48,7 +48,7 @@ class NASBenchMacro(MobileSpace):
         >>> space.size
         3969
         >>> space.to_text(space.from_text("20021102"))
-        '20210120'
+        '20021120'
     """
 
     name = "nasbench-macro"

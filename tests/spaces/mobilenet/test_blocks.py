@@ -1,4 +1,4 @@
-"""Tests of inverted bottlenecks: parameters, channels, and the strides that an image bears."""
+"""Tests of inverted bottlenecks: parameters and channels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from gennas.errors import ConfigError
 from gennas.spaces import FBNet
-from gennas.spaces.mobilenet.blocks import Block, kept_strides, make_divisible
+from gennas.spaces.mobilenet.blocks import Block, make_divisible
 
 
 def test_parameters_of_a_block_by_hand() -> None:
@@ -17,24 +17,6 @@ def test_parameters_of_a_block_by_hand() -> None:
     assert Block(8, 12, 16, 3, squeeze=4).num_parameters == 552 + 16 * 4 + 4 + 4 * 16 + 16
     assert Block(8, 12, 0, projects=True).num_parameters == 8 * 12 + 24
     assert Block(8, 8, 0).num_parameters == 0
-
-
-@pytest.mark.parametrize(
-    ("side", "min_side", "kept"),
-    [
-        (224, 4, [2, 1, 2, 2, 2, 1, 2]),
-        (128, 4, [2, 1, 2, 2, 2, 1, 2]),
-        (127, 4, [2, 1, 2, 2, 2, 1, 2]),  # sides are rounded up: 64, 32, 16, 8, 4
-        (96, 4, [1, 1, 2, 2, 2, 1, 2]),
-        (32, 4, [1, 1, 1, 2, 2, 1, 2]),
-        (8, 4, [1, 1, 1, 1, 1, 1, 2]),
-        (8, 1, [2, 1, 2, 2, 2, 1, 2]),
-        (1, 4, [1] * 7),
-    ],
-)
-def test_first_strides_are_left_out_on_small_images(side: int, min_side: int, kept: list[int]) -> None:
-    """The last map has a side of at least ``min_side``, or of the image; with 1 all are kept."""
-    assert kept_strides([2, 1, 2, 2, 2, 1, 2], side, min_side) == kept
 
 
 def test_channels_are_multiples_of_eight_and_not_much_fewer() -> None:
