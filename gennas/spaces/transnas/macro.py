@@ -55,7 +55,7 @@ class TransNASMacro(LayeredSpace):
         >>> space.size
         3256
         >>> space.from_text("64-1234-basic")
-        Architecture(transnas-macro: depth4 plain double half both)
+        Architecture(transnas-macro: depth4 plain double half both off off)
     """
 
     name = "transnas-macro"
