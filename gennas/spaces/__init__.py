@@ -7,6 +7,8 @@ from typing import Any
 from gennas.errors import ConfigError
 from gennas.registry import configured
 from gennas.spaces.base import SPACES, Space
+from gennas.spaces.gnn.space import GNN
+from gennas.spaces.graphgym.space import GraphGym
 from gennas.spaces.macro_chain.space import MacroChain
 from gennas.spaces.mobilenet.fbnet import FBNet
 from gennas.spaces.mobilenet.ofa import OFA
@@ -15,14 +17,18 @@ from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
 from gennas.spaces.nasbench_macro.space import NASBenchMacro
+from gennas.spaces.sane.space import SANE
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.transnas.macro import TransNASMacro
 from gennas.spaces.transnas.micro import TransNASMicro
 
 __all__ = [
+    "GNN",
     "OFA",
+    "SANE",
     "SPACES",
     "FBNet",
+    "GraphGym",
     "MacroChain",
     "NASBench101",
     "NASBench201",
