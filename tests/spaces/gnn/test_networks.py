@@ -71,9 +71,8 @@ def test_aggregations_are_what_they_say(aggregation: str, factor: float) -> None
 
 def test_graphs_do_not_see_each_other() -> None:
     """Logits of a graph are those that it has alone."""
-    net = network(
-        GRAPH, depth=2, op=["gin", "gatv2"], aggr=["mean", None], heads=[None, 2], act=["elu", "tanh"], post=1
-    )
+    layers = {"op": ["gin", "gatv2"], "aggr": ["mean", None], "heads": [None, 2], "act": ["elu", "tanh"]}
+    net = network(GRAPH, depth=2, post=1, **layers)
     x = torch.randn(6, 5)
     both = net(x, torch.cat([PATH, PATH + 3], dim=1), torch.tensor([0, 0, 0, 1, 1, 1]))
     alone = net(x[3:], PATH, torch.zeros(3, dtype=torch.long))

@@ -27,22 +27,22 @@ def by_loops(conv: AttentionConv, x: Tensor, edges: Tensor) -> Tensor:
     for i in range(len(x)):
         near = [i, *(int(s) for s, t in edges.T if int(t) == i)]
         for k in range(conv.heads):
-            l, r = conv.source[0, k], conv.target[0, k]
+            a, b = conv.source[0, k], conv.target[0, k]
             scores = []
             for j in near:
-                forth, back = l @ h[j, k] + r @ h[i, k], l @ h[i, k] + r @ h[j, k]
+                forth, back = a @ h[j, k] + b @ h[i, k], a @ h[i, k] + b @ h[j, k]
                 match conv.score_name:
                     case "gat":
                         scores.append(leaky(forth))
                     case "gat-sym":
                         scores.append(leaky(forth) + leaky(back))
                     case "gat-cos":
-                        scores.append((l * h[j, k]) @ (r * h[i, k]))
+                        scores.append((a * h[j, k]) @ (b * h[i, k]))
                     case "gat-linear":
                         scores.append(torch.tanh(forth))
                     case _:
                         assert conv.mix is not None
-                        scores.append(conv.mix[0, k] @ torch.tanh(l * h[j, k] + r * h[i, k]))
+                        scores.append(conv.mix[0, k] @ torch.tanh(a * h[j, k] + b * h[i, k]))
             weights = torch.softmax(torch.stack(scores), 0)
             out[i, k] = sum(w * h[j, k] for w, j in zip(weights, near, strict=True))
     return out.flatten(1) + conv.bias

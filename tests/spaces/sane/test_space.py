@@ -26,7 +26,8 @@ def test_size_and_uniform_samples() -> None:
     """Eleven aggregators and a skip in each of three layers, three joins; chi-square over all 31,944."""
     space = SANE()
     assert space.size == 11**3 * 2**3 * 3 == 31_944
-    _, counts = np.unique(space.sample(10 * 31_944, np.random.default_rng(0)).keys, return_counts=True)
+    decisions = space.sample(10 * 31_944, np.random.default_rng(0)).decisions.astype(np.int64)
+    _, counts = np.unique(decisions @ 100 ** np.arange(7), return_counts=True)
     counts = np.pad(counts, (0, 31_944 - len(counts)))
     assert (counts > 0).all() or (counts == 0).sum() < 10  # each is missed with probability e^-10
     assert chisquare(counts).pvalue > 1e-3
