@@ -15,17 +15,26 @@ from gennas.spaces.dense_prediction.space import DPC, DensePrediction
 from gennas.spaces.described.file import load_space
 from gennas.spaces.flexibert import FlexiBERT, NASBenchBERT
 from gennas.spaces.fusion.space import Fusion
+from gennas.spaces.gnn.space import GNN
 from gennas.spaces.gpt import GPT, GPTLarge, GPTMedium, GPTSmall
 from gennas.spaces.grammar.space import GrammarSpace
+from gennas.spaces.graphgym.space import GraphGym
 from gennas.spaces.hat import HAT
 from gennas.spaces.hierarchical.space import Hierarchical
 from gennas.spaces.joint.space import JointSpace
 from gennas.spaces.macro_chain.space import MacroChain
+from gennas.spaces.mobilenet.fbnet import FBNet
+from gennas.spaces.mobilenet.ofa import OFA
+from gennas.spaces.mobilenet.proxyless import ProxylessNAS
 from gennas.spaces.nasbench101.space import NASBench101
 from gennas.spaces.nasbench201.space import NASBench201
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
+from gennas.spaces.nasbench_macro.space import NASBenchMacro
 from gennas.spaces.pit.space import PiT
+from gennas.spaces.sane.space import SANE
 from gennas.spaces.spec import TaskSpec
+from gennas.spaces.transnas.macro import TransNASMacro
+from gennas.spaces.transnas.micro import TransNASMicro
 
 __all__ = [
     "SPACES",
@@ -36,13 +45,16 @@ __all__ = [
     "DASViT",
     "DensePrediction",
     "DPC",
+    "FBNet",
     "FlexiBERT",
     "Fusion",
+    "GNN",
     "GPT",
     "GPTLarge",
     "GPTMedium",
     "GPTSmall",
     "GrammarSpace",
+    "GraphGym",
     "HAT",
     "Hierarchical",
     "JointSpace",
@@ -51,10 +63,16 @@ __all__ = [
     "NASBench201",
     "NASBenchBERT",
     "NASBenchGraph",
+    "NASBenchMacro",
+    "OFA",
     "PiT",
+    "ProxylessNAS",
     "RNNCell",
+    "SANE",
     "Space",
     "TaskSpec",
+    "TransNASMacro",
+    "TransNASMicro",
     "load_space",
     "make_space",
 ]

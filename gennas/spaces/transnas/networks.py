@@ -1,0 +1,114 @@
+"""Networks of TransNAS-Bench-101 (Duan et al. 2021, arXiv 2105.11871): stem, cells or residual blocks, head."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from functools import reduce
+
+import torch
+from torch import Tensor, nn
+
+from gennas.graph import Architecture
+from gennas.spaces.nasbench201.networks import relu_conv_bn
+from gennas.spaces.spec import TaskSpec
+from gennas.spaces.transnas.skeleton import Place
+
+
+class TransNASNetwork(nn.Module):
+    """Two 3x3 convolutions, blocks, average over all places, classifier: images become logits ``(b, classes)``.
+
+    Args:
+        width: channels of the stem.
+        stem_strides: strides of its two convolutions.
+        blocks: what stands between stem and head.
+        outputs: channels of the last block.
+        spec: the task.
+    """
+
+    def __init__(
+        self, width: int, stem_strides: Sequence[int], blocks: Sequence[nn.Module], outputs: int, spec: TaskSpec
+    ) -> None:
+        super().__init__()
+        first = nn.Conv2d(spec.input_shape[0], width // 2, 3, stem_strides[0], padding=1, bias=False)
+        second = relu_conv_bn(width // 2, width, 3, stem_strides[1])
+        self.stem = nn.Sequential(first, nn.BatchNorm2d(width // 2), second)
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.classifier = nn.Linear(outputs, spec.num_outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(self.head(self.blocks(self.stem(images))))
+        return logits
+
+
+class Cell(nn.Module):
+    """Four nodes that sum what their incoming edges make of the nodes before; edges from the input change the shape.
+
+    Args:
+        arch: the operations of the edges.
+        place: channels and published stride.
+        stride: the stride that the image bears.
+    """
+
+    def __init__(self, arch: Architecture, place: Place, stride: int) -> None:
+        super().__init__()
+        labels = arch.schema.edge_labels
+        self.outputs, self.stride = place.outputs, stride
+        self.incoming = [[(u, f"{u}_{v}") for u in range(v) if arch.edges[u, v]] for v in range(1, 4)]
+        self.operations = nn.ModuleDict()
+        inner = Place(place.outputs, place.outputs, 1)
+        for v, edges in enumerate(self.incoming, start=1):
+            for u, name in edges:
+                here, by = (inner, 1) if u else (place, stride)
+                self.operations[name] = edge_operation(labels[arch.edges[u, v]], here, by)
+
+    def forward(self, x: Tensor) -> Tensor:
+        nodes = [x]
+        for edges in self.incoming:
+            terms = [self.operations[name](nodes[u]) for u, name in edges]
+            nodes.append(reduce(operator.add, terms) if terms else self._nothing(x))
+        return nodes[-1]
+
+    def _nothing(self, x: Tensor) -> Tensor:
+        """Zeros of the shape that goes out."""
+        return torch.zeros_like(x[:, :1, :: self.stride, :: self.stride]).repeat(1, self.outputs, 1, 1)
+
+
+def edge_operation(label: str, place: Place, stride: int) -> nn.Module:
+    """The module of an operation other than ``none``; a skip that changes the shape is a factorised reduction."""
+    if label == "skip_connect":
+        return nn.Identity() if place.keeps_shape else FactorizedReduction(place.inputs, place.outputs, stride)
+    return relu_conv_bn(place.inputs, place.outputs, 1 if label == "nor_conv_1x1" else 3, stride)
+
+
+class FactorizedReduction(nn.Module):
+    """ReLU, two 1x1 convolutions to half the channels each, the second on the grid shifted by one, batch norm."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.relu, self.shift = nn.ReLU(), nn.ConstantPad2d((0, 1, 0, 1), 0.0)
+        self.even = nn.Conv2d(inputs, outputs // 2, 1, stride, bias=False)
+        self.odd = nn.Conv2d(inputs, outputs // 2, 1, stride, bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(x)
+        joined: Tensor = self.norm(torch.cat([self.even(x), self.odd(self.shift(x)[:, :, 1:, 1:])], dim=1))
+        return joined
+
+
+class ResidualBlock(nn.Module):
+    """Two ReLU-convolution-norms and a shortcut, which is a 1x1 convolution with norm where the shape changes."""
+
+    def __init__(self, place: Place, stride: int) -> None:
+        super().__init__()
+        first = relu_conv_bn(place.inputs, place.outputs, 3, stride)
+        self.body = nn.Sequential(first, relu_conv_bn(place.outputs, place.outputs, 3, 1))
+        conv = nn.Conv2d(place.inputs, place.outputs, 1, stride, bias=False)
+        projection = nn.Sequential(conv, nn.BatchNorm2d(place.outputs))
+        self.shortcut: nn.Module = nn.Identity() if place.keeps_shape else projection
+
+    def forward(self, x: Tensor) -> Tensor:
+        total: Tensor = self.shortcut(x) + self.body(x)
+        return total
