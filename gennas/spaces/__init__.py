@@ -31,6 +31,7 @@ from gennas.spaces.nasbench201.space import NASBench201
 from gennas.spaces.nasbench_graph.space import NASBenchGraph
 from gennas.spaces.nasbench_macro.space import NASBenchMacro
 from gennas.spaces.pit.space import PiT
+from gennas.spaces.rnn_cell import RNNCell
 from gennas.spaces.sane.space import SANE
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.transnas.macro import TransNASMacro
@@ -67,6 +68,7 @@ __all__ = [
     "OFA",
     "PiT",
     "ProxylessNAS",
+    "RNNCell",
     "RNNCell",
     "SANE",
     "Space",
