@@ -69,7 +69,6 @@ __all__ = [
     "PiT",
     "ProxylessNAS",
     "RNNCell",
-    "RNNCell",
     "SANE",
     "Space",
     "TaskSpec",
