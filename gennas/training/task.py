@@ -154,6 +154,7 @@ class Task:
             ConfigError: shapes, numbers or labels do not fit.
 
         Example:
+            >>> import torch
             >>> x, y = torch.randn(20, 1, 4, 4), torch.arange(20) % 2
             >>> task = Task.from_tensors("mine", train=(x, y), test=(x, y))
             >>> len(task.data.labels("train")), len(task.data.labels("validation"))

@@ -33,7 +33,7 @@ class SpanF1(Score):
 
     Example:
         >>> score = SpanF1(["O", "B-PER", "I-PER"])
-        >>> score.update(torch.eye(3)[[[1, 2, 0, 1]]], torch.tensor([[1, 2, 0, 0]]))
+        >>> score.update(torch.eye(3)[torch.tensor([[1, 2, 0, 1]])], torch.tensor([[1, 2, 0, 0]]))
         >>> round(score.value(), 3)
         0.667
     """
