@@ -172,8 +172,8 @@ def rotated(x: Tensor, angles: Tensor, channels: int) -> Tensor:
     Shapes: ``x (..., t, d)``, ``angles (t, channels / 2)``; channels beyond ``channels`` stay as they are.
 
     Example:
-        >>> rotated(torch.tensor([[1.0, 0.0, 7.0]]), torch.tensor([[torch.pi / 2]]), 2).round().tolist()
-        [[0.0, 1.0, 7.0]]
+        >>> (100 * rotated(torch.tensor([[3.0, 0.0, 7.0]]), torch.tensor([[torch.pi / 6]]), 2)).round().tolist()
+        [[260.0, 150.0, 700.0]]
     """
     cos, sin = angles.cos(), angles.sin()
     turned, rest = x.tensor_split([channels], -1)
