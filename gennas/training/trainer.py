@@ -21,6 +21,7 @@ from gennas.eval.hardware import resolve_device
 from gennas.runtime.seeds import seeded
 from gennas.runtime.threads import cpu_threads
 from gennas.training.augment import Augmentation
+from gennas.training.auxiliary import auxiliary_loss, tell_progress
 from gennas.training.checkpoint import fill_module
 from gennas.training.data import Batch, ImageData, Part, TaskData
 from gennas.training.fidelity import apply_fidelity
@@ -249,8 +250,11 @@ class _Run:
         self.module.train()
         check_every = 1 if self.device.type == "cpu" else 50  # reading the loss makes a GPU wait
         total, count = torch.zeros((), device=self.device), 0
+        tell_progress(self.module, (epoch - 1) / self.horizon)
         for step, batch in enumerate(self.batches()):
-            loss = functional.cross_entropy(self._logits(batch), batch.y, label_smoothing=self.config.label_smoothing)
+            loss_of = partial(functional.cross_entropy, target=batch.y, label_smoothing=self.config.label_smoothing)
+            loss = loss_of(self._logits(batch))
+            loss = loss + auxiliary_loss(self.module, loss_of)
             total += loss.detach() * len(batch.y)
             count += len(batch.y)
             if step % check_every == 0:
