@@ -20,6 +20,7 @@ from gennas.eval.hardware import resolve_device
 from gennas.runtime.seeds import seeded
 from gennas.runtime.threads import cpu_threads
 from gennas.training.augment import Augmentation
+from gennas.training.auxiliary import auxiliary_loss, tell_progress
 from gennas.training.checkpoint import fill_module
 from gennas.training.data import Batch, Part, TaskData
 from gennas.training.fidelity import apply_fidelity, scale_spec
@@ -268,13 +269,15 @@ class _Run:
 
     def loss(self, batch: Batch) -> Tensor:
         """Run the network on a batch; its mean loss, with a graph behind it."""
-        return self.loss_of(self._logits(batch), batch.y, label_smoothing=self.config.label_smoothing)
+        loss_of = partial(self.loss_of, y=batch.y, label_smoothing=self.config.label_smoothing)
+        return loss_of(self._logits(batch)) + auxiliary_loss(self.module, loss_of)
 
     def _epoch(self, epoch: int) -> float:
         """One pass over the training part; its mean loss."""
         self.module.train()
         check_every = 1 if self.device.type == "cpu" else 50  # reading the loss makes a GPU wait
         total, count = torch.zeros((), device=self.device), 0
+        tell_progress(self.module, (epoch - 1) / self.horizon)
         for i, batch in enumerate(self.batches()):
             total += self.step.run(self, batch) * len(batch.y)
             count += len(batch.y)
