@@ -13,7 +13,6 @@ from gennas.generators.registry import new_generator
 from gennas.models.base import Generator
 from gennas.spaces import SPACES, Space, make_space
 
-
 OPTIONS = {"joint": {"lr": [0.01, 0.03, 0.1]}}  # of spaces that are none without
 
 
