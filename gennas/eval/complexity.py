@@ -29,7 +29,8 @@ _FREE_NAMES = """
     native_dropout native_group_norm native_layer_norm
     _adaptive_avg_pool2d _adaptive_avg_pool3d _upsample_bilinear2d_aa _upsample_nearest_exact2d adaptive_max_pool2d
     avg_pool2d avg_pool3d max_pool2d_with_indices max_pool3d_with_indices upsample_bilinear2d upsample_nearest2d
-    _log_softmax _softmax log_softmax softmax
+    _log_softmax _prelu_kernel _softmax hardsigmoid hardswish log_softmax softmax
+    channel_shuffle native_channel_shuffle
     _unique2 all amax amin any argmax argmin argsort bincount cumsum equal linalg_vector_norm logsumexp max mean min
     norm prod sort std std_mean sum topk unique_consecutive unique_dim var var_mean
 """

@@ -116,3 +116,10 @@ def test_published_flops_of_nasbench201(shared_data):
         found = count_flops(space.build(space.from_text(row.arch), spec), (1, 3, 32, 32))
         assert found.params == round(row.params_c10_m * 1e6)
         assert found.flops / 1e6 == pytest.approx(row.flops_m, abs=0.02)
+
+
+@pytest.mark.parametrize("module", [nn.Hardswish(), nn.Hardsigmoid(), nn.PReLU(), nn.ChannelShuffle(2)])
+def test_activations_and_shuffles_of_mobile_networks_are_free(module: nn.Module) -> None:
+    """Known to cost nothing, and not warned of."""
+    found = count_flops(module, (2, 4, 3, 3))
+    assert (found.flops, found.unknown) == (0, ())
