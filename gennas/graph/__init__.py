@@ -4,12 +4,14 @@ from gennas.graph.architecture import Architecture, Population
 from gennas.graph.convert import from_networkx, from_pyg, from_pyg_batch, to_networkx, to_pyg, to_pyg_batch
 from gennas.graph.draw import draw_png, draw_svg
 from gennas.graph.features import decision_one_hot, graph_features
+from gennas.graph.layers import LayerTable, layer_table
 from gennas.graph.schema import GraphSchema, IntArray, Slot
 
 __all__ = [
     "Architecture",
     "GraphSchema",
     "IntArray",
+    "LayerTable",
     "Population",
     "Slot",
     "decision_one_hot",
@@ -19,6 +21,7 @@ __all__ = [
     "from_pyg",
     "from_pyg_batch",
     "graph_features",
+    "layer_table",
     "to_networkx",
     "to_pyg",
     "to_pyg_batch",
