@@ -83,14 +83,24 @@ def _print_scores(space: Space, archs: Sequence[Architecture], scores: Populatio
 
     from gennas.cli.terminal import format_value
 
-    console = Console()
+    console, shown = Console(), archs[:_SHOWN]
+    columns = {name: [format_value(float(x)) for x in values[: len(shown)]] for name, values in scores.columns.items()}
+    needed = sum(max(map(len, (name, *values))) + 3 for name, values in columns.items())
+    numbers = [str(i + 1) for i in range(len(shown))]
     table = Table()
-    for name in scores.columns:
-        table.add_column(name, justify="right")
-    table.add_column("architecture", overflow="fold")
-    for i, arch in enumerate(archs[:_SHOWN]):
-        table.add_row(*(format_value(float(c[i])) for c in scores.columns.values()), space.to_text(arch))
+    if needed + 6 <= console.width:  # one row for each architecture
+        for name in ("", *columns):
+            table.add_column(name, justify="right")
+        for row in zip(numbers, *columns.values(), strict=True):
+            table.add_row(*row)
+    else:
+        for name in ("proxy", *numbers):
+            table.add_column(name, justify="left" if name == "proxy" else "right")
+        for name, values in columns.items():
+            table.add_row(name, *values)
     console.print(table)
+    for number, arch in zip(numbers, shown, strict=True):  # whole lines, to be copied from the terminal
+        console.print(f"{number:>5}  {space.to_text(arch)}", soft_wrap=True, highlight=False, markup=False)
     more = f" · the first {_SHOWN} of {len(archs)} are shown" if len(archs) > _SHOWN else ""
     console.print(f"{scores.protocol.identity} · {scores.cached} from the cache{more}", soft_wrap=True, highlight=False)
     for i, error in list(scores.errors.items())[:5]:

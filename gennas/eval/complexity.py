@@ -20,7 +20,7 @@ __all__ = ["Complexity", "UnknownOperatorWarning", "count_flops", "count_paramet
 # view: moving data, making tensors, normalisation, pooling, softmax, reductions and comparisons.
 _FREE_NAMES = """
     arange cat clone constant_pad_nd contiguous copy_ detach embedding empty empty_like expand eye fill_ flip full
-    full_like gather index index_put index_put_ index_select item lift_fresh masked_fill masked_fill_ masked_select
+    full_like gather glu index index_put index_put_ index_select item lift_fresh masked_fill masked_fill_ masked_select
     new_empty new_full new_ones new_zeros nonzero one_hot ones ones_like pixel_shuffle pixel_unshuffle reflection_pad2d
     repeat repeat_interleave replication_pad2d resize_ roll scalar_tensor slice_scatter split_with_sizes_copy stack
     tril triu unbind_copy where zero_ zeros zeros_like _local_scalar_dense _to_copy _unsafe_view

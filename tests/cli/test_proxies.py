@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from gennas.eval.proxies import PROXIES
-from gennas.spaces import NASBench201
+from gennas.spaces import AutoFormerTiny, NASBench201
 
 
 def test_proxies_are_listed_with_what_they_need(capsys, run: Callable[..., int]) -> None:
@@ -28,6 +29,23 @@ def test_scores_on_the_screen_and_in_a_file(tmp_path: Path, capsys, run: Callabl
     assert frame["arch"].tolist() == [space.to_text(arch) for arch in archs]
     assert all(text in shown for text in frame["arch"]) and {"params", "synflow", "protocol"} <= set(frame)
     assert frame["protocol"].nunique() == 1 and "from the cache" in shown
+
+
+def test_many_scores_stand_in_rows(capsys, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """More columns than the terminal is wide: one row per proxy, and the architectures' texts whole below."""
+    monkeypatch.setenv("COLUMNS", "80")
+    sizes = [f"{name}={value}" for name, value in {"embeds": "[8,16]", "head_dim": 4, "patch": 4}.items()]
+    options = [x for size in sizes for x in ("--space-option", size)]
+    proxies = ("params", "flops", "synflow", "nwot_gelu", "snip", "grad_norm", "l2_norm", "nwot", "trainable_layers")
+    arguments = ["--task", "digits", "--proxies", ",".join(proxies), "--n", 2]
+    assert run("proxies", "score", "--space", "autoformer-tiny", *options, *arguments) == 0
+    shown = capsys.readouterr().out.splitlines()
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown if line.startswith("│")]
+    assert [row[0] for row in rows] == list(proxies) and {len(row) for row in rows} == {3}
+    assert rows[7] == ["nwot", "–", "–"] and any("nwot_gelu takes GELU and SiLU too" in line for line in shown)
+    texts = [line.split()[1] for line in shown if line.startswith(("    1  ", "    2  "))]
+    space = AutoFormerTiny(embeds=(8, 16), head_dim=4, patch=4)
+    assert texts == [space.to_text(arch) for arch in space.sample(2, np.random.default_rng(0))]
 
 
 def test_proxies_complain(tmp_path: Path, capsys, error_of: Callable[..., str]) -> None:
