@@ -38,7 +38,7 @@ class CausalSpace(LayeredSpace):
         whole: decisions of the whole network; one is ``embed``.
         group: the layers; one of their decisions is ``mlp``.
         positions: ``rotary`` or ``learned``.
-        rotary: share of a head's channels that rotary positions turn.
+        rotary: share of a head's channels that rotary positions turn, in (0, 1].
         residual: mixer and MLP in ``parallel`` or ``sequential``.
         tied: whether a language model's head is the embedding's matrix.
         context: longest input; by default the task's.
@@ -61,7 +61,6 @@ class CausalSpace(LayeredSpace):
         rules = (
             (positions in ("rotary", "learned"), f"positions 'rotary' or 'learned', got {positions!r}"),
             (residual in ("parallel", "sequential"), f"residual 'parallel' or 'sequential', got {residual!r}"),
-            (0 < rotary <= 1, f"rotary in (0, 1], got {rotary}"),
             (context is None or context > 0, f"a positive context, got {context}"),
         )
         for holds, rule in rules:

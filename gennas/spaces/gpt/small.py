@@ -84,6 +84,8 @@ class GPT(CausalSpace):
         self.embeds, self.heads, self.bias = tuple(embeds), tuple(heads), bias
         rules = (
             (all(x > 0 for x in (*embeds, *heads, *mlp)), f"positive numbers, got {(*embeds, *heads, *mlp)}"),
+            (bool(embeds and heads), f"some widths and heads, got {tuple(embeds)} and {tuple(heads)}"),
+            (0 < rotary <= 1, f"rotary in (0, 1], got {rotary}"),
             (bool(mixers) and set(mixers) <= set(MIXERS), f"mixers out of {MIXERS}, got {tuple(mixers)}"),
         )
         for holds, rule in rules:
@@ -93,6 +95,12 @@ class GPT(CausalSpace):
         if wrong:
             raise ConfigError(
                 f"{self.name}: expected heads that divide every width, got {wrong[0][0]} for {wrong[0][1]} channels."
+            )
+        self._least = max(heads) * math.ceil(2 / rotary) if "attention" in mixers and positions == "rotary" else 1
+        if min(embeds) < self._least:
+            raise ConfigError(
+                f"{self.name}: expected at least {self._least} channels, so that rotary positions turn two a head, "
+                f"got {min(embeds)}."
             )
         layer = (
             Decision("mixer", tuple(mixers)),
@@ -113,7 +121,7 @@ class GPT(CausalSpace):
     def _channels(self, embed: float) -> int:
         if self._width == 1:
             return int(embed)
-        return rounded_to(embed * self._width, math.lcm(*self.heads))
+        return max(self._least, rounded_to(embed * self._width, math.lcm(*self.heads)))
 
     def _layers(self, arch: Architecture, width: int) -> list[Layer]:
         from gennas.spaces.gpt.networks import Layer

@@ -89,6 +89,8 @@ def test_pythia_comes_out_with_its_options() -> None:
     ("options", "message"),
     [
         ({"heads": (3,)}, "expected heads that divide every width, got 3 for 16 channels"),
+        ({"heads": (8,)}, "expected at least 32 channels, so that rotary positions turn two a head, got 16"),
+        ({"embeds": ()}, "expected some widths and heads"),
         ({"mixers": ("lstm",)}, "expected mixers out of"),
         ({"mixers": ()}, "expected mixers out of"),
         ({"mlp": (0,)}, "expected positive numbers"),

@@ -1,7 +1,8 @@
 """NAS-Bench-BERT: 500 transformer encoders with eight GLUE scores, from ``BERT_benchmark.json``.
 
-Source: Tuli et al., "FlexiBERT: Are Current Transformer Architectures too Homogeneous and Rigid?", JAIR 2023, arXiv
-2205.11656; the data are licensed CC BY 4.0.
+Source: Serianni and Kalita, "Training-free Neural Architecture Search for RNNs and Transformers", ACL 2023, arXiv
+2306.00288, on the space of FlexiBERT (Tuli et al., JAIR 2023, arXiv 2205.11656); the data are licensed CC BY 4.0. The
+space ``nasbench-bert`` reads the texts.
 
 The structure is ``[{"id", "scores": {"cola", …, "glue"}, "hparams": {"model_hparam_overrides": {"hidden_size",
 "nas_config": {"encoder_layers": [{"operation_type", "operation_parameter", "num_operation_heads",
