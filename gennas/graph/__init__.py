@@ -4,11 +4,8 @@ from gennas.graph.architecture import Architecture, Population
 from gennas.graph.convert import from_networkx, from_pyg, from_pyg_batch, to_networkx, to_pyg, to_pyg_batch
 from gennas.graph.draw import draw_png, draw_svg
 from gennas.graph.features import decision_one_hot, graph_features
-<<<<<<< HEAD
-from gennas.graph.names import decision_labels, slot_name
-=======
 from gennas.graph.layers import LayerTable, layer_table
->>>>>>> h5
+from gennas.graph.names import decision_labels, slot_name
 from gennas.graph.schema import GraphSchema, IntArray, Slot
 
 __all__ = [
@@ -26,11 +23,8 @@ __all__ = [
     "from_pyg",
     "from_pyg_batch",
     "graph_features",
-<<<<<<< HEAD
     "slot_name",
-=======
     "layer_table",
->>>>>>> h5
     "to_networkx",
     "to_pyg",
     "to_pyg_batch",
