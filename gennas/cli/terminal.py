@@ -353,15 +353,28 @@ def print_architecture(space: Space, arch: Architecture, task: str, out: Path | 
 
 
 def _build_example(space: Space, arch: Architecture, task: str) -> tuple[TaskSpec, nn.Module]:
-    """Build for a task, or for the first of CIFAR-10's and Cora's shapes that the space has networks for."""
+    """Build for a task, or for the first of some usual shapes that the space has networks for."""
     if task:
         from gennas.training import make_task
 
         spec = make_task(task).spec
         return spec, space.build(arch, spec)
-    spec = TaskSpec("image", (3, 32, 32), 10)
-    try:
-        return spec, space.build(arch, spec)
-    except ConfigError:
-        spec = TaskSpec("node", (1433,), 7)
-        return spec, space.build(arch, spec)
+    for spec in _EXAMPLES[:-1]:
+        try:
+            return spec, space.build(arch, spec)
+        except ConfigError:
+            continue
+    return _EXAMPLES[-1], space.build(arch, _EXAMPLES[-1])
+
+
+_EXAMPLES = (
+    TaskSpec("image", (3, 32, 32), 10),
+    TaskSpec("node", (1433,), 7),
+    TaskSpec("graph", (16,), 2),
+    TaskSpec("language", (64,), 96, vocabulary=96),
+    TaskSpec("text", (64,), 2, vocabulary=96),
+    TaskSpec("segmentation", (3, 32, 32), 4),
+    TaskSpec("pair", (1, 8, 4), 10, second_shape=(1, 8, 4)),
+    TaskSpec("image", (3, 32, 32), 10),
+)
+"""An example of each kind, images last: what is wrong with a network of theirs is said."""
