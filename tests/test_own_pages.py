@@ -25,6 +25,8 @@ def test_page(page: Path, tmp_path: Path) -> None:
     programs = {"pytest": ["-m", "pytest", "-q", "-p", "no:cacheprovider"], "gennas": ["-m", "gennas"]}
     for block in blocks(page, "python"):
         (tmp_path / block.splitlines()[0].removeprefix("# ")).write_text(block)
+    for block in blocks(page, "yaml"):
+        (tmp_path / block.splitlines()[0].removeprefix("# ")).write_text(block)
     commands = [line for block in blocks(page, "bash") for line in block.replace("\\\n", " ").splitlines()]
     assert [line for line in commands if line.startswith("pytest ")] and len(commands) >= 2
     env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
@@ -35,6 +37,21 @@ def test_page(page: Path, tmp_path: Path) -> None:
             cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+def test_a_layered_space_takes_no_more_than_40_lines() -> None:
+    page = ROOT / "docs" / "own" / "space.md"
+    layered = next(block for block in blocks(page, "python") if "LayeredSpace" in block)
+    assert len(layered.strip().splitlines()) <= 40
+
+
+def test_the_space_without_code_has_its_size(tmp_path: Path) -> None:
+    from gennas.spaces import make_space
+
+    file = tmp_path / "my_space.yaml"
+    file.write_text(next(iter(blocks(ROOT / "docs" / "own" / "space.md", "yaml"))))
+    layer = (3 + 1) * 2  # attention with three numbers of heads, or a convolution; two ratios
+    assert make_space(str(file)).size == 2 * (layer + layer**2 + layer**3)
 
 
 def test_every_contract_is_shown() -> None:

@@ -8,6 +8,7 @@ import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -52,6 +53,8 @@ class Space(ABC):
     """Texts of published architectures, by their name."""
     settings: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
     """Settings of the training recipe that are searched with the architecture: all values of each, by name."""
+    file: Path | None = None
+    """The YAML file that describes it, where one does; records name a space by it then."""
     options: Mapping[str, Any]
     """The arguments it was made with, by name; records name a space by its class and these."""
 

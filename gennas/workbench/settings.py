@@ -261,8 +261,7 @@ _EXPECTED = {
 
 def named_space(space: Space) -> str:
     """The name, the YAML file or the import path that makes a space like this one again."""
-    file = getattr(space, "file", None)
-    return str(file) if isinstance(file, Path) else SPACES.name_of(type(space)) or reference(type(space))
+    return str(space.file) if space.file is not None else SPACES.name_of(type(space)) or reference(type(space))
 
 
 def reference(part: Any) -> str:

@@ -203,5 +203,5 @@ def _schema() -> GraphSchema:
             edge_mask[start : start + v, start + v] = True
             edge_mask[start + v, start + _CELL - 1] = np.arange(len(_LABELS)) == _LABELS.index("skip_connect")
     kinds = ("input0", "input1", *(f"node{v}" for v in NODES), "output")
-    names = tuple(f"{cell}.{kind}" for cell in ("normal", "reduce") for kind in kinds)
+    names = tuple(f"{cell} {kind}" for cell in ("normal", "reduce") for kind in kinds)
     return GraphSchema("darts", ("input", "sum", "concat"), _LABELS, node_mask, edge_mask, names)

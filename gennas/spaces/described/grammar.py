@@ -27,7 +27,8 @@ class GrammarFile(GrammarSpace):
         super().__init__(
             d.name or file.stem, Grammar(d.start, d.rules, d.shared, d.max_depth), d.width if width is None else width
         )
-        self.description, self.file, self.digest = description, file, digest_of(description)
+        self.description, self.digest = description, digest_of(description)
+        self.file: Path = file
         self.options = {}
 
     def _with_width(self, width: int) -> GrammarFile:

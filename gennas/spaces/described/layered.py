@@ -38,7 +38,8 @@ class LayeredFile(LayeredSpace):
 
     def __init__(self, description: LayeredDescription, file: Path) -> None:
         known_name("network", description.network, NETWORKS)
-        self.description, self.file, self.digest = description, file, digest_of(description)
+        self.description, self.digest = description, digest_of(description)
+        self.file: Path = file
         super().__init__(
             description.name or file.stem,
             _decisions(description.whole),

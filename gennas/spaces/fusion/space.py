@@ -65,8 +65,9 @@ class Fusion(InDegreeSpace):
         self.cells, self.width = cells, width
         self._names = (*FEATURES, *(f"cell{i + 1}" for i in range(cells)))
         n, first = len(self._names) + 1, len(FEATURES)
-        node_mask = np.zeros((n, len(OPERATIONS) + 2), dtype=bool)
-        node_mask[:first, -2] = True
+        labels = (*OPERATIONS, *FEATURES, "output")
+        node_mask = np.zeros((n, len(labels)), dtype=bool)
+        node_mask[np.arange(first), len(OPERATIONS) + np.arange(first)] = True
         node_mask[first:-1, : len(OPERATIONS)] = True
         node_mask[-1, -1] = True
         edge_mask = np.zeros((n, n, 2), dtype=bool)
@@ -74,7 +75,6 @@ class Fusion(InDegreeSpace):
         for v in range(first, n - 1):
             edge_mask[:v, v] = True
             edge_mask[v, -1] = [False, True]
-        labels = (*OPERATIONS, "feature", "output")
         names = (*self._names, "output")
         schema = GraphSchema(self.name, labels, ("none", "use"), node_mask, edge_mask, names)
         super().__init__(schema, dict.fromkeys(range(first, n - 1), 2))

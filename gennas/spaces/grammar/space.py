@@ -112,7 +112,14 @@ class GrammarSpace(Space):
         edge_mask = np.zeros((n, n, 2), dtype=bool)
         edge_mask[..., 0] = True
         edge_mask[np.arange(n - 1), np.arange(1, n)] = [False, True]
-        return GraphSchema(self.name, tuple(self._code), ("none", "next"), node_mask, edge_mask)
+        return GraphSchema(self.name, tuple(self._code), ("none", "next"), node_mask, edge_mask, self._names())
+
+    def _names(self) -> tuple[str, ...]:
+        """``START 1``, ``START 2``, … for the choices of the start; those of each shared non-terminal are a group."""
+        start, *shared = self.grammar.blocks
+        widths = {block: self.grammar.width(block, self.grammar.depth) for block in self.grammar.blocks}
+        names = [f"{start} {i + 1}" for i in range(widths[start])]
+        return (*names, *(f"{block}.{i + 1}" for block in shared for i in range(widths[block])))
 
     @property
     def size(self) -> int:

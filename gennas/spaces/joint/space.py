@@ -24,9 +24,12 @@ __all__ = ["JointSpace"]
 _WITH = " with "
 
 
+_DEFAULT = {"lr": (0.001, 0.01, 0.1)}
+
+
 @SPACES.register("joint")
 class JointSpace(Space):
-    r"""Pairs of an architecture of another space and settings of its training.
+    r"""Architectures of another space with settings of their training, given as ``lr=[0.01, 0.03]``.
 
     The graph is that of the base with one more node for each setting, without edges. Every decision about the base
     is the base's; settings are independent of it and of each other. So the space holds
@@ -40,10 +43,11 @@ class JointSpace(Space):
     Args:
         base: a space, or what names one.
         base_option: arguments of the base, where it is named: ``{num_cells: 1, width: 4}``.
-        **settings: values by setting of the recipe: ``lr=[0.01, 0.03]``; a text is a list with commas.
+        settings: values by setting of the recipe: ``lr=[0.01, 0.03]``; a text is a list with commas. Without any:
+            three learning rates, 0.001, 0.01 and 0.1.
 
     Raises:
-        ConfigError: no settings, one without different values, or options of a base that is made already.
+        ConfigError: a setting without different values, or options of a base that is made already.
 
     Example:
         >>> space = JointSpace("nasbench201", {"num_cells": 1}, lr=[0.01, 0.03, 0.1])
@@ -62,14 +66,10 @@ class JointSpace(Space):
         if isinstance(base, Space) and base_option:
             raise ConfigError(f"joint: the base {base.name} is made already: expected no base_option.")
         self.base = base if isinstance(base, Space) else _made(base, base_option or {})
-        self.settings = {name: _values(name, values) for name, values in settings.items()}
-        if not self.settings:
-            raise ConfigError(
-                "joint: expected values of at least one setting of the training recipe, such as lr=[0.01, 0.03]."
-            )
-        named = (SPACES.name_of(type(self.base)) or name_of(type(self.base))) if base is self.base else base
+        self.settings = {name: _values(name, values) for name, values in (settings or _DEFAULT).items()}
+        named = base if isinstance(base, str) else _name_of(base)
         self.options = {
-            "base": named or f"object:{type(self.base).__name__}",
+            "base": named,
             "base_option": dict(self.base.options if base is self.base else base_option or {}),
             **{name: list(values) for name, values in self.settings.items()},
         }
@@ -265,6 +265,12 @@ class JointSpace(Space):
             known = ", ".join(map(str, self.settings[name]))
             raise InvalidArchitectureError(f"{self.name}: expected {name} out of {known}, got {written[:80]!r}.")
         return values.index(written)
+
+
+def _name_of(space: Space) -> str:
+    """What makes a space like this one again, with its options."""
+    known = str(space.file) if space.file is not None else SPACES.name_of(type(space)) or name_of(type(space))
+    return known or f"object:{type(space).__name__}"
 
 
 def _made(name: str, options: Mapping[str, Any]) -> Space:

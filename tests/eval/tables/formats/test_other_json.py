@@ -79,3 +79,25 @@ def test_nasbench_bert(tmp_path: Path) -> None:
     assert text["hidden_size"] == 128 and text["encoder_layers"][1]["operation_parameter"] == "SDP"
     with pytest.raises(TableError, match="record 2: expected scores"):
         open_official(Source(write(tmp_path / "b.json", [encoder(7, 0.6), {"scores": {}}])))
+
+
+def test_a_converted_table_of_nasbench301_is_searched(tmp_path: Path) -> None:
+    """The space writes the same texts as the table: all of its rows are found, and the search stays among them."""
+    from gennas.cli.main import main
+    from gennas.search.archive import Archive
+    from gennas.spaces import DARTS
+
+    operations = ("sep_conv_3x3", "sep_conv_5x5", "skip_connect", "dil_conv_3x3", "max_pool_3x3")
+    for i, operation in enumerate(operations):
+        record = darts_record(90 + i)
+        config = record["optimized_hyperparamater_config"]
+        config |= {key: operation for key in config if "edge_normal" in key}
+        write(tmp_path / "random" / f"results_{i}.json", record)
+    table, out = tmp_path / "nb301.csv", tmp_path / "run"
+    assert main(["convert-table", str(tmp_path / "random"), str(table)]) == 0
+    words = ["search", "--space", "darts", "--table", str(table), "--objective", "val_accuracy:max"]
+    assert main([*words, "--strategy", "random", "--budget", "5", "--out", str(out)]) == 0
+    trials = Archive(out / "archive.sqlite", DARTS()).trials()
+    assert sorted(trial.metrics["val_accuracy"] for trial in trials) == [90, 91, 92, 93, 94]
+    best = max(trials, key=lambda trial: trial.metrics["val_accuracy"])
+    assert {operation for operation, _ in DARTS().genotype(best.arch).normal} == {"max_pool_3x3"}
