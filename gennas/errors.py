@@ -18,6 +18,7 @@ __all__ = [
     "InvalidArchitectureError",
     "OutputError",
     "TableError",
+    "TaskKindError",
     "UnknownNameError",
     "listed",
     "reason_of",
@@ -99,6 +100,10 @@ class InvalidArchitectureError(GennasError, ValueError):
 
 class ConfigError(GennasError, ValueError):
     """A setting cannot be used: a wrong value, a contradiction, an impossible constraint."""
+
+
+class TaskKindError(ConfigError):
+    """A task of a kind that a space has no networks for."""
 
 
 class TableError(GennasError, ValueError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from gennas.errors import ConfigError
+from gennas.errors import TaskKindError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,7 +65,7 @@ class TaskSpec:
         """Refuse a task of another kind than ``space`` has networks for, or with inputs of another shape.
 
         Raises:
-            ConfigError: it is another kind, or its shape is not that of its kind.
+            TaskKindError: it is another kind, or its shape is not that of its kind.
 
         Example:
             >>> TaskSpec("node", (1433,), 7).require("my-space", "node", "graph")
@@ -75,7 +75,7 @@ class TaskSpec:
         named = " or ".join(f"{kind!r} and {_SHAPES[kind]}" for kind in kinds)
         words = " or ".join(_CLASSIFIES[kind] for kind in kinds)
         vocabulary = f", vocabulary {self.vocabulary}" if self.kind in TOKEN_KINDS else ""
-        raise ConfigError(
+        raise TaskKindError(
             f"{space} has networks for {words} only: expected kind {named}, got {self.kind!r} and "
             f"{self.input_shape}{vocabulary}; choose such a task or another space."
         )
@@ -92,7 +92,7 @@ class TaskSpec:
         """Channels of the input images.
 
         Raises:
-            ConfigError: the task is not image classification, which is all that ``space`` can build.
+            TaskKindError: the task is not image classification, which is all that ``space`` can build.
         """
         self.require(space, "image")
         return self.input_shape[0]

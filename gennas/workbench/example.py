@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, TaskKindError
 from gennas.graph import Architecture
 from gennas.spaces import Space, TaskSpec
 
@@ -32,7 +32,7 @@ def build_example(space: Space, archs: Sequence[Architecture]) -> tuple[TaskSpec
     """Networks of architectures for the first of :data:`EXAMPLES` that the space builds.
 
     Raises:
-        ConfigError: it builds none of them; the error is that of the first.
+        ConfigError: it builds none of them; the first error that is not about the kind of task, if there is one.
     """
     errors = []
     for spec in EXAMPLES:
@@ -40,7 +40,7 @@ def build_example(space: Space, archs: Sequence[Architecture]) -> tuple[TaskSpec
             return spec, [space.build(arch, spec) for arch in archs]
         except ConfigError as error:
             errors.append(error)
-    raise errors[0]
+    raise next((error for error in errors if not isinstance(error, TaskKindError)), errors[0])
 
 
 def describe(spec: TaskSpec) -> str:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from gennas.errors import ConfigError
 from gennas.graph import Architecture
-from gennas.spaces import MacroChain, NASBenchGraph, Space, TaskSpec
+from gennas.spaces import MacroChain, NASBenchGraph, Space, TaskSpec, make_space
 from gennas.spaces.spec import KINDS
 from gennas.workbench.example import EXAMPLES, build_example, describe
 
@@ -44,3 +45,10 @@ def test_a_space_that_builds_none_says_so() -> None:
 
 def test_inputs_in_words() -> None:
     assert describe(EXAMPLES[-1]) == "1×8×3 and 1×3×8 inputs, 10 classes"
+
+
+def test_a_space_that_builds_nothing_says_why() -> None:
+    """Not that it has no networks for images."""
+    space = make_space("hat")
+    with pytest.raises(ConfigError, match="no task of translation"):
+        build_example(space, [space.sample(1, np.random.default_rng(0))[0]])
