@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gennas.eval.complexity import count_flops
 from gennas.export import module_source
 from gennas.spaces import TaskSpec
 from gennas.spaces.gpt.networks import CausalConvolution, Design, GPTNetwork, Layer, rotated
@@ -158,6 +159,16 @@ def test_plain_source_gives_the_same_network() -> None:
             again.load_state_dict(net.state_dict())
             tokens = spec.random_inputs(2)[0]
             assert torch.equal(again.eval()(tokens), net(tokens))
+
+
+def test_multiply_accumulates_by_hand() -> None:
+    """Projections, scores and mixing of attention; five taps and a product of a convolution; MLPs and the head."""
+    layers = [Layer("attention", 2, 4, 24), Layer("conv", 1, 8, 16), Layer("none", 1, 8, 8)]
+    t, c = 9, 8
+    attention, conv = 4 * t * c * c + 2 * t * t * c, 5 * (t + 4) * c + t * c * c  # it pads by four tokens
+    expected = attention + conv + 2 * t * c * (24 + 16 + 8) + t * c * 13
+    found = count_flops(network(Design(8, layers)), SPEC.random_inputs(1))
+    assert (found.flops, found.unknown) == (expected, ())
 
 
 def test_a_tied_head_is_the_embedding_where_both_are_tokens() -> None:
