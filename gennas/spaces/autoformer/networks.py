@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gennas.spaces.spec import TaskSpec
-from gennas.spaces.transformer import EPSILON, MLP, Block, RelativeAttention, grid_distances, initialise, learned_tokens
+from gennas.spaces.transformer import EPSILON, MLP, Block, RelativeAttention, grid_distances, learned_tokens
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class VisionTransformer(nn.Module):
         super().__init__()
         width, (rows, columns) = sizes.width, sizes.grid
         self.patches = nn.Conv2d(spec.input_shape[0], width, sizes.patch, sizes.patch)
-        self.class_token = learned_tokens(1, 1, width)
-        self.positions = learned_tokens(1, 1 + rows * columns, width)
+        self.class_token = learned_tokens(width, 1, 1, width)
+        self.positions = learned_tokens(width, 1, 1 + rows * columns, width)
         self.is_relative = sizes.largest_distance > 0
         layers = list(zip(sizes.heads, sizes.hidden, strict=True))
         if self.is_relative:
@@ -76,7 +76,6 @@ class VisionTransformer(nn.Module):
         self.norm = nn.LayerNorm(width, eps=EPSILON)
         self.pooling = sizes.pooling
         self.head = nn.Linear(width, spec.num_outputs)
-        self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.patches(images).flatten(2).transpose(1, 2)

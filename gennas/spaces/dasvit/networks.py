@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from gennas.spaces.spec import TaskSpec
-from gennas.spaces.transformer import EPSILON, MLP, Attention, initialise, learned_tokens
+from gennas.spaces.transformer import EPSILON, MLP, Attention, learned_tokens
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class MixerTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.patches = nn.Conv2d(spec.input_shape[0], width, patch, patch)
-        self.positions = learned_tokens(1, grid[0] * grid[1], width)
+        self.positions = learned_tokens(width, 1, grid[0] * grid[1], width)
         self.extra = [choice.extra for choice in choices]
         self.blocks = nn.ModuleList()
         for choice in choices:
@@ -93,7 +93,6 @@ class MixerTransformer(nn.Module):
             self.blocks.append(block)
         self.norm = nn.LayerNorm(width, eps=EPSILON)
         self.head = nn.Linear(width, spec.num_outputs)
-        self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         outputs = [self.patches(images).flatten(2).transpose(1, 2) + self.positions]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gennas.spaces.spec import TaskSpec
-from gennas.spaces.transformer import EPSILON, Block, initialise, learned_tokens
+from gennas.spaces.transformer import EPSILON, Block, learned_tokens
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class PoolingTransformer(nn.Module):
         super().__init__()
         width = head_dim * stages[0].heads
         self.patches = nn.Conv2d(spec.input_shape[0], width, patch, max(1, patch // 2))
-        self.positions = learned_tokens(1, width, *grid)
-        self.class_token = learned_tokens(1, 1, width)
+        self.positions = learned_tokens(width, 1, width, *grid)
+        self.class_token = learned_tokens(width, 1, 1, width)
         self.stages = nn.Sequential()
         for i, stage in enumerate(stages):
             inputs, width = width, head_dim * stage.heads
@@ -62,7 +62,6 @@ class PoolingTransformer(nn.Module):
             self.stages.append(nn.Sequential(*layers))
         self.norm = nn.LayerNorm(width, eps=EPSILON)
         self.head = nn.Linear(width, spec.num_outputs)
-        self.apply(initialise)
 
     def forward(self, images: Tensor) -> Tensor:
         x = (self.patches(images) + self.positions).flatten(2).transpose(1, 2)
