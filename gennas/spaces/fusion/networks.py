@@ -67,7 +67,7 @@ class Encoder(nn.Module):
             if self.sees_images:
                 features.append(functional.adaptive_avg_pool2d(x, 2).flatten(2).transpose(1, 2))
             else:
-                features.append(x.unflatten(1, (_TOKENS, self.width)))
+                features.append(x.view(-1, _TOKENS, self.width))
         return features
 
 
