@@ -28,11 +28,11 @@ class FusionNetwork(nn.Module):
         self.classifier = nn.Linear(len(plan) * width, spec.num_outputs)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        outputs = [*self.first(first), *self.second(second)]
-        features = len(outputs)
+        encoded = (self.first(first), self.second(second))
+        outputs = [features[i] for features in encoded for i in range(_STAGES)]
         for cell, (a, b) in zip(self.cells, self.sources, strict=True):
             outputs.append(cell(outputs[a], outputs[b]))
-        logits: Tensor = self.classifier(torch.cat([y.mean(1) for y in outputs[features:]], dim=1))
+        logits: Tensor = self.classifier(torch.cat([y.mean(1) for y in outputs[2 * _STAGES :]], dim=1))
         return logits
 
 
@@ -67,7 +67,7 @@ class Encoder(nn.Module):
             if self.sees_images:
                 features.append(functional.adaptive_avg_pool2d(x, 2).flatten(2).transpose(1, 2))
             else:
-                features.append(x.view(len(x), _TOKENS, self.width))
+                features.append(x.view(-1, _TOKENS, self.width))
         return features
 
 

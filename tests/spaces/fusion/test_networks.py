@@ -34,3 +34,14 @@ def test_encoders_give_four_features_of_any_input(shape: tuple[int, ...]) -> Non
     features = encoder(torch.randn(2, *shape))
     assert [tuple(f.shape) for f in features] == [(2, 4, 5)] * 4
     assert encoder_parameters(shape, 5) == sum(p.numel() for p in encoder.parameters())
+
+
+def test_networks_are_written_as_plain_source() -> None:
+    from gennas.export import module_source
+    from gennas.spaces import Fusion, TaskSpec
+
+    space, spec = Fusion(width=4), TaskSpec("pair", (1, 8, 4), 4, second_shape=(5,))
+    network = space.build(space.from_text("attention~a1,b2|concat-fc~b4,cell1"), spec).eval()
+    scope: dict[str, object] = {}
+    exec(module_source(network), scope)
+    assert "gennas" not in scope and any(isinstance(part, type) for part in scope.values())
