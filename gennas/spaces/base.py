@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
 from gennas.registry import Registry
+from gennas.spaces.counting import allowed_labels, draw_labels, exact_counts
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["SPACES", "Space", "scaled_count"]
+__all__ = ["SPACES", "Space"]
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
+_BITS_IN_FULL = 64  # larger sizes are told by their order of magnitude
 
 
 class Space(ABC):
@@ -293,12 +295,12 @@ class Space(ABC):
         mask = self.schema.decision_mask
         if self._is_product:
             ranks = rng.integers(mask.sum(1), size=(n, len(mask)))
-            D = _allowed_labels(mask)[np.arange(len(mask)), ranks]
+            D = allowed_labels(mask)[np.arange(len(mask)), ranks]
         else:
             D = np.zeros((n, len(mask)), dtype=np.int16)
             for t in range(len(mask)):
                 weights = self.completions(D, t)
-                D[:, t] = _draw(self.legal(D, t) if weights is None else self._checked_counts(weights), rng)
+                D[:, t] = draw_labels(self.legal(D, t) if weights is None else self._checked_counts(weights), rng)
         return self.canonical(Population.from_decisions(self.schema, D))
 
     def mutate(self, population: Population, rng: np.random.Generator) -> Population:
@@ -338,7 +340,7 @@ class Space(ABC):
             rows, D = np.arange(len(wish)), np.zeros_like(wish)
             for t in range(D.shape[1]):
                 legal = self.legal(D, t)
-                fallback = np.where(legal[rows, other[:, t]], other[:, t], _draw(legal, rng))
+                fallback = np.where(legal[rows, other[:, t]], other[:, t], draw_labels(legal, rng))
                 D[:, t] = np.where(legal[rows, wish[:, t]], wish[:, t], fallback)
             wish = D
         return self.canonical(Population.from_decisions(self.schema, wish))
@@ -358,7 +360,8 @@ class Space(ABC):
         if self._is_product:
             legal = self.schema.decision_mask[when].copy()
             legal[rows, D[rows, when]] = False
-            D[rows, when] = np.where(legal.any(1), _draw(legal | ~legal.any(1, keepdims=True), rng), D[rows, when])
+            drawn = draw_labels(legal | ~legal.any(1, keepdims=True), rng)
+            D[rows, when] = np.where(legal.any(1), drawn, D[rows, when])
             return D
         for t in range(int(when.min(initial=D.shape[1])), D.shape[1]):
             legal = self.legal(D, t)
@@ -368,7 +371,7 @@ class Space(ABC):
             change = (when == t) & others.any(1)
             when[(when == t) & ~change] += 1  # nothing else is legal here: edit the next decision
             redraw = change | ~current
-            pick = _draw(np.where(change[:, None], others, legal), rng)
+            pick = draw_labels(np.where(change[:, None], others, legal), rng)
             D[:, t] = np.where(redraw, pick, D[:, t])
         return D
 
@@ -394,48 +397,3 @@ class Space(ABC):
 
 
 SPACES: Registry[type[Space]] = Registry("search space", "gennas.spaces")
-
-
-_BITS_IN_FULL = 64  # larger sizes are told by their order of magnitude
-
-
-def exact_counts(counts: Sequence[int] | Sequence[Sequence[int]]) -> FloatArray:
-    """Counts as float64 where it holds each and their sums exactly, else as Python integers (``dtype=object``).
-
-    Example:
-        >>> exact_counts([3, 0])
-        array([3., 0.])
-        >>> exact_counts([2**60 + 1, 0])
-        array([1152921504606846977, 0], dtype=object)
-    """
-    exact = np.array(counts, dtype=object)
-    return exact if exact.size and exact.max() > _EXACT else exact.astype(np.float64)
-
-
-_EXACT = 2**45  # so that sums of 256 of them stay exact
-
-
-def scaled_count(count: int, factor: float) -> int:
-    """``factor`` times a number of cells, rounded half up, at least 1.
-
-    Example:
-        >>> scaled_count(3, 0.5), scaled_count(1, 0.1)
-        (2, 1)
-    """
-    return max(1, math.floor(count * factor + 0.5))
-
-
-def _allowed_labels(mask: BoolArray) -> IntArray:
-    """Allowed labels of each decision, packed to the left, ``(d, L)``."""
-    packed: IntArray = np.argsort(~mask, axis=1, kind="stable").astype(np.int16)
-    return packed
-
-
-def _draw(weights: NDArray[np.generic], rng: np.random.Generator) -> IntArray:
-    """Draw one column per row in proportion to non-negative ``weights (b, L)``."""
-    if weights.dtype == object:  # Python divides integers of any size and rounds once
-        weights = np.array([[w / total for w in row] for row in weights.tolist() if (total := sum(row))])
-    cumulative = np.cumsum(weights, axis=1, dtype=np.float64)
-    threshold = rng.random(len(weights))[:, None] * cumulative[:, -1:]
-    drawn: IntArray = (cumulative <= threshold).sum(axis=1).astype(np.int16)
-    return drawn

@@ -9,9 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.spaces.base import scaled_count
-
-__all__ = ["rounded_to", "stretched", "stretched_layers"]
+__all__ = ["rounded_to", "scaled_count", "stretched", "stretched_layers"]
 
 T = TypeVar("T")
 
@@ -47,3 +45,13 @@ def stretched_layers(depth: NDArray[np.integer], factor: float) -> NDArray[np.in
     place = np.arange(counts.max(initial=0))
     found: NDArray[np.intp] = np.where(place < counts[:, None], np.minimum(place, depth[:, None] - 1), -1)
     return found
+
+
+def scaled_count(count: int, factor: float) -> int:
+    """``factor`` times a number of cells, rounded half up, at least 1.
+
+    Example:
+        >>> scaled_count(3, 0.5), scaled_count(1, 0.1)
+        (2, 1)
+    """
+    return max(1, math.floor(count * factor + 0.5))

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, Population
-from gennas.spaces.base import SPACES, scaled_count
+from gennas.spaces.base import SPACES
 from gennas.spaces.darts.genotype import NODES, OPERATIONS, Genotype
 from gennas.spaces.in_degree import InDegreeSpace
+from gennas.spaces.scaling import scaled_count
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:

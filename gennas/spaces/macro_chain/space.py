@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, IntArray, Population
-from gennas.spaces.base import SPACES, BoolArray, FloatArray, exact_counts, scaled_count
+from gennas.spaces.base import SPACES, BoolArray, FloatArray
+from gennas.spaces.counting import exact_counts
 from gennas.spaces.layered import Decision, Group, LayeredSpace
+from gennas.spaces.scaling import scaled_count
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:

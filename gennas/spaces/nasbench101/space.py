@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, IntArray, Population
-from gennas.spaces.base import SPACES, Space, scaled_count
+from gennas.spaces.base import SPACES, Space
 from gennas.spaces.nasbench101 import cells
 from gennas.spaces.nasbench101.cells import EDGES, MAX_EDGES, NONE, OPERATIONS, OUTPUT
 from gennas.spaces.prefixes import node_and_edge_columns
+from gennas.spaces.scaling import scaled_count
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, Population
-from gennas.spaces.base import SPACES, Space, scaled_count
+from gennas.spaces.base import SPACES, Space
 from gennas.spaces.nasbench201.distinct import distinct_cells, representatives
 from gennas.spaces.nasbench201.formats import from_naslib, from_nni
+from gennas.spaces.scaling import scaled_count
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:

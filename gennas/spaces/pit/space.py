@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, Population
-from gennas.spaces.base import SPACES, scaled_count
+from gennas.spaces.base import SPACES
 from gennas.spaces.layered import Decision, Group, LayeredSpace
+from gennas.spaces.scaling import scaled_count
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:

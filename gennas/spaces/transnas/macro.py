@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from gennas.errors import InvalidArchitectureError
 from gennas.graph import Architecture, IntArray, Population
-from gennas.spaces.base import SPACES, BoolArray, FloatArray, scaled_count
+from gennas.spaces.base import SPACES, BoolArray, FloatArray
 from gennas.spaces.layered import Decision, Group, LayeredSpace
+from gennas.spaces.scaling import scaled_count
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.strides import kept_strides
 from gennas.spaces.transnas.skeleton import MODULES, channels, check_skeleton, places, stem_parameters

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, GraphSchema, Population
-from gennas.spaces.base import SPACES, Space, scaled_count
+from gennas.spaces.base import SPACES, Space
+from gennas.spaces.scaling import scaled_count
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.strides import kept_strides
 from gennas.spaces.transnas.skeleton import MODULES, Place, channels, check_skeleton, places, stem_parameters

@@ -1,0 +1,44 @@
+"""Counts of architectures and draws in proportion to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.graph import IntArray
+
+__all__ = ["allowed_labels", "draw_labels", "exact_counts"]
+
+
+def exact_counts(counts: Sequence[int] | Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """Counts as float64 where it holds each and their sums exactly, else as Python integers (``dtype=object``).
+
+    Example:
+        >>> exact_counts([3, 0])
+        array([3., 0.])
+        >>> exact_counts([2**60 + 1, 0])
+        array([1152921504606846977, 0], dtype=object)
+    """
+    exact = np.array(counts, dtype=object)
+    return exact if exact.size and exact.max() > _EXACT else exact.astype(np.float64)
+
+
+_EXACT = 2**45  # so that sums of 256 of them stay exact
+
+
+def allowed_labels(mask: NDArray[np.bool_]) -> IntArray:
+    """Allowed labels of each decision, packed to the left, ``(d, L)``."""
+    packed: IntArray = np.argsort(~mask, axis=1, kind="stable").astype(np.int16)
+    return packed
+
+
+def draw_labels(weights: NDArray[np.generic], rng: np.random.Generator) -> IntArray:
+    """Draw one column per row in proportion to non-negative ``weights (b, L)``."""
+    if weights.dtype == object:  # Python divides integers of any size and rounds once
+        weights = np.array([[w / total for w in row] for row in weights.tolist() if (total := sum(row))])
+    cumulative = np.cumsum(weights, axis=1, dtype=np.float64)
+    threshold = rng.random(len(weights))[:, None] * cumulative[:, -1:]
+    drawn: IntArray = (cumulative <= threshold).sum(axis=1).astype(np.int16)
+    return drawn
