@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
-from torch_geometric.nn import global_add_pool, global_max_pool, global_mean_pool
 
 from gennas.spaces.spec import TaskSpec
 
 __all__ = ["ACTIVATIONS", "Pooling", "Readout", "dense"]
 
 Pooling = Literal["mean", "sum", "max"]
-_POOLS = {"mean": global_mean_pool, "sum": global_add_pool, "max": global_max_pool}
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "elu": nn.ELU,
@@ -40,15 +39,39 @@ class Readout(nn.Module):
         self, inputs: int, hidden: int, count: int, spec: TaskSpec, pooling: Pooling, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        self.pool = _POOLS[pooling] if spec.kind == "graph" else None
+        self.pooling = pooling if spec.kind == "graph" else None
         self.layers = dense(inputs, hidden, count, dropout)
         self.classifier = nn.Linear(hidden if count else inputs, spec.num_outputs)
 
     def forward(self, x: Tensor, batch: Tensor | None) -> Tensor:
         """Nodes ``x (n, inputs)``, and the graph of each where graphs are classified, to logits."""
-        pooled = x if self.pool is None else self.pool(x, batch)
+        pooled = x if self.pooling is None or batch is None else pool(x, batch, self.pooling)
         logits: Tensor = self.classifier(self.layers(pooled))
         return logits
+
+
+def pool(x: Tensor, batch: Tensor, how: Pooling) -> Tensor:
+    """Mean, sum or largest value over the nodes of each graph, ``(g, f)``.
+
+    The number of graphs is read from ``batch`` in a way that ``torch.export`` can follow.
+
+    Shapes: ``x (n, f)``, ``batch (n,)`` with the number of each node's graph, from 0.
+
+    Example:
+        >>> pool(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([0, 0, 1]), "mean").tolist()
+        [[2.0], [5.0]]
+    """
+    graphs = cast(int, batch.max().item()) + 1
+    torch._check(graphs >= 1)
+    index = batch[:, None].expand_as(x)
+    zeros = x.new_zeros(graphs, x.size(1))
+    if how == "max":
+        return zeros.scatter_reduce(0, index, x, "amax", include_self=False)
+    total = zeros.scatter_add(0, index, x)
+    if how == "sum":
+        return total
+    count = x.new_zeros(graphs).scatter_add(0, batch, torch.ones_like(x[:, 0]))
+    return total / count.clamp(min=1)[:, None]
 
 
 def dense(inputs: int, hidden: int, count: int, dropout: float = 0.0) -> nn.Sequential:

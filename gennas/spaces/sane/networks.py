@@ -106,9 +106,9 @@ class AttentionConv(MessagePassing):  # type: ignore[misc]
             nn.init.xavier_uniform_(weight)
 
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        edge_index, _ = add_self_loops(remove_self_loops(edge_index)[0], num_nodes=len(x))
+        edge_index, _ = add_self_loops(remove_self_loops(edge_index)[0], num_nodes=x.size(0))
         h = self.linear(x).view(-1, self.heads, self.outputs)
-        out: Tensor = self.propagate(edge_index, h=h, size=(len(x), len(x)))
+        out: Tensor = self.propagate(edge_index, h=h, size=(x.size(0), x.size(0)))
         return out.flatten(1) + self.bias
 
     def message(self, h_i: Tensor, h_j: Tensor, index: Tensor, size_i: int | None) -> Tensor:

@@ -1,34 +1,45 @@
-"""Tests of what graph networks share."""
+"""What graph networks share: pooling, and that networks leave the workbench."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal
+
 import pytest
 import torch
+from torch_geometric.nn import global_add_pool, global_max_pool, global_mean_pool
 
-from gennas.spaces import TaskSpec
-from gennas.spaces.gnn.parts import Readout, dense
+from gennas.export import export_module
+from gennas.spaces import GNN, SANE, TaskSpec
+from gennas.spaces.gnn.parts import pool
 
-NODE, GRAPH = TaskSpec("node", (3,), 2), TaskSpec("graph", (3,), 2)
-
-
-@pytest.mark.parametrize(("pooling", "expected"), [("mean", [2.0, 7.0]), ("sum", [4.0, 7.0]), ("max", [3.0, 7.0])])
-def test_graphs_are_pooled(pooling: str, expected: list[float]) -> None:
-    """Nodes 1 and 3 are one graph, node 7 another."""
-    readout = Readout(1, 4, 0, GRAPH, pooling)  # type: ignore[arg-type]
-    readout.classifier = torch.nn.Identity()  # type: ignore[assignment]
-    pooled = readout(torch.tensor([[1.0], [3.0], [7.0]]), torch.tensor([0, 0, 1]))
-    assert pooled.flatten().tolist() == expected
+REFERENCES = {"mean": global_mean_pool, "sum": global_add_pool, "max": global_max_pool}
 
 
-def test_nodes_are_classified_one_by_one() -> None:
-    """Each row on its own."""
-    readout, x = Readout(3, 4, 2, NODE, "mean").eval(), torch.randn(5, 3)
-    assert torch.allclose(readout(x, None)[2:3], readout(x[2:3], None), atol=1e-6)
-    assert [tuple(p.shape) for p in readout.parameters()] == [(4, 3), (4,), (4, 4), (4,), (2, 4), (2,)]
+@pytest.mark.parametrize("how", ["mean", "sum", "max"])
+def test_pooling_is_torch_geometrics(how: Literal["mean", "sum", "max"]) -> None:
+    x = torch.randn(7, 3, generator=torch.Generator().manual_seed(0)) - 2  # largest values below zero, too
+    batch = torch.tensor([0, 0, 1, 1, 1, 1, 2])
+    torch.testing.assert_close(pool(x, batch, how), REFERENCES[how](x, batch))
 
 
-def test_dense_layers() -> None:
-    """Linear, ReLU, dropout; none at all is the identity."""
-    x = torch.randn(4, 3)
-    assert torch.equal(dense(3, 8, 0)(x), x)
-    assert (dense(3, 8, 2, dropout=0.3).eval()(x) >= 0).all()
+@pytest.mark.parametrize(
+    ("space", "text"),
+    [
+        (
+            GNN(),
+            "hidden=16;pre=0;post=1;connectivity=skip-sum;batch_norm=1;dropout=0;depth=2;op=gin,gat;aggr=sum,-;"
+            "heads=-,2;act=relu,elu",
+        ),
+        (SANE(), "join=max;depth=3;op=geniepath,sage-sum,gat;skip=1,0,0"),
+    ],
+    ids=["gnn", "sane"],
+)
+@pytest.mark.parametrize("kind", ["node", "graph"])
+def test_networks_are_exported_for_graphs_of_any_size(
+    space: GNN | SANE, text: str, kind: Literal["node", "graph"], tmp_path: Path
+) -> None:
+    spec = TaskSpec(kind, (5,), 3)
+    network = space.build(space.from_text(text), spec).eval()
+    others = [spec.random_inputs(9, seed=1), spec.random_inputs(3, seed=2)]
+    assert export_module(network, spec.random_inputs(6), tmp_path / "net.pt2", "pt2", checks=others) <= 1e-6
