@@ -19,6 +19,7 @@ KINDS = {
     "EvaluationError": RuntimeError,
     "ExportError": RuntimeError,
     "OutputError": OSError,
+    "TaskKindError": ValueError,
     "UnknownNameError": KeyError,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gennas.errors import ConfigError
 from gennas.runtime.files import draft
 from gennas.workbench.transfer import TransferSettings
 
@@ -25,6 +26,8 @@ def run(settings: TransferSettings) -> int:
     from gennas.workbench.transfer import transfer_chosen
 
     path, console = settings.out or settings.run / "transfer.csv", Console()
+    if not path.parent.is_dir():
+        raise ConfigError(f"Cannot write {path}: there is no folder {path.parent}; make it first.")
 
     def on_start(what: str) -> None:
         console.print(what, soft_wrap=True, highlight=False)

@@ -8,6 +8,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -95,7 +96,8 @@ def _homes(evaluator: object) -> Iterator[ModuleType]:
             if module is not None and (name in own or name.partition(".")[0] == "gennas"):
                 yield module
         if depth < _DEPTH:
-            parts = [value for part in parts for value in getattr(part, "__dict__", {}).values()]
+            held = (value for part in parts for value in getattr(part, "__dict__", {}).values())
+            parts = [value.func if isinstance(value, partial) else value for value in held]
 
 
 def is_importing(frame: FrameType | None) -> bool:

@@ -102,5 +102,5 @@ def make_space(name: str, **options: Any) -> Space:
     factory = SPACES.get(name)
     if not (isinstance(factory, type) and issubclass(factory, Space)):
         raise ConfigError(f"Expected {shown(name)} to name a subclass of gennas.spaces.Space, got {shown(factory)}.")
-    made: Space = configured(f"space {name!r}", factory, options)
+    made: Space = configured(f"space {shown(name)}", factory, options)
     return made

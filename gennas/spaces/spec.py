@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from gennas.errors import TaskKindError
+from gennas.errors import TaskKindError, shown
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,11 +72,11 @@ class TaskSpec:
         """
         if self.kind in kinds and self._has_its_shape:
             return
-        named = " or ".join(f"{kind!r} and {_SHAPES[kind]}" for kind in kinds)
+        named = " or ".join(f"{shown(kind)} and {_SHAPES[kind]}" for kind in kinds)
         words = " or ".join(_CLASSIFIES[kind] for kind in kinds)
         vocabulary = f", vocabulary {self.vocabulary}" if self.kind in TOKEN_KINDS else ""
         raise TaskKindError(
-            f"{space} has networks for {words} only: expected kind {named}, got {self.kind!r} and "
+            f"{space} has networks for {words} only: expected kind {named}, got {shown(self.kind)} and "
             f"{self.input_shape}{vocabulary}; choose such a task or another space."
         )
 

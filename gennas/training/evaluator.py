@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from gennas.errors import ConfigError, EvaluationError
+from gennas.errors import ConfigError, EvaluationError, shown
 from gennas.eval.base import Fidelity, Measured, Metric
 from gennas.eval.complexity import count_flops
 from gennas.eval.hardware import EnergyMeter, measure_latency, resolve_device
@@ -305,8 +305,8 @@ def _check_settings(space: Space, config: TrainConfig) -> None:
             near = difflib.get_close_matches(name, _SEARCHABLE, n=1, cutoff=0.5)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ConfigError(
-                f"Space {space.name!r}: no setting {name!r} of the training recipe can be searched.{hint} Expected one "
-                f"of {', '.join(_SEARCHABLE)}."
+                f"Space {space.name!r}: no setting {shown(name)} of the training recipe can be searched.{hint} "
+                f"Expected one of {', '.join(_SEARCHABLE)}."
             )
         for value in values:
             reconfigured(f"the training recipe (space {space.name!r})", config, {name: value})

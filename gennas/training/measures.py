@@ -277,7 +277,7 @@ def check_measures(names: Sequence[str], kind: Kind, targets: Targets = "classes
                 f"Measure {shown(name)} is defined for images, the task's kind is {shown(kind)}; drop it."
             )
         if targets == "numbers" or not KIND_RULES[kind].one_label:
-            what = "numbers" if targets == "numbers" else f"of kind {kind!r}"
+            what = "numbers" if targets == "numbers" else f"of kind {shown(kind)}"
             raise ConfigError(f"Measure {shown(name)} needs one class per example, not targets {what}; drop it.")
     if len(set(names)) != len(names):
         raise ConfigError(f"Expected different measures, got {', '.join(names)}.")

@@ -381,7 +381,7 @@ def make_task(name: str, **options: Any) -> Task:
         raise ConfigError(
             f"Expected {shown(name)} to be a Task or a function that returns one, got {type(factory).__name__}."
         )
-    task = configured(f"task {name!r}", factory, options)
+    task = configured(f"task {shown(name)}", factory, options)
     if not isinstance(task, Task):
         raise ConfigError(f"Expected {shown(name)} to return a Task, got {type(task).__name__}.")
     return task

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from gennas.errors import CheckpointError, ConfigError, EvaluationError
+from gennas.errors import CheckpointError, ConfigError, EvaluationError, shown
 from gennas.eval.base import Fidelity
 from gennas.eval.hardware import resolve_device
 from gennas.runtime.seeds import seeded
@@ -295,7 +295,7 @@ class _Run:
         if not isinstance(output, Tensor) or tuple(output.shape) != expected:
             got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise EvaluationError(
-                f"Task {self.task.name!r}: expected the network to return logits {expected}, got {got}."
+                f"Task {shown(self.task.name)}: expected the network to return logits {expected}, got {got}."
             )
         logits = classes_last(self.spec.kind, output.float())
         return logits if batch.rows is None else logits[batch.rows]
@@ -303,7 +303,7 @@ class _Run:
     def _check_finite(self, loss: float, epoch: int) -> None:
         if not math.isfinite(loss):
             raise EvaluationError(
-                f"Task {self.task.name!r}: the loss became {loss} in epoch {epoch} of {self.epochs}; "
+                f"Task {shown(self.task.name)}: the loss became {loss} in epoch {epoch} of {self.epochs}; "
                 f"try a smaller learning rate than {self.config.lr:g}."
             )
 

@@ -148,6 +148,8 @@ def _refuse_another_task(settings: Any) -> None:
     found = kept_settings(settings.source)
     kept, asked = task_name((found or ({},))[0].get("task")), task_name(settings.task)
     is_named = isinstance(settings.task, str) and ":" not in asked
+    if kept.startswith("object:"):  # it lived in the process that searched: any may stand for it
+        return
     if kept != asked and (is_named if ":" in kept else _is_task(kept)):
         raise ConfigError(
             f"{settings.source} is a run on the task {kept}, got --task {asked}: leave --task out, or add "

@@ -196,7 +196,7 @@ def test_a_benchmark_whose_space_is_a_file_of_ones_own(
     official.write_text(json.dumps(rows))
     space.write_text(MACRO)
     assert run("convert-table", official, table, "--no-seeds") == 0
-    assert "no space nasbench-macro yet" in capsys.readouterr().out
+    assert "--space nasbench-macro" in capsys.readouterr().out
     found = searched(f"{space}:Macro", table, "test_accuracy:max", 30, "--strategy", "local-search")
     assert "reported only" not in capsys.readouterr().out  # the test split is what is optimised here, which is said
     chosen = {found.problem.space.to_text(t.arch): t.metrics["test_accuracy"] for t in found.result.trials}

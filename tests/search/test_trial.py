@@ -30,7 +30,7 @@ def test_only_ok_is_ok(status: Status) -> None:
 
 
 def test_the_kinds_of_outcome() -> None:
-    assert get_args(Status) == ("ok", "failed", "infeasible", "timeout", "lost")
+    assert get_args(Status) == ("ok", "failed", "infeasible", "timeout", "lost", "stopped")
 
 
 def test_a_trial_is_about_the_proposed_architecture() -> None:

@@ -13,9 +13,9 @@ from gennas.spaces.notebook import space_html
 @pytest.mark.parametrize("name", SPACES)
 def test_name_size_and_decisions(name: str) -> None:
     space = make_space(name)
-    assert name in repr(space) and f"{space.size:,} architectures" in repr(space) and "\n" not in repr(space)
+    assert name in repr(space) and space.size_text in repr(space) and "\n" not in repr(space)
     html = space._repr_html_()
-    assert f"{space.size:,} architectures, {space.schema.num_decisions} decisions" in html and name in html
+    assert f"{space.size_text}, {space.schema.num_decisions} decisions" in html and name in html
 
 
 def test_options_have_values_and_meanings() -> None:

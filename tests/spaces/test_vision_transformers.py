@@ -58,4 +58,6 @@ def test_published_architectures_are_in_their_space(name: str) -> None:
     """Those of every space parse, and their text is the one that is stated."""
     space = SPACES.get(name)()
     for text in space.reference.values():
-        assert space.to_text(space.from_text(text)) == text
+        arch = space.from_text(text)
+        assert space.to_text(arch) == text or name == "nasbench-bert"  # which writes the official JSON
+        assert space.from_text(space.to_text(arch)) == arch

@@ -109,9 +109,9 @@ def test_proxies_take_the_shapes_of_the_task() -> None:
 def test_measures_that_have_no_meaning_are_refused() -> None:
     for name, task, message in (
         ("pgd", corpus(), "defined for images, the task's kind is 'language'"),
-        ("ece", corpus(), "one class per example, this task's targets are of kind 'language'"),
+        ("ece", corpus(), "one class per example, not targets of kind 'language'"),
         ("ece", make_task("shapes"), "of kind 'segmentation'"),
-        ("fgsm", make_task("digit-slant"), "this task's targets are numbers"),
+        ("fgsm", make_task("digit-slant"), "not targets numbers"),
     ):
         with pytest.raises(ConfigError, match=message):
             TrainEvaluator(SPACE, task, measure=[name])

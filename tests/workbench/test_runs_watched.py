@@ -127,7 +127,10 @@ def test_space_and_task_are_tried_before_the_budget_is_touched(tmp_path: Path, c
             raise ZeroDivisionError("no such layer")
 
     small = {"max_depth": 2, "min_depth": 1, "widths": (4,), "kernels": (3,)}
-    for space, said in ((Wrong(**small), r"outputs of shape \(examples, 10\)"), (Broken(**small), "no such layer")):
+    for space, said in (
+        (Wrong(**small), r"outputs of shape \(2, 10\), got \(2, 11\)"),
+        (Broken(**small), "no such layer"),
+    ):
         with pytest.raises(ConfigError, match=f"do not work together.*{said}.*No evaluation was spent"):
             search(
                 space=space, task="digits", strategy="random", budget=3, epochs=1, out=tmp_path / "run", report=False

@@ -87,7 +87,7 @@ def test_a_file_of_settings(tmp_path: Path) -> None:
         (b"a: [", "Cannot read the configuration file"),
         (b"a: \xff\xfe", "Cannot read the configuration file"),
         (b"[" * 5000, "Cannot read the configuration file"),
-        (None, "Cannot read the configuration file"),
+        (None, "Cannot read the file"),
     ],
 )
 def test_a_file_that_holds_no_settings(content: bytes | None, reason: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.layered import Decision, Group, LayeredSpace
@@ -95,7 +95,7 @@ class AutoFormer(LayeredSpace):
             (head_dim >= 1, f"head_dim >= 1, got {head_dim}"),
             (patch is None or patch >= 1, f"patch >= 1, got {patch}"),
             (not relative or max_distance >= 1, f"max_distance >= 1 or relative=false, got {max_distance}"),
-            (pooling in _POOLINGS, f"pooling out of {', '.join(_POOLINGS)}, got {pooling!r}"),
+            (pooling in _POOLINGS, f"pooling out of {', '.join(_POOLINGS)}, got {shown(pooling)}"),
         )
         for holds, rule in rules:
             if not holds:

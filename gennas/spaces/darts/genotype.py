@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gennas.errors import InvalidArchitectureError
+from gennas.errors import InvalidArchitectureError, shown
 
 __all__ = ["NODES", "OPERATIONS", "PREFIX", "Genotype"]
 
@@ -106,7 +106,8 @@ def _cell(config: Mapping[str, Any], kind: str) -> list[tuple[str, int]]:
         for source in inputs.split("_"):
             if not source.isdecimal() or int(source) >= node:
                 raise InvalidArchitectureError(
-                    f"darts: expected two nodes before {node} as 'a_b' in inputs_node_{kind}_{node}, got {inputs!r}."
+                    f"darts: expected two nodes before {node} as 'a_b' in inputs_node_{kind}_{node}, "
+                    f"got {shown(inputs)}."
                 )
             edges.append((_value(config, f"edge_{kind}_{first + int(source)}"), int(source)))
     return edges
@@ -115,7 +116,7 @@ def _cell(config: Mapping[str, Any], kind: str) -> list[tuple[str, int]]:
 def _value(config: Mapping[str, Any], key: str) -> str:
     if not isinstance(config.get(key), str):
         got = reprlib.repr(config[key]) if key in config else "none"
-        raise InvalidArchitectureError(f"darts: expected a text as {key!r} in the configuration, got {got}.")
+        raise InvalidArchitectureError(f"darts: expected a text as {shown(key)} in the configuration, got {got}.")
     return str(config[key])
 
 

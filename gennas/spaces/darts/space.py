@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.darts.genotype import NODES, OPERATIONS, Genotype
@@ -34,7 +34,7 @@ def _from_nasbench301(text: str) -> str:
     """The genotype of a NAS-Bench-301 configuration in JSON."""
     try:
         config = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArchitectureError(f"darts: expected a configuration in JSON, got {text!r:.100}.") from error
     if not isinstance(config, dict):
         raise InvalidArchitectureError(f"darts: expected a configuration in JSON, got {text!r:.100}.")
@@ -122,7 +122,7 @@ class DARTS(InDegreeSpace):
         if num_cells < 3 or width < 2 or not 0 <= drop_path < 1 or stem not in ("cifar", "imagenet"):
             raise ConfigError(
                 "darts: expected num_cells >= 3 (one of them normal), width >= 2, drop_path in [0, 1) and a stem out "
-                f"of cifar, imagenet; got {num_cells}, {width}, {drop_path} and {stem!r}."
+                f"of cifar, imagenet; got {num_cells}, {width}, {drop_path} and {shown(stem)}."
             )
         self.num_cells, self.width, self.auxiliary = num_cells, width, auxiliary
         self.drop_path, self.stem = drop_path, stem

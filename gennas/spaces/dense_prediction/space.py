@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.in_degree import InDegreeSpace
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DPC", "DensePrediction"]
 
-_BRANCH = re.compile(r"([a-z0-9]+)~(\d+)")
+_BRANCH = re.compile(r"([a-z0-9]+)~([0-9]{1,9})")
 
 
 @SPACES.register("dense-prediction")
@@ -122,7 +122,7 @@ class DensePrediction(InDegreeSpace):
         found = [(match[1], int(match[2])) for match in parts if match is not None]
         if len(found) < len(parts):
             raise InvalidArchitectureError(
-                f"{self.name}: expected branches like 'sep1x3~0' joined by '|', got {text!r:.200}."
+                f"{self.name}: expected branches like 'sep1x3~0' joined by '|', got {shown(text)}."
             )
         return self._of_plan(found)
 
@@ -151,7 +151,7 @@ class DensePrediction(InDegreeSpace):
         for v, (operation, source) in enumerate(plan, start=1):
             if operation not in self.operations:
                 raise InvalidArchitectureError(
-                    f"{self.name}: expected an operation out of {', '.join(self.operations)}, got {operation!r}."
+                    f"{self.name}: expected an operation out of {', '.join(self.operations)}, got {shown(operation)}."
                 )
             if not 0 <= source < v:
                 raise InvalidArchitectureError(

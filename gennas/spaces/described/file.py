@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.base import Space
 
 __all__ = ["digest_of", "load_space"]
@@ -31,7 +31,7 @@ class _Loader(yaml.SafeLoader):
         keys = [key.value for key, _ in node.value]
         twice = [key for key in keys if keys.count(key) > 1]
         if twice:
-            raise yaml.YAMLError(f"the key {twice[0]!r} is given twice")
+            raise yaml.YAMLError(f"the key {shown(twice[0])} is given twice")
         return super().construct_mapping(node, deep)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import Architecture
 from gennas.spaces.described.blocks import BLOCKS, NETWORKS, Argument, known_name
 from gennas.spaces.described.description import DecisionDescription, GroupDescription, LayeredDescription
@@ -54,7 +54,7 @@ class LayeredFile(LayeredSpace):
         d = self.description
         template = NETWORKS[d.network]
         for name, value in d.settings.items():
-            known_name(f"setting of the network {d.network!r},", name, template.arguments)
+            known_name(f"setting of the network {shown(d.network)},", name, template.arguments)
             _check_values(f"settings.{name}", template.arguments[name], value, d.whole)
         for group in d.groups:
             seen = {**d.whole, **group.whole, **group.layer}
@@ -76,7 +76,7 @@ class LayeredFile(LayeredSpace):
             known = [block for block in blocks if argument in BLOCKS[str(block)].arguments]
             if not known:
                 known_name(
-                    f"argument of {name!r}",
+                    f"argument of {shown(name)}",
                     argument,
                     dict.fromkeys(a for b in blocks for a in BLOCKS[str(b)].arguments),
                 )
@@ -135,7 +135,7 @@ def _values(where: str, value: Any, seen: Mapping[str, DecisionDescription]) -> 
         return (value,)
     if value[1:] not in seen:
         known = ", ".join(f"${name}" for name in seen) or "none"
-        raise ConfigError(f"{where}: expected a decision out of {known}, got {value!r}.")
+        raise ConfigError(f"{where}: expected a decision out of {known}, got {shown(value)}.")
     decision = seen[value[1:]]
     return (*decision.values, *(decision.first or ()))
 

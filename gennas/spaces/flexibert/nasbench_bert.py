@@ -120,7 +120,7 @@ class NASBenchBERT(EncoderSpace):
             return super().from_text(text)
         try:
             found = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:  # deep, or a number of many digits
             raise InvalidArchitectureError(f"{self.name}: expected a dictionary in JSON ({error}).") from error
         return self.from_config(found)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.in_degree import InDegreeSpace
@@ -101,7 +101,7 @@ class Fusion(InDegreeSpace):
         parts = [_CELL.fullmatch("".join(part.split())) for part in text.split("|")]
         if len(parts) != self.cells or None in parts:
             raise InvalidArchitectureError(
-                f"{self.name}: expected {self.cells} cells like 'sum~a4,b4' joined by '|', got {text!r:.200}."
+                f"{self.name}: expected {self.cells} cells like 'sum~a4,b4' joined by '|', got {shown(text)}."
             )
         nodes = self.schema.node_mask.argmax(1).astype(np.int16)
         edges = np.zeros((len(nodes), len(nodes)), dtype=np.int16)
@@ -111,7 +111,7 @@ class Fusion(InDegreeSpace):
             if operation not in OPERATIONS or not set(sources) <= set(known) or sources[0] == sources[1]:
                 raise InvalidArchitectureError(
                     f"{self.name}: expected {self._names[v]} as an operation out of {', '.join(OPERATIONS)} and two "
-                    f"different sources out of {', '.join(known)}, got {match[0]!r}."
+                    f"different sources out of {', '.join(known)}, got {shown(match[0])}."
                 )
             nodes[v] = OPERATIONS.index(operation)
             edges[[known.index(source) for source in sources], v] = 1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.layered import Decision, Group, LayeredSpace
@@ -148,4 +148,4 @@ def check_pooling(name: str, pooling: str) -> None:
         ConfigError: it is unknown.
     """
     if pooling not in ("mean", "sum", "max"):
-        raise ConfigError(f"{name}: expected pooling 'mean', 'sum' or 'max', got {pooling!r}.")
+        raise ConfigError(f"{name}: expected pooling 'mean', 'sum' or 'max', got {shown(pooling)}.")

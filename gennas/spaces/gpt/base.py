@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import Architecture, Population
 from gennas.spaces.base import FloatArray
 from gennas.spaces.layered import Decision, Group, LayeredSpace
@@ -59,8 +59,8 @@ class CausalSpace(LayeredSpace):
         context: int | None,
     ) -> None:
         rules = (
-            (positions in ("rotary", "learned"), f"positions 'rotary' or 'learned', got {positions!r}"),
-            (residual in ("parallel", "sequential"), f"residual 'parallel' or 'sequential', got {residual!r}"),
+            (positions in ("rotary", "learned"), f"positions 'rotary' or 'learned', got {shown(positions)}"),
+            (residual in ("parallel", "sequential"), f"residual 'parallel' or 'sequential', got {shown(residual)}"),
             (context is None or context > 0, f"a positive context, got {context}"),
         )
         for holds, rule in rules:

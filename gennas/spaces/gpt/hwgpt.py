@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gennas.errors import InvalidArchitectureError
+from gennas.errors import InvalidArchitectureError, shown
 from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.gpt.base import CausalSpace, IntegerArray
@@ -40,7 +40,7 @@ def _from_json(text: str) -> str:
 
     try:
         found = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # deep, or a number of many digits
         raise InvalidArchitectureError(f"gpt: expected a dictionary in JSON ({error}).") from error
     return config_text(_plain(found))
 
@@ -52,11 +52,11 @@ def _plain(config: Any) -> dict[str, Any]:
     known = {**_OFFICIAL, "sample_layer_indices": ""}
     wrong = [name for name in config if name not in known] + [name for name in _OFFICIAL if name not in config]
     if wrong:
-        raise InvalidArchitectureError(f"gpt: expected the names {', '.join(_OFFICIAL)}; see {wrong[0]!r}.")
+        raise InvalidArchitectureError(f"gpt: expected the names {', '.join(_OFFICIAL)}; see {shown(wrong[0])}.")
     found = {name: config[official] for official, name in _OFFICIAL.items()}
     bias = str(found["bias"])
     if bias not in ("True", "False"):
-        raise InvalidArchitectureError(f"gpt: expected sample_bias True or False, got {bias!r}.")
+        raise InvalidArchitectureError(f"gpt: expected sample_bias True or False, got {shown(bias)}.")
     found["bias"] = int(bias == "True")
     for name in ("heads", "mlp"):
         if isinstance(found[name], list) and isinstance(found["depth"], int) and len(found[name]) > found["depth"]:

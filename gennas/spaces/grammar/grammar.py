@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.grammar.terminals import TERMINALS
 
 __all__ = ["Alternative", "Grammar", "Term"]
@@ -121,13 +121,13 @@ class Grammar:
         for symbol, terms in self._terms.items():
             if not _NAME.fullmatch(symbol) or symbol in TERMINALS or not terms:
                 raise ConfigError(
-                    f"Rule {symbol!r}: expected a name of its own for a non-terminal, and at least one alternative."
+                    f"Rule {shown(symbol)}: expected a name of its own for a non-terminal, and an alternative at least."
                 )
             for term in terms:
                 self._check_term(symbol, term)
         for name in (self.start, *self.shared):
             if name not in self._terms:
-                raise ConfigError(f"Expected a non-terminal ({', '.join(self._terms) or 'none'}), got {name!r}.")
+                raise ConfigError(f"Expected a non-terminal ({', '.join(self._terms) or 'none'}), got {shown(name)}.")
 
     def _check_term(self, symbol: str, term: Term) -> None:
         known = {**TERMINALS, **dict.fromkeys(self._terms, 0)}
@@ -135,12 +135,14 @@ class Grammar:
             near = difflib.get_close_matches(term.name, known, n=1, cutoff=0.5)
             hint = f"Did you mean {near[0]}? " if near else ""
             raise ConfigError(
-                f"Rule {symbol!r}: unknown name {term.name!r}. {hint}Non-terminals: {', '.join(self._terms)}; "
+                f"Rule {shown(symbol)}: unknown name {shown(term.name)}. {hint}"
+                f"Non-terminals: {', '.join(self._terms)}; "
                 f"terminals: {', '.join(TERMINALS)}."
             )
         if len(term.parts) != known[term.name]:
             raise ConfigError(
-                f"Rule {symbol!r}: expected {known[term.name]} parts of {term.name}, got {len(term.parts)} in '{term}'."
+                f"Rule {shown(symbol)}: expected {known[term.name]} parts of {term.name}, got {len(term.parts)} in "
+                f"'{term}'."
             )
         for part in term.parts:
             self._check_term(symbol, part)
@@ -165,7 +167,9 @@ class Grammar:
                 heights[symbol] = 1 + min(max((heights[c] for c in a.children), default=0) for a in alternatives)
         endless = [symbol for symbol, height in heights.items() if height == math.inf]
         if endless:
-            raise ConfigError(f"No derivation of {endless[0]!r} ever ends: expected an alternative without recursion.")
+            raise ConfigError(
+                f"No derivation of {shown(endless[0])} ever ends: expected an alternative without recursion."
+            )
         return heights
 
     def _reachable(self, symbol: str) -> set[str]:
@@ -179,11 +183,11 @@ class Grammar:
     def _check_depth(self) -> None:
         loops = [symbol for symbol in self.rules if symbol in self._reachable(symbol)]
         if loops and self.max_depth is None:
-            raise ConfigError(f"The rule {loops[0]!r} leads back to itself: expected a bound, max_depth.")
+            raise ConfigError(f"The rule {shown(loops[0])} leads back to itself: expected a bound, max_depth.")
         if self.max_depth is not None and self.max_depth < self._heights[self.start]:
             raise ConfigError(
                 f"Expected max_depth of at least {self._heights[self.start]:g}, which the shortest derivation of "
-                f"{self.start!r} needs, got {self.max_depth}."
+                f"{shown(self.start)} needs, got {self.max_depth}."
             )
         if any(symbol in self._reachable(symbol) for symbol in self.shared):
             raise ConfigError(f"Expected shared non-terminals that do not lead back to themselves, got {self.shared}.")
@@ -200,7 +204,7 @@ class Grammar:
         for symbol in self.shared:
             if symbol not in always[self.start]:
                 raise ConfigError(
-                    f"Expected shared non-terminals that every derivation contains, got {symbol!r}: drop it there."
+                    f"Expected shared non-terminals that every derivation contains, got {shown(symbol)}: drop it there."
                 )
 
     # ------------------------------------------------------------------ derivations

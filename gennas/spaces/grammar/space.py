@@ -26,7 +26,7 @@ __all__ = ["Derivation", "GrammarSpace"]
 _OFF = "off"
 _EXACT = 2**45  # larger spaces give completions in proportion
 _MOST_SLOTS = 4096
-_TOKEN = re.compile(r"\s*([^\s()]+|[()])")
+_TOKEN = re.compile(r"[^\s()]+|[()]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,7 +310,7 @@ class _Tokens:
 
     def __init__(self, space: str, text: str) -> None:
         self._space, self._text = space, text
-        self._tokens: Iterator[str] = (match[1] for match in _TOKEN.finditer(text))
+        self._tokens: Iterator[str] = (match[0] for match in _TOKEN.finditer(text))
 
     def take(self, expected: list[str]) -> str:
         """The next one.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES, FloatArray
 from gennas.spaces.hat.published import WMT
@@ -82,8 +82,8 @@ class HAT(LayeredSpace):
         context: int | None = None,
     ) -> None:
         rules = (
-            (dataset in _CHOICES, f"dataset 'wmt' or 'iwslt', got {dataset!r}"),
-            (part in ("whole", "encoder"), f"part 'whole' or 'encoder', got {part!r}"),
+            (dataset in _CHOICES, f"dataset 'wmt' or 'iwslt', got {shown(dataset)}"),
+            (part in ("whole", "encoder"), f"part 'whole' or 'encoder', got {shown(part)}"),
             (context is None or context > 0, f"a positive context, got {context}"),
         )
         for holds, rule in rules:

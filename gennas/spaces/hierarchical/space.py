@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.base import SPACES
 from gennas.spaces.grammar import Grammar, GrammarSpace
 from gennas.spaces.hierarchical.grammars import full_grammar, one_cell_grammar, shared_grammar, unshared_grammar
@@ -58,7 +58,7 @@ class Hierarchical(GrammarSpace):
 
     def __init__(self, grammar: GrammarName = "shared", width: int = 16) -> None:
         if grammar not in _GRAMMARS:
-            raise ConfigError(f"hierarchical: expected a grammar out of {', '.join(_GRAMMARS)}, got {grammar!r}.")
+            raise ConfigError(f"hierarchical: expected a grammar out of {', '.join(_GRAMMARS)}, got {shown(grammar)}.")
         self.grammar_name: GrammarName = grammar
         super().__init__("hierarchical", _GRAMMARS[grammar](), width)
 

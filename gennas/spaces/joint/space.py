@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
 from gennas.registry import name_of
 from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space
@@ -251,7 +251,9 @@ class JointSpace(Space):
             given[name] = value
         missing = [name for name in self.settings if name not in given]
         if missing:
-            raise InvalidArchitectureError(f"{self.name}: the setting {missing[0]!r} is missing in {whole!r:.200}.")
+            raise InvalidArchitectureError(
+                f"{self.name}: the setting {shown(missing[0])} is missing in {shown(whole)}."
+            )
         return [self._index(name, given[name]) for name in self.settings]
 
     def _index(self, name: str, written: str) -> int:
@@ -288,7 +290,7 @@ def _values(name: str, values: Any) -> tuple[Any, ...]:
     texts = {str(value) for value in found}
     if not plain or not found or len(texts) < len(found) or any("," in text or _WITH in text for text in texts):
         raise ConfigError(
-            f"joint: expected different numbers or words as values of {name!r}, such as lr=[0.01, 0.03], got "
+            f"joint: expected different numbers or words as values of {shown(name)}, such as lr=[0.01, 0.03], got "
             f"{reprlib.repr(values)}."
         )
     return found

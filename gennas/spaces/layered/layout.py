@@ -11,7 +11,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import GraphSchema
 from gennas.spaces.layered.decision import OFF, Decision, Group, Value
 from gennas.spaces.layered.scope import Scope
@@ -120,7 +120,7 @@ class Layout:
                 for value in (*place.decision.values, *(place.decision.first or ())):
                     label, number = place.decision.label(value), None if isinstance(value, str) else float(value)
                     if number is not None and found.setdefault(label, number) != number:
-                        raise ConfigError(f"The label {label!r} stands for {found[label]:g} and for {number:g}.")
+                        raise ConfigError(f"The label {shown(label)} stands for {found[label]:g} and for {number:g}.")
         return {label: found[label] for label in labels if label in found}
 
     @cached_property

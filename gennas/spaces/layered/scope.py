@@ -90,7 +90,7 @@ class Scope:
                 if name not in names[:i]:
                     raise ConfigError(
                         f"Decision {decision.name!r}: expected a condition on one of the decisions before it "
-                        f"({', '.join(names[:i]) or 'none'}), got {name!r}."
+                        f"({', '.join(names[:i]) or 'none'}), got {shown(name)}."
                     )
                 other = self.decisions[names.index(name)]
                 unknown = [v for v in values if v not in other.values and v not in (other.first or ())]

@@ -110,7 +110,9 @@ def _require_names(space: str, fields: Mapping[str, list[Place]], config: Mappin
         )
     missing = [name for name, places in fields.items() if name not in config]
     if missing:
-        raise InvalidArchitectureError(f"{space}: the field {missing[0]!r} is missing; expected {', '.join(fields)}.")
+        raise InvalidArchitectureError(
+            f"{space}: the field {shown(missing[0])} is missing; expected {', '.join(fields)}."
+        )
 
 
 def _label(layout: Layout, space: str, field: str, place: Place, value: object) -> str:

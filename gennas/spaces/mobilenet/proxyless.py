@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.graph import Architecture
 from gennas.spaces.base import SPACES
 from gennas.spaces.layered import Decision, Group
@@ -69,7 +69,7 @@ class ProxylessNAS(MobileSpace):
         self, skeleton: Literal["search", "mobile", "gpu", "cpu"] = "search", width_mult: float = 1, min_side: int = 4
     ) -> None:
         if skeleton not in _WIDTHS:
-            raise ConfigError(f"{self.name}: expected skeleton out of {', '.join(_WIDTHS)}, got {skeleton!r}.")
+            raise ConfigError(f"{self.name}: expected skeleton out of {', '.join(_WIDTHS)}, got {shown(skeleton)}.")
         self.widths = _WIDTHS[skeleton]
         op = Decision("op", (*_OPERATIONS, "skip"), first=_OPERATIONS)
         single = Decision("op", _OPERATIONS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.layered import Decision, Group, LayeredSpace
@@ -109,7 +109,7 @@ class PiT(LayeredSpace):
         for name in ("base_dims", "heads", "depth"):
             if not isinstance(config.get(name), Sequence) or len(config[name]) != stages:
                 raise InvalidArchitectureError(
-                    f"{self.name}: expected {name} of {stages} stages, got {config.get(name)!r}."
+                    f"{self.name}: expected {name} of {stages} stages, got {shown(config.get(name))}."
                 )
         if len(set(config["base_dims"])) > 1:
             raise InvalidArchitectureError(

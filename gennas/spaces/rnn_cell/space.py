@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
 from gennas.spaces.base import SPACES, BoolArray, FloatArray, Space
 from gennas.spaces.scaling import rounded_to
@@ -26,7 +26,7 @@ __all__ = ["RNNCell"]
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 _LARGEST_EXACT = 2**45  # counts up to here are given as they are, larger ones up to a factor
-_NODE = re.compile(r"([a-z]+)~([0-9]+)")
+_NODE = re.compile(r"([a-z]+)~([0-9]{1,9})")
 _GENOTYPE = re.compile(r"Genotype\(recurrent=(\[.*\]), concat=(range\(\d+, \d+\)|\[.*\])\)", re.DOTALL)
 
 
@@ -78,7 +78,7 @@ class RNNCell(Space):
     ) -> None:
         rules = (
             (2 <= nodes <= 24, f"2 to 24 nodes, got {nodes}"),
-            (style in ("enas", "darts"), f"style 'enas' or 'darts', got {style!r}"),
+            (style in ("enas", "darts"), f"style 'enas' or 'darts', got {shown(style)}"),
             (hidden > 0, f"a positive hidden width, got {hidden}"),
         )
         for holds, rule in rules:
@@ -187,7 +187,7 @@ class RNNCell(Space):
             if match is None:
                 raise ValueError
             pairs = [(str(activation), int(predecessor)) for activation, predecessor in ast.literal_eval(match[1])]
-            numbers = [int(x) for x in re.findall(r"\d+", match[2])]
+            numbers = [int(x) for x in re.findall(r"[0-9]{1,9}", match[2])]
         except (ValueError, SyntaxError, TypeError) as error:
             raise InvalidArchitectureError(
                 f"{self.name}: expected Genotype(recurrent=[('relu', 0), …], concat=range(1, 9)), got {text!r:.60}."
@@ -196,7 +196,7 @@ class RNNCell(Space):
         arch = self._cell(["tanh", *(a for a, _ in pairs)], [p for _, p in pairs])
         if list(averaged) != self._averaged(arch):
             raise InvalidArchitectureError(
-                f"{self.name}: expected a mean over nodes {self._averaged(arch)} (style {self.style!r}), got "
+                f"{self.name}: expected a mean over nodes {self._averaged(arch)} (style {shown(self.style)}), got "
                 f"{list(averaged)}; choose the other style."
             )
         return arch
@@ -211,7 +211,7 @@ class RNNCell(Space):
                 f"{self.name}: expected activations out of {', '.join(ACTIVATIONS)}, got {wrong[0]!r:.40}."
             )
         if self.style == "darts" and activations[0] != "tanh":
-            raise InvalidArchitectureError(f"{self.name}: expected 'tanh' in node 1, got {activations[0]!r}.")
+            raise InvalidArchitectureError(f"{self.name}: expected 'tanh' in node 1, got {shown(activations[0])}.")
         for v, u in enumerate(predecessors, 1):
             if not 0 <= u < v:
                 raise InvalidArchitectureError(

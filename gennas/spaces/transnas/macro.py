@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import InvalidArchitectureError
+from gennas.errors import InvalidArchitectureError, shown
 from gennas.graph import Architecture, IntArray, Population
 from gennas.spaces.base import SPACES, BoolArray, FloatArray
 from gennas.spaces.layered import Decision, Group, LayeredSpace
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["TransNASMacro"]
 
 _DEPTHS, _HALVINGS, _DOUBLINGS = (4, 5, 6), (1, 4), (1, 3)  # the last two: least and most
-_TEXT = re.compile(r"(\d+)-([1-4]+)-basic")
+_TEXT = re.compile(r"([0-9]{1,9})-([1-4]+)-basic")
 
 
 @SPACES.register("transnas-macro")
@@ -149,7 +149,7 @@ class TransNASMacro(LayeredSpace):
         match = _TEXT.fullmatch(text.strip())
         if match is None or match[1] != str(self.width):
             raise InvalidArchitectureError(
-                f"{self.name}: expected a text like '{self.width}-1234-basic', got {text!r:.200}."
+                f"{self.name}: expected a text like '{self.width}-1234-basic', got {shown(text)}."
             )
         digits = match[2]
         halved, doubled = (sum(digits.count(d) for d in some) for some in ("34", "24"))
@@ -159,7 +159,9 @@ class TransNASMacro(LayeredSpace):
             ("modules of double width (2 and 4)", doubled, _DOUBLINGS),
         ):
             if not low <= got <= high:
-                raise InvalidArchitectureError(f"{self.name}: expected {low} to {high} {what}, got {got} in {text!r}.")
+                raise InvalidArchitectureError(
+                    f"{self.name}: expected {low} to {high} {what}, got {got} in {shown(text)}."
+                )
         return self.from_config({"depth": len(digits), "op": [MODULES[int(digit) - 1] for digit in digits]})
 
     # ------------------------------------------------------------------ networks

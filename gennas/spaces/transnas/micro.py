@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES, Space
 from gennas.spaces.scaling import scaled_count
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["TransNASMicro"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3")
-_TEXT = re.compile(r"(\d+)-([1-4]+)-([0-3])_([0-3]{2})_([0-3]{3})")
+_TEXT = re.compile(r"([0-9]{1,9})-([1-4]+)-([0-3])_([0-3]{2})_([0-3]{3})")
 
 
 @SPACES.register("transnas-micro")
@@ -61,7 +61,7 @@ class TransNASMicro(Space):
     def __init__(self, width: int = 64, modules: str = "41414", blocks: int = 2, min_side: int = 4) -> None:
         check_skeleton(self.name, width, blocks, min_side)
         if not modules or set(modules) - set("1234"):
-            raise ConfigError(f"{self.name}: expected digits 1 to 4 as modules, got {modules!r}.")
+            raise ConfigError(f"{self.name}: expected digits 1 to 4 as modules, got {shown(modules)}.")
         self.width, self.modules, self.blocks, self.min_side = width, modules, blocks, min_side
         self._factor = 1.0
         node_mask = np.zeros((4, 3), dtype=bool)
@@ -85,11 +85,11 @@ class TransNASMicro(Space):
         match = _TEXT.fullmatch(text.strip())
         if match is None:
             raise InvalidArchitectureError(
-                f"{self.name}: expected a text like '{self.width}-{self.modules}-1_02_333', got {text!r:.200}."
+                f"{self.name}: expected a text like '{self.width}-{self.modules}-1_02_333', got {shown(text)}."
             )
         if (match[1], match[2]) != (str(self.width), self.modules):
             raise InvalidArchitectureError(
-                f"{self.name}: expected width and modules {self.width}-{self.modules}, got {match[1]}-{match[2]}; "
+                f"{self.name}: expected width and modules {self.width}-{self.modules}, got {shown(match[0])}; "
                 "a space of others takes width=… and modules=…."
             )
         return self.architecture([int(digit) for node in match.groups()[2:] for digit in node])

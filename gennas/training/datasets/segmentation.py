@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.spec import TaskSpec
 from gennas.training.data import Part, SegmentationData, stratified_split
 from gennas.training.datasets._root import dataset_root, missing, not_fetched
@@ -77,7 +77,7 @@ _OPEN: Mapping[str, Callable[[Path, bool, bool], Any]] = {"voc": _voc, "cityscap
 
 def _task(name: str, classes: int, folder: Path, size: tuple[int, int], download: bool) -> Task:
     if size[0] < 1:
-        raise ConfigError(f"Task {name!r}: expected a positive size, got {size[0]}.")
+        raise ConfigError(f"Task {shown(name)}: expected a positive size, got {size[0]}.")
     try:
         for train in (True, False):
             _OPEN[name](folder, train, download)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.spec import TaskSpec
 from gennas.training.data import PARTS, Part, SequenceData, part_of_name
 from gennas.training.datasets._python import SYMBOLS, stdlib_folder, text_digest
@@ -73,17 +73,17 @@ def text_csv(
         raise ConfigError(f"Expected a CSV file with a header, could not read {place}: {error}.") from error
     for column in (text, label):
         if column not in table.columns:
-            raise ConfigError(f"{place}: expected a column {column!r}, got {', '.join(map(str, table.columns))}.")
+            raise ConfigError(f"{place}: expected a column {shown(column)}, got {', '.join(map(str, table.columns))}.")
     rows = [value.split() if words else value for value in table[text]]
     empty = next((i for i, row in enumerate(rows) if not row), None)
     if empty is not None or not rows:
-        raise ConfigError(f"{place}: expected a text in column {text!r} of row {empty or 0}, got an empty one.")
+        raise ConfigError(f"{place}: expected a text in column {shown(text)} of row {empty or 0}, got an empty one.")
     names = sorted(set(table[label]))
     y = torch.tensor([names.index(value) for value in table[label]])
     counts = torch.bincount(y)
     if int(counts.min()) < 3:
         raise ConfigError(
-            f"{place}: class {names[int(counts.argmin())]!r} has {counts.min()} texts, expected 3 or more."
+            f"{place}: class {shown(names[int(counts.argmin())])} has {counts.min()} texts, expected 3 or more."
         )
     parts = dict(zip(PARTS, stratified_split(y, (0.6, 0.2, 0.2), seed=0), strict=True))
     given = {part: ([rows[i] for i in index], y[index].tolist()) for part, index in parts.items()}
@@ -110,7 +110,7 @@ def _snippets(folder: Path) -> tuple[SequenceData, Vocabulary, str]:
         rows = _ROWS[part]
         for package, text in zip(PACKAGES, found, strict=True):
             if len(text) < rows + _LENGTH:
-                raise ConfigError(f"Expected Python files of the package {package!r} in {folder}, found too few.")
+                raise ConfigError(f"Expected Python files of the package {shown(package)} in {folder}, found too few.")
         starts = [
             torch.linspace(0, len(text) - _LENGTH, rows).long()[:, None] + torch.arange(_LENGTH) for text in found
         ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.training.data import PARTS, stratified_split
 from gennas.training.datasets._root import dataset_root, missing, not_fetched
 from gennas.training.recipe import TrainConfig
@@ -63,7 +63,7 @@ def _graphs(dataset: str, folder: Path) -> tuple[list[Any], torch.Tensor]:
         raise not_fetched(dataset, folder, error) from error
     labels = torch.cat([graph.y.view(-1) for graph in found]) if found else torch.zeros(0)
     if labels.is_floating_point() or labels.numel() != len(found):
-        raise ConfigError(f"Dataset {dataset!r} has no class for each graph; expected a classification.")
+        raise ConfigError(f"Dataset {shown(dataset)} has no class for each graph; expected a classification.")
     triples = [
         (torch.ones(graph.num_nodes, 1) if graph.x is None else graph.x, graph.edge_index, int(graph.y))
         for graph in found

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.training.data import NodeData
 
 Labelled: TypeAlias = tuple[Any, Any]
@@ -97,8 +97,8 @@ def count_classes(name: str, y: Tensor) -> int:
     if missing is not None:
         hint = "; subtract 1 from all labels" if found == list(range(1, len(found) + 1)) else ""
         raise ConfigError(
-            f"Task {name!r}: expected training labels 0 to {int(y.max())}, but none is {missing}{hint}; or, if such "
-            f"labels are meant, say num_outputs={int(y.max()) + 1} (or more)."
+            f"Task {shown(name)}: expected training labels 0 to {int(y.max())}, but none is {missing}{hint}; or, if "
+            f"such labels are meant, say num_outputs={int(y.max()) + 1} (or more)."
         )
     return int(y.max()) + 1
 
@@ -109,7 +109,7 @@ def check_images(name: str, part: str, x: Tensor, y: Tensor, classes: int) -> No
     Raises:
         ConfigError: a wrong shape, no examples, or labels out of range.
     """
-    where = f"Task {name!r}, {part}:"
+    where = f"Task {shown(name)}, {part}:"
     if x.ndim != 4 or y.shape != x.shape[:1] or not len(x):
         raise ConfigError(
             f"{where} expected images (n, c, h, w) and labels (n,), got {tuple(x.shape)} and {tuple(y.shape)}."
@@ -141,17 +141,17 @@ def check_graph(name: str, data: NodeData) -> None:
     n = len(data.x)
     if data.x.ndim != 2 or data.y.shape != (n,) or data.edge_index.ndim != 2 or len(data.edge_index) != 2:
         raise ConfigError(
-            f"Task {name!r}: expected x (n, f), edge_index (2, e) and y (n,), got {tuple(data.x.shape)}, "
+            f"Task {shown(name)}: expected x (n, f), edge_index (2, e) and y (n,), got {tuple(data.x.shape)}, "
             f"{tuple(data.edge_index.shape)} and {tuple(data.y.shape)}."
         )
     if not data.x.isfinite().all():
-        raise ConfigError(f"Task {name!r}: x holds NaN, infinite values, or values beyond float32.")
+        raise ConfigError(f"Task {shown(name)}: x holds NaN, infinite values, or values beyond float32.")
     nodes = torch.cat(list(data.nodes.values()))
     for what, index in (("edge_index", data.edge_index), ("train, validation and test", nodes)):
         if index.numel() and not 0 <= int(index.min()) <= int(index.max()) < n:
-            raise ConfigError(f"Task {name!r}: {what} names nodes outside 0 to {n - 1}.")
+            raise ConfigError(f"Task {shown(name)}: {what} names nodes outside 0 to {n - 1}.")
     if len(torch.unique(nodes)) != len(nodes) or not all(map(len, data.nodes.values())):
-        raise ConfigError(f"Task {name!r}: train, validation and test must be non-empty and share no node.")
+        raise ConfigError(f"Task {shown(name)}: train, validation and test must be non-empty and share no node.")
 
 
 def stack(name: str, part: str, dataset: Any) -> Labelled:
@@ -165,7 +165,7 @@ def stack(name: str, part: str, dataset: Any) -> Labelled:
         return torch.stack([torch.as_tensor(x) for x, _ in pairs]), torch.tensor([int(y) for _, y in pairs])
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError(
-            f"Task {name!r}, {part}: expected a dataset of (tensor, int) with tensors of one shape ({error}); "
+            f"Task {shown(name)}, {part}: expected a dataset of (tensor, int) with tensors of one shape ({error}); "
             "images need a transform such as torchvision's ToTensor."
         ) from error
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.spec import TaskSpec
 from gennas.training.data import ImageData, Part, resize, stratified_split
 from gennas.training.datasets._root import dataset_root, missing, not_fetched
@@ -110,7 +110,7 @@ def _task(
 ) -> Task:
     folder = dataset_root(root)
     if size is not None and size < 1:
-        raise ConfigError(f"Task {name!r}: expected a positive size, got {size}.")
+        raise ConfigError(f"Task {shown(name)}: expected a positive size, got {size}.")
     if download:
         _fetch(name, kind, folder)
     elif not _looks_complete(kind, folder):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.spec import TaskSpec
 from gennas.training.data import PARTS, GraphData, NodeData, Part
 from gennas.training.datasets.user import as_tensor, check_graph, check_labels, count_classes, digest
@@ -24,15 +24,15 @@ def read_graph(
 ) -> Given:
     """One graph; see ``Task.from_graph``."""
     given = {"x": x, "edge_index": edge_index, "y": y, "train": train, "validation": validation, "test": test}
-    read = {part: as_tensor(f"Task {name!r}, {part}:", value) for part, value in given.items()}
+    read = {part: as_tensor(f"Task {shown(name)}, {part}:", value) for part, value in given.items()}
     for part in ("edge_index", "y", *PARTS):
         if read[part].is_floating_point() and read[part].numel():
-            raise ConfigError(f"Task {name!r}: expected whole numbers in {part}, got {read[part].dtype}.")
+            raise ConfigError(f"Task {shown(name)}: expected whole numbers in {part}, got {read[part].dtype}.")
     masks = [part for part in PARTS if read[part].dtype == torch.bool]
     wrong = [part for part in masks if read[part].shape != read["x"].shape[:1]]
     if wrong:
         raise ConfigError(
-            f"Task {name!r}: expected a mask of {len(read['x'])} nodes for {wrong[0]}, "
+            f"Task {shown(name)}: expected a mask of {len(read['x'])} nodes for {wrong[0]}, "
             f"got {tuple(read[wrong[0]].shape)}."
         )
     nodes = {p: torch.nonzero(read[p]).flatten() if p in masks else read[p].long() for p in PARTS}
@@ -40,7 +40,7 @@ def read_graph(
     check_graph(name, data)
     classes = count_classes(name, data.labels("train")) if num_outputs is None else num_outputs
     for part in PARTS:
-        check_labels(f"Task {name!r}, {part}:", data.labels(part), classes)
+        check_labels(f"Task {shown(name)}, {part}:", data.labels(part), classes)
     spec = TaskSpec("node", data.input_shape, classes)
     return Given(spec, data, f"given, data {digest(data.x, data.edge_index, data.y, *data.nodes.values())}")
 
@@ -49,15 +49,17 @@ def read_graphs(
     name: str, train: Any, validation: Any, test: Any, num_outputs: int | None, validation_fraction: float
 ) -> Given:
     """Many graphs; see ``Task.from_graphs``."""
-    parts = in_parts(f"Task {name!r}", train, validation, test, _graphs)
+    parts = in_parts(f"Task {shown(name)}", train, validation, test, _graphs)
     labels: dict[Part, Tensor] = {part: torch.tensor([y for _, _, y in graphs]) for part, graphs in parts.items()}
     classes = count_classes(name, labels["train"]) if num_outputs is None else num_outputs
     features = parts["train"][0][0].shape[1]
     for part, graphs in parts.items():
-        check_labels(f"Task {name!r}, {part}:", labels[part], classes)
+        check_labels(f"Task {shown(name)}, {part}:", labels[part], classes)
         other = next((x for x, _, _ in graphs if x.shape[1] != features), None)
         if other is not None:
-            raise ConfigError(f"Task {name!r}, {part}: expected {features} features per node, got {other.shape[1]}.")
+            raise ConfigError(
+                f"Task {shown(name)}, {part}: expected {features} features per node, got {other.shape[1]}."
+            )
     split = held_out(parts, validation_fraction)
     if split != "given":
         keep, held = kept_and_held(labels["train"], validation_fraction)

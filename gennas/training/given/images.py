@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.spec import TaskSpec
 from gennas.training.data import UNLABELLED, ImageData, PairData, Part, SegmentationData
 from gennas.training.datasets.user import (
@@ -43,7 +43,7 @@ def read_images(
         y = as_tensor(f"{where} labels:", y)
         return as_images(where, x, channels_last), y.long() if y.dtype == torch.bool else y
 
-    parts = in_parts(f"Task {name!r}", train, validation, test, read)
+    parts = in_parts(f"Task {shown(name)}", train, validation, test, read)
     if targets == "numbers":
         return _with_numbers(name, parts, validation_fraction)
     classes = count_classes(name, parts["train"][1]) if num_outputs is None else num_outputs
@@ -63,14 +63,14 @@ def _with_numbers(name: str, parts: Any, fraction: float) -> Given:
     for part, (x, y) in parts.items():
         if x.ndim != 4 or not len(x) or y.shape[:1] != x.shape[:1] or y.ndim > 2:
             raise ConfigError(
-                f"Task {name!r}, {part}: expected images (n, c, h, w) and targets (n,) or (n, k), got "
+                f"Task {shown(name)}, {part}: expected images (n, c, h, w) and targets (n,) or (n, k), got "
                 f"{tuple(x.shape)} and {tuple(y.shape)}."
             )
         check_images(name, part, x, torch.zeros(len(x), dtype=torch.long), 1)
         _check_shape(name, part, "images", x, parts["train"][0])
     if split != "given":
         parts = _with_validation({p: (x, y.double()) for p, (x, y) in parts.items()}, fraction)
-    y = numbers(f"Task {name!r}", {p: y for p, (_, y) in parts.items()})
+    y = numbers(f"Task {shown(name)}", {p: y for p, (_, y) in parts.items()})
     data = ImageData.of({p: x for p, (x, _) in parts.items()}, y)
     spec = TaskSpec("image", data.input_shape, y["train"].shape[1])
     return Given(spec, data, _identity(split.replace("stratified", "random"), parts), "numbers")
@@ -100,11 +100,11 @@ def read_masks(
             raise ConfigError(f"{where} mask {int(empty.nonzero()[0])} has no labelled pixel, all are {UNLABELLED}.")
         return x, y
 
-    parts = in_parts(f"Task {name!r}", train, validation, test, read)
+    parts = in_parts(f"Task {shown(name)}", train, validation, test, read)
     counted = parts["train"][1][parts["train"][1] != UNLABELLED]
     classes = count_classes(name, counted) if num_outputs is None else num_outputs
     for part, (x, y) in parts.items():
-        check_labels(f"Task {name!r}, {part}:", y[y != UNLABELLED], min(classes, UNLABELLED))
+        check_labels(f"Task {shown(name)}, {part}:", y[y != UNLABELLED], min(classes, UNLABELLED))
         _check_shape(name, part, "images", x, parts["train"][0])
     split = held_out(parts, validation_fraction).replace("stratified", "random")
     if split != "given":
@@ -134,10 +134,10 @@ def read_pairs(
                 raise ConfigError(f"{where} inputs hold NaN or infinite values.")
         return first, second, y
 
-    parts = in_parts(f"Task {name!r}", train, validation, test, read)
+    parts = in_parts(f"Task {shown(name)}", train, validation, test, read)
     classes = count_classes(name, parts["train"][2]) if num_outputs is None else num_outputs
     for part, given in parts.items():
-        check_labels(f"Task {name!r}, {part}:", given[2], classes)
+        check_labels(f"Task {shown(name)}, {part}:", given[2], classes)
         for what, x, expected in zip(_PAIR, given[:2], parts["train"], strict=False):
             _check_shape(name, part, f"{what}s", x, expected)
     split = held_out(parts, validation_fraction)
@@ -169,7 +169,7 @@ def _with_validation(parts: Any, fraction: float) -> Any:
 def _check_shape(name: str, part: str, what: str, x: Tensor, expected: Tensor) -> None:
     if x.shape[1:] != expected.shape[1:]:
         raise ConfigError(
-            f"Task {name!r}: {part} {what} are {tuple(x.shape[1:])}, expected {tuple(expected.shape[1:])}."
+            f"Task {shown(name)}: {part} {what} are {tuple(x.shape[1:])}, expected {tuple(expected.shape[1:])}."
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.spec import TaskSpec
 from gennas.training.data import IGNORED, Part, SequenceData
 from gennas.training.datasets.user import check_labels, count_classes, digest
@@ -32,7 +32,7 @@ def read_sequences(
     validation_fraction: float,
 ) -> Given:
     """Texts or words with labels; see ``Task.from_sequences``."""
-    where = f"Task {name!r}"
+    where = f"Task {shown(name)}"
     parts = in_parts(where, train, validation, test, _rows)
     split = held_out(parts, validation_fraction)
     rows, labels = parts["train"]
@@ -109,7 +109,7 @@ def _classes(where: str, labels: Sequence[Any], names: Sequence[str]) -> list[An
 
     def number(label: Any) -> int:
         if label not in numbers:
-            raise ConfigError(f"{where} label {label!r} is not in the training part: {', '.join(names)[:200]}.")
+            raise ConfigError(f"{where} label {shown(label)} is not in the training part: {', '.join(names)[:200]}.")
         return numbers[label]
 
     return [[number(tag) for tag in row] if isinstance(row, list) else number(row) for row in labels]

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.spaces.spec import TaskSpec
 from gennas.training.data import PARTS, Part, TokenData
 from gennas.training.datasets.user import as_tensor, digest
@@ -29,17 +29,17 @@ def read_tokens(
 ) -> Given:
     """One long row of tokens for each part; see ``Task.from_tokens``."""
     if context < 1:
-        raise ConfigError(f"Task {name!r}: expected a context of at least one token, got {context}.")
+        raise ConfigError(f"Task {shown(name)}: expected a context of at least one token, got {context}.")
     known = vocabulary if isinstance(vocabulary, Vocabulary) else None
     given = {part: value for part, value in zip(PARTS, (train, validation, test), strict=True) if value is not None}
     for part, value in given.items():
         if not len(value):
-            raise ConfigError(f"Task {name!r}, {part}: expected a corpus, got an empty one.")
+            raise ConfigError(f"Task {shown(name)}, {part}: expected a corpus, got an empty one.")
     if isinstance(train, str):
         size = vocabulary if isinstance(vocabulary, int) else None
         known = known or Vocabulary.of(train, size)
-        given = {part: _encoded(f"Task {name!r}, {part}:", value, known) for part, value in given.items()}
-    tokens: dict[Part, Tensor] = {part: _tokens(f"Task {name!r}, {part}:", value) for part, value in given.items()}
+        given = {part: _encoded(f"Task {shown(name)}, {part}:", value, known) for part, value in given.items()}
+    tokens: dict[Part, Tensor] = {part: _tokens(f"Task {shown(name)}, {part}:", value) for part, value in given.items()}
     if known is not None:
         size = len(known)
     else:
@@ -53,7 +53,7 @@ def read_tokens(
         tokens = {"train": whole[:kept], "validation": whole[kept:], "test": tokens["test"]}
         split = f"last {validation_fraction:g} of train for validation"
     for part, row in tokens.items():
-        _check(f"Task {name!r}, {part}:", row, size, context)
+        _check(f"Task {shown(name)}, {part}:", row, size, context)
     data = TokenData(tokens, context, windows, eval_windows)
     identity = f"{split}, data {digest(*tokens.values())}, {eval_windows or 'all'} windows"
     return Given(TaskSpec("language", (context,), size, vocabulary=size), data, identity, vocabulary=known)

@@ -61,7 +61,7 @@ def test_recursion_is_bounded_by_depth() -> None:
         ),
         ({"rules": {"N": ["linear2(id)"]}}, r"expected 2 parts of linear2, got 1 in 'linear2\(id\)'"),
         ({"rules": {"N": ["id(relu)"]}}, "expected 0 parts of id, got 1"),
-        ({"rules": {"N": []}}, "Rule 'N': expected .* at least one alternative"),
+        ({"rules": {"N": []}}, "Rule 'N': expected .* an alternative at least"),
         ({"rules": {"id": ["relu"], "N": ["id"]}}, "Rule 'id': expected a name of its own"),
         ({"rules": {"N N": ["relu"]}}, "Rule 'N N': expected a name"),
         ({"rules": {"M": ["relu"]}}, r"Expected a non-terminal \(M\), got 'N'"),

@@ -109,10 +109,10 @@ def test_settings_are_drawn_in_a_box_of_their_own() -> None:
     from gennas.graph.draw import draw_svg
 
     space = JointSpace("macro-chain", lr=[0.01, 0.1], batch_size=[32, 64])
-    arch = space.from_text("/".join(["conv3x3-w16-s1"] * 8) + " with lr=0.01, batch_size=64")
+    arch = space.from_text("/".join(["conv3x3-w16-s1"] * 7) + " with lr=0.01, batch_size=64")
     drawing = draw_svg(arch)
     assert "<title>training lr=0.01 batch_size=64</title>" in drawing
-    assert drawing.count("<title>layer") == 8
+    assert drawing.count("<title>layer") == 7
     width = float(drawing.partition('width="')[2].partition('"')[0])
     assert width < 800  # in rows, as the chain alone
 
@@ -133,7 +133,9 @@ def test_options_make_it_again() -> None:
 
 def test_fidelities_are_the_bases() -> None:
     small = JointSpace(NASBench201(4, 16), lr=[0.01, 0.1]).scaled(0.5, 0.5)
-    assert small.options["base_option"] == {"num_cells": 2, "width": 8} and small.settings == {"lr": (0.01, 0.1)}
+    assert small.options["base_option"].items() >= {"num_cells": 2, "width": 8}.items() and small.settings == {
+        "lr": (0.01, 0.1)
+    }
     space = JointSpace("nasbench201", lr=[0.01, 0.1])
     assert space.for_task("cifar10") is space
 

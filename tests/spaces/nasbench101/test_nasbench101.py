@@ -262,7 +262,7 @@ def test_matrix_round_trip(rng: np.random.Generator) -> None:
         ([[0, 2], [0, 0]], ["input", "output"], "0 and 1"),
         ([[0, 0], [0, 0]], ["input", "output"], "no path"),
         ([[0, 1], [0, 0]], ["output", "input"], "'input' first"),
-        ([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "conv5x5", "output"], "unknown operations conv5x5"),
+        ([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "conv5x5", "output"], "unknown operations 'conv5x5'"),
         (np.eye(8, k=1), ["input", *["maxpool3x3"] * 6, "output"], "more than 7 vertices"),
         (np.triu(np.ones((5, 5)), 1), ["input", *["maxpool3x3"] * 3, "output"], "more than 9 edges"),
     ],
@@ -377,7 +377,7 @@ def test_vertices_that_pruning_removes_may_hold_anything() -> None:
     huge = np.array([[2, 10**6, -7]])
     assert SPACE.from_matrices(matrix[None], huge)[0] == expected
     matrix[2, 4] = 1
-    with pytest.raises(InvalidArchitectureError, match=r"unknown operations conv7x7; known"):
+    with pytest.raises(InvalidArchitectureError, match=r"unknown operations 'conv7x7'; known"):
         SPACE.from_matrix(matrix, names)
 
 

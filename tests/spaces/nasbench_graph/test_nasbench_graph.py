@@ -187,7 +187,7 @@ def test_mutants_are_neighbours(rng: np.random.Generator) -> None:
         ("0019:gat,gcn,fc,skip", "between 0 and 4"),
         ("0210:gat,gcn,fc,skip", "cycle"),
         ("0320:gat,gcn,fc,skip", "cycle"),
-        ("0012:gat,gcn,lstm,skip", "unknown operations lstm"),
+        ("0012:gat,gcn,lstm,skip", "unknown operations 'lstm'"),
     ],
 )
 def test_malformed_text_is_refused(text: str, message: str) -> None:
@@ -198,7 +198,7 @@ def test_malformed_text_is_refused(text: str, message: str) -> None:
 def test_variants_do_not_mix() -> None:
     assert PROTEINS.name == SPACE.name == "nasbench-graph"
     assert PROTEINS.schema.fingerprint != SPACE.schema.fingerprint
-    with pytest.raises(InvalidArchitectureError, match="nasbench-graph-proteins: unknown operations gat"):
+    with pytest.raises(InvalidArchitectureError, match="nasbench-graph-proteins: unknown operations 'gat'"):
         PROTEINS.from_text("0000:gat,gcn,gcn,gcn")
 
 
