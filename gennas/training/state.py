@@ -168,6 +168,8 @@ def _check_record(record: Any) -> None:
     Raises:
         KeyError, TypeError, ValueError: what is wrong.
     """
+    if not isinstance(record, dict):
+        raise TypeError(f"expected a mapping, got {type(record).__name__}")
     names = ["train_loss", "val_loss", *(n for n in record if n.startswith("val_") and n != "val_loss")]
     curves = [record[name] for name in names]
     if not isinstance(record["identity"], dict):

@@ -30,7 +30,7 @@ LEARNT = {
     "python-tokens": (3, 0.15),
     "stdlib-packages": (4, 0.3),  # of eight
     "motifs": (8, 0.4),  # of four
-    "shapes": (3, 0.25),  # all background is .215
+    "shapes": (8, 0.25),  # all background is .215
 }
 
 
