@@ -31,6 +31,7 @@ def test_damaged_inputs_are_refused_in_one_line() -> None:
 def test_it_sees_exceptions_long_messages_executions_and_slow_inputs() -> None:
     code = f"""
 import os, signal, sys, time, types
+sys.path.insert(0, {str(SCRIPT.parent)!r})
 from pathlib import Path
 fuzz = types.ModuleType("fuzz"); sys.modules["fuzz"] = fuzz
 exec(compile(Path({str(SCRIPT)!r}).read_text(), "fuzz", "exec"), fuzz.__dict__)
