@@ -96,6 +96,22 @@ class Moving(DataclassInstance):
         """The same data on ``device``."""
         return replace(self, **{f.name: _moved(getattr(self, f.name), device) for f in fields(self)})
 
+    def resized(self, scale: float) -> Self:
+        """Refuse: these are no images.
+
+        Raises:
+            ConfigError: always.
+        """
+        refuse_fidelity("resolution")
+
+    def shortened(self, scale: float) -> Self:
+        """Refuse: these are no tokens.
+
+        Raises:
+            ConfigError: always.
+        """
+        refuse_fidelity("context")
+
 
 class Examples(Moving):
     """Data whose parts are lists of independent examples; a subclass says what a batch of them is.
@@ -137,22 +153,6 @@ class Examples(Moving):
         y = self.y["train"]
         classes = y if y.ndim == 1 and not y.is_floating_point() else torch.zeros(len(y), dtype=torch.long)
         return self.take(stratified_share(classes, fraction, seed))
-
-    def resized(self, scale: float) -> Self:
-        """Refuse: these are no images.
-
-        Raises:
-            ConfigError: always.
-        """
-        refuse_fidelity("resolution")
-
-    def shortened(self, scale: float) -> Self:
-        """Refuse: these are no tokens.
-
-        Raises:
-            ConfigError: always.
-        """
-        refuse_fidelity("context")
 
     def batches(
         self,

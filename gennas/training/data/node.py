@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gennas.training.augment import Augmentation
-from gennas.training.data.base import Batch, Moving, Part, refuse_fidelity
+from gennas.training.data.base import Batch, Moving, Part
 from gennas.training.data.split import stratified_share
 
 __all__ = ["NodeData"]
@@ -49,22 +49,6 @@ class NodeData(Moving):
     def share(self, fraction: float, seed: int) -> NodeData:
         """Keep a stratified share of the training nodes; the graph stays whole."""
         return self.take(stratified_share(self.labels("train"), fraction, seed))
-
-    def resized(self, scale: float) -> NodeData:
-        """Graphs have no resolution.
-
-        Raises:
-            ConfigError: always.
-        """
-        refuse_fidelity("resolution")
-
-    def shortened(self, scale: float) -> NodeData:
-        """Graphs have no context.
-
-        Raises:
-            ConfigError: always.
-        """
-        refuse_fidelity("context")
 
     def batches(
         self,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gennas.errors import ConfigError
 from gennas.training.augment import Augmentation
-from gennas.training.data.base import Batch, Moving, Part, refuse_fidelity
+from gennas.training.data.base import Batch, Moving, Part
 from gennas.training.data.split import scaled_size
 
 __all__ = ["TokenData"]
@@ -81,14 +81,6 @@ class TokenData(Moving):
         piece = tokens.roll(-start)[:kept]
         count = max(1, round(fraction * self._count("train")))
         return replace(self, tokens={**self.tokens, "train": piece}, windows=count)
-
-    def resized(self, scale: float) -> TokenData:
-        """Refuse: tokens have no resolution.
-
-        Raises:
-            ConfigError: always.
-        """
-        refuse_fidelity("resolution")
 
     def shortened(self, scale: float) -> TokenData:
         """As many windows, ``scale`` times as long."""
