@@ -80,8 +80,8 @@ def test_parameters_are_counted_as_built_at_any_scale(options: dict[str, object]
         ("64-41414-basic", "expected a text like '64-41414-1_02_333'"),
         ("64-41414-1_02_334", "expected a text like"),
         ("64-41414-1_2_333", "expected a text like"),
-        ("32-41414-1_02_333", "expected width and modules 64-41414, got 32-41414"),
-        ("64-4141-1_02_333", "expected width and modules 64-41414, got 64-4141"),
+        ("32-41414-1_02_333", "expected width and modules 64-41414, got '32-41414-1_02_333'"),
+        ("64-4141-1_02_333", "expected width and modules 64-41414, got '64-4141-1_02_333'"),
     ],
 )
 def test_wrong_text_is_one_clear_line(text: str, message: str) -> None:
