@@ -52,7 +52,7 @@ def schema_from_config(config: Mapping[str, Any]) -> GraphSchema:
     if not schema.wrote(config.get("fingerprint")):
         raise CheckpointError(
             f"The schema {schema.name!r} in the model's configuration has fingerprint {schema.fingerprint}, but "
-            f"{config.get('fingerprint')} was recorded: the file was changed. Train or copy the model again."
+            f"{shown(config.get('fingerprint'), 60)} was recorded: the file was changed. Train or copy the model again."
         )
     return schema
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -125,6 +126,8 @@ class LatentDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
     ) -> Tensor:
         """Draw ``n`` latent vectors, ``(n, Z)``; ``conditions (n, c)``."""
         T, alphas = self.scheduler.config.num_train_timesteps, self.scheduler.alphas_cumprod
+        if not 1 <= num_steps <= T:
+            raise ConfigError(f"Expected between 1 and {T} denoising steps, got {num_steps}.")
         z = torch.randn(n, self.autoencoder.latent_dim, generator=generator).to(self.denoiser.device)
         self.scheduler.set_timesteps(num_steps)
         for t in self.scheduler.timesteps.tolist():
@@ -184,12 +187,28 @@ class LatentDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
                 for name, kind in _NETWORKS.items()
             }
             recorded = json.loads((folder / "scheduler" / "scheduler_config.json").read_text())
-            kinds = {kind.__name__: kind for kind in _SCHEDULERS.values()}
-            scheduler = kinds[recorded["_class_name"]].from_config(recorded)
-            scheduler.set_timesteps(2)  # it checks its settings no earlier
+            scheduler = _scheduler_of(recorded)
         return cls(**networks, scheduler=scheduler)
 
 
+def _scheduler_of(recorded: Mapping[str, Any]) -> Any:
+    """The scheduler of a record; the networks go with what :func:`make_scheduler` sets, and with nothing else.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is another.
+    """
+    names = {kind.__name__: name for name, kind in _SCHEDULERS.items()}
+    T = recorded["num_train_timesteps"]
+    if type(T) is not int or not 1 <= T <= _MOST_TIMES:
+        raise ValueError(f"expected num_train_timesteps between 1 and {_MOST_TIMES:,}, got {shown(T)}")
+    scheduler = make_scheduler(cast(SchedulerName, names[recorded["_class_name"]]), T)
+    for key in ("beta_schedule", "prediction_type", "timestep_spacing"):
+        if recorded.get(key, scheduler.config[key]) != scheduler.config[key]:
+            raise ValueError(f"expected {key}={scheduler.config[key]}, got {shown(recorded[key])}")
+    return scheduler
+
+
+_MOST_TIMES = 100_000
 _NETWORKS: dict[str, Any] = {
     "autoencoder": GraphAutoencoder,
     "denoiser": LatentDenoiser,

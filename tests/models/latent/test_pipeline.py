@@ -15,6 +15,7 @@ from gennas.models.latent import (
     LatentPredictor,
     make_scheduler,
 )
+from gennas.models.latent.pipeline import _scheduler_of
 
 NAMES = ["ddpm", "ddim", "dpm-solver"]
 
@@ -126,3 +127,19 @@ def test_misuse_is_explained(mixed: GraphSchema) -> None:
         make_scheduler("euler")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"\(1,\) or \(5, 1\)"):
         make(mixed)(5, conditions=np.zeros((4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"num_train_timesteps": 19_920_000_000}, "num_train_timesteps between 1 and 100,000"),
+        ({"num_train_timesteps": "1000"}, "num_train_timesteps between 1 and 100,000"),
+        ({"prediction_type": 1}, "prediction_type=v_prediction"),
+        ({"timestep_spacing": "odd"}, "timestep_spacing=trailing"),
+    ],
+)
+def test_a_scheduler_that_the_networks_do_not_go_with_is_refused(changes: dict[str, object], reason: str) -> None:
+    recorded = {"_class_name": "DPMSolverMultistepScheduler", **make_scheduler("dpm-solver").config}
+    assert _scheduler_of(recorded).config["num_train_timesteps"] == 1000
+    with pytest.raises(ValueError, match=reason):
+        _scheduler_of(recorded | changes)
