@@ -9,9 +9,21 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["rounded_to", "scaled_count", "stretched", "stretched_layers"]
+from gennas.errors import ConfigError
+
+__all__ = ["refuse_depth", "rounded_to", "scaled_count", "stretched", "stretched_layers"]
 
 T = TypeVar("T")
+
+
+def refuse_depth(space: str, depth: float, why: str = "layers are its decisions") -> None:
+    """Refuse a depth fidelity other than 1, for spaces that choose or fix the number of their layers.
+
+    Raises:
+        ConfigError: ``depth`` is not 1.
+    """
+    if depth != 1:
+        raise ConfigError(f"Space {space!r} has no depth fidelity: {why}; leave it at 1.")
 
 
 def rounded_to(value: float, step: int) -> int:

@@ -188,10 +188,6 @@ def _check_record(record: Any) -> None:
         raise ValueError(f"expected seconds that are not negative, got {shown(seconds, 40)}")
 
 
-def _listed(curve: Any) -> list[Any]:
-    return curve if isinstance(curve, list) else [None]
-
-
 @contextmanager
 def continuing(directory: Path) -> Iterator[None]:
     """Put a training into a state inside; whatever does not fit is one kind of error.

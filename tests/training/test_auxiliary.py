@@ -66,8 +66,9 @@ def test_darts_networks_train_with_their_second_head(options: Any) -> None:
     space = DARTS(num_cells=3, width=4, **options)
     torch.manual_seed(0)
     module = space.build(space.from_text(space.reference["DARTS-V2"]), TASK.spec)
-    before = [p.clone() for p in module.auxiliary_head.parameters()]  # type: ignore[union-attr]
+    before = [p.clone() for p in module.auxiliary_head.parameters()]
     Trainer(TASK).fit(module, Fidelity(epochs=2, data_fraction=0.2))
-    after = list(module.auxiliary_head.parameters())  # type: ignore[union-attr]
+    after = list(module.auxiliary_head.parameters())
     assert all(not torch.equal(a, b) for a, b in zip(after, before, strict=True))
-    assert next(iter(module.cells)).drop_probability == options.get("drop_path", 0.0) / 2  # type: ignore
+    dropped = {cell.drop_probability for cell in module.cells}  # half of the two epochs were done before the last
+    assert dropped == {options.get("drop_path", 0.0) / 2}

@@ -18,6 +18,7 @@ from gennas.errors import ConfigError, shown
 from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.layered import Decision, Group, LayeredSpace
+from gennas.spaces.scaling import refuse_depth
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -134,8 +135,7 @@ class GNN(LayeredSpace):
         Raises:
             ConfigError: another depth, which is what the space chooses.
         """
-        if depth != 1:
-            raise ConfigError(f"Space {self.name!r} has no depth fidelity: layers are its decisions; leave it at 1.")
+        refuse_depth(self.name, depth)
         space = copy(self)
         space._factor = self._factor * width
         return space

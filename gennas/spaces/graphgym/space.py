@@ -17,6 +17,7 @@ from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.gnn.space import check_pooling
 from gennas.spaces.layered import Decision, LayeredSpace
+from gennas.spaces.scaling import refuse_depth
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -125,8 +126,7 @@ class GraphGym(LayeredSpace):
         Raises:
             ConfigError: another depth, which is what the space chooses.
         """
-        if depth != 1:
-            raise ConfigError(f"Space {self.name!r} has no depth fidelity: layers are its decisions; leave it at 1.")
+        refuse_depth(self.name, depth)
         space = copy(self)
         space.hidden = max(1, round(self.hidden * width))
         return space

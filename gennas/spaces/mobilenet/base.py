@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import InvalidArchitectureError
 from gennas.graph import Architecture, Population
 from gennas.spaces.layered import Decision, Group, LayeredSpace
 from gennas.spaces.layered.decision import Value
 from gennas.spaces.mobilenet.blocks import Block, Skeleton, check_scale, make_divisible
+from gennas.spaces.scaling import refuse_depth
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.strides import kept_strides
 
@@ -119,8 +120,7 @@ class MobileSpace(LayeredSpace):
         Raises:
             ConfigError: another depth, which is what the space chooses.
         """
-        if depth != 1:
-            raise ConfigError(f"Space {self.name!r} has no depth fidelity: layers are its decisions; leave it at 1.")
+        refuse_depth(self.name, depth)
         space = copy(self)
         space.width_mult = self.width_mult * width
         return space

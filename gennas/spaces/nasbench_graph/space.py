@@ -20,6 +20,7 @@ from gennas.spaces.base import SPACES, Space
 from gennas.spaces.nasbench_graph import trees
 from gennas.spaces.nasbench_graph.trees import OPERATIONS, SHAPES
 from gennas.spaces.prefixes import PrefixIndex
+from gennas.spaces.scaling import refuse_depth
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -223,8 +224,7 @@ class NASBenchGraph(Space):
         Raises:
             ConfigError: another depth: a network is one cell.
         """
-        if depth != 1:
-            raise ConfigError(f"Space {self.name!r} has no depth fidelity: a network is one cell; leave it at 1.")
+        refuse_depth(self.name, depth, "a network is one cell")
         hidden = max(2, 2 * round(self.hidden * width / 2))
         return NASBenchGraph(self.variant, hidden, self.num_pre, self.num_post, self.dropout)
 

@@ -16,6 +16,7 @@ from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.gnn.space import check_pooling
 from gennas.spaces.layered import Decision, Group, LayeredSpace
+from gennas.spaces.scaling import refuse_depth
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -105,8 +106,7 @@ class SANE(LayeredSpace):
         Raises:
             ConfigError: another depth, which is fixed.
         """
-        if depth != 1:
-            raise ConfigError(f"Space {self.name!r} has no depth fidelity: networks have three layers; leave it at 1.")
+        refuse_depth(self.name, depth, "networks have three layers")
         space = copy(self)
         space.hidden = max(1, round(self.hidden * width / self.heads)) * self.heads
         return space
