@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["SOURCES", "CrossoverSource", "Evidence", "MutationSource", "RandomSource", "Source"]
 
 
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What is known when a pool is drawn.
@@ -28,16 +32,38 @@ class Evidence:
         archs: what was evaluated, ``b`` architectures.
         outcomes: what came of them.
         elites: how many of the best count as such.
+        acquisition: what :meth:`value` asks, under this round's beliefs; None where nothing is predicted.
+        cheap: what :meth:`keeps` asks; None where no metric is known in advance.
+        seen: keys that were proposed or told before.
     """
 
     archs: Population
     outcomes: Outcomes
     elites: int
+    acquisition: Callable[[Population], FloatArray] | None = None
+    cheap: Callable[[Population], BoolArray] | None = None
+    seen: Collection[str] = frozenset()
 
     @property
     def best(self) -> NDArray[np.intp]:
         """Rows of the elites, the best first."""
         return np.argsort(-self.outcomes.utility, kind="stable")[: self.elites]
+
+    def value(self, archs: Population) -> FloatArray | None:
+        """What an evaluation of each is expected to bring, ``(b,)``: the acquisition by which the round ranks its pool.
+
+        Expected improvement is logarithmic, so differences are in nats. The same architecture has the same value all
+        through a round, also where the acquisition is random. None where nothing is predicted (``surrogate=none``).
+        """
+        return None if self.acquisition is None else self.acquisition(archs)
+
+    def keeps(self, archs: Population) -> BoolArray:
+        """Whether each keeps the constraints on cheap metrics, ``(b,)``."""
+        return np.ones(len(archs), dtype=bool) if self.cheap is None else self.cheap(archs)
+
+    def known(self, archs: Population) -> BoolArray:
+        """Whether each was proposed or evaluated before, ``(b,)``."""
+        return np.array([key in self.seen for key in archs.keys], dtype=bool)
 
 
 class Source(ABC):

@@ -177,6 +177,31 @@ class Simplest(Source):
         return evidence.archs[:n]
 
 
+def test_evidence_knows_what_was_seen_and_lets_all_pass_without_a_screen() -> None:
+    known = evidence(SPACES[0])
+    some = known.archs[:3]
+    assert known.value(some) is None and known.keeps(some).tolist() == [True] * 3
+    seen = Evidence(known.archs, known.outcomes, 4, seen={known.archs[1].key})
+    assert seen.known(some).tolist() == [False, True, False]
+    assert known.known(some).tolist() == [False] * 3
+
+
+@pytest.mark.parametrize("acquisition", ["ei", "ucb", "thompson"])
+def test_a_round_s_evidence_is_what_its_pool_is_ranked_by(acquisition: str) -> None:
+    space = MacroChain(max_depth=3, widths=(8, 16))
+    strategy = BayesianSearch(space, GOALS, 0, shares={"evolve": 1}, acquisition=acquisition, round_size=1)
+    archs = space.sample(20, np.random.default_rng(0)).unique()
+    strategy.tell([trial(space, a, float(a.decisions.sum())) for a in archs])
+    known, outcomes = strategy._archive()
+    beliefs = strategy._fit_surrogates(known, outcomes)
+    ready, pool = strategy._evidence(known, outcomes, beliefs), space.sample(50, np.random.default_rng(1)).unique()
+    value = ready.value(pool)
+    assert (ready.value(pool[::-1])[::-1] == value).all() and np.isfinite(value).all()
+    chosen, _, _ = beliefs.choose(pool, 1, acquisition, strategy.rng)
+    assert chosen[0] == value.argmax()
+    assert ready.known(known).all()
+
+
 def test_a_source_remembers_nothing_unless_it_says_so() -> None:
     source = Simplest(NASBench201())
     source.load_state_dict({})

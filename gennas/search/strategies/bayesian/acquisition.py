@@ -20,6 +20,7 @@ __all__ = [
     "choose_batch",
     "log_expected_hypervolume_improvement",
     "log_expected_improvement",
+    "predict_all",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -28,6 +29,7 @@ Value = Callable[[FloatArray, FloatArray, NDArray[np.intp]], FloatArray]
 ACQUISITIONS: tuple[Acquisition, ...] = ("ei", "ucb", "thompson")
 
 _SHORTLIST = 200  # candidates whose joint covariance is worth computing
+PER_PROPOSAL = 4  # and as many for each proposal, where that is more
 
 
 def log_expected_improvement(mean: FloatArray, std: FloatArray, best: float | FloatArray) -> FloatArray:
@@ -79,31 +81,43 @@ def log_expected_hypervolume_improvement(mean: FloatArray, std: FloatArray, foun
     return value
 
 
+def predict_all(surrogates: Sequence[Surrogate], pool: Population) -> tuple[FloatArray, FloatArray]:
+    """Means and standard deviations (at least 1e-6) by each of ``m`` surrogates, each ``(m, b)``."""
+    predicted = [surrogate.predict(pool) for surrogate in surrogates]
+    return np.stack([m for m, _ in predicted]), np.maximum(np.stack([s for _, s in predicted]), 1e-6)
+
+
 def choose_batch(
-    surrogates: Sequence[Surrogate], pool: Population, n: int, value: Value
+    surrogates: Sequence[Surrogate],
+    pool: Population,
+    n: int,
+    value: Value,
+    predicted: tuple[FloatArray, FloatArray] | None = None,
+    per_proposal: int = PER_PROPOSAL,
 ) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
     """The ``n`` candidates to evaluate, in order, and the predicted means and deviations of all, ``(m, b)``.
 
     One after the other: after each choice the surrogates believe their own predictions there (kriging
     believer, Ginsbourger et al. 2010), which lowers the deviation of what is alike and spreads the
-    batch. Where one has no joint covariance, the first ``n`` are taken.
+    batch. They are taken from the best 200 candidates, or the best ``per_proposal * n`` where these are more.
+    Where a surrogate has no joint covariance, the first ``n`` are taken.
 
     Args:
         surrogates: ``m`` fitted ones.
         pool: candidates, different ones.
         n: how many.
         value: of candidates, from means ``(m, k)``, deviations ``(m, k)`` and their rows in the pool ``(k,)``.
+        predicted: means and deviations of all, where they were computed before.
+        per_proposal: candidates of the shortlist for each proposal.
     """
     from gennas.models.surrogate import JointSurrogate
 
-    predicted = [surrogate.predict(pool) for surrogate in surrogates]
-    mean = np.stack([m for m, _ in predicted])
-    std = np.maximum(np.stack([s for _, s in predicted]), 1e-6)
+    mean, std = predict_all(surrogates, pool) if predicted is None else predicted
     order = np.argsort(-value(mean, std, np.arange(len(pool))), kind="stable")
     joint = [surrogate for surrogate in surrogates if isinstance(surrogate, JointSurrogate)]
     if n == 1 or len(joint) < len(surrogates):
         return order[:n], mean, std
-    few = order[: max(_SHORTLIST, n)]
+    few = order[: max(_SHORTLIST, n, per_proposal * n)]
     noise = np.array([surrogate.noise for surrogate in joint])
     covariance = np.stack([surrogate.covariance(pool[few]) for surrogate in joint])  # (m, k, k)
     left, chosen = np.ones(len(few), dtype=bool), []

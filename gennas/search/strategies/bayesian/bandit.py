@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["ShareBandit"]
 
-BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
 
 
 class ShareBandit:
@@ -45,13 +45,13 @@ class ShareBandit:
         self.adaptive, self.decay, self.least = adaptive, decay, least
         self._hits, self._offered = np.zeros(len(shares)), np.zeros(len(shares))
 
-    def offer(self, counts: Mapping[str, int]) -> None:
-        """A round begins with that many candidates from each source."""
+    def offer(self, counts: Mapping[str, float]) -> None:
+        """A round begins with that many candidates from each source, or with what they cost."""
         self._hits *= self.decay
         self._offered = self._offered * self.decay + np.array([counts.get(s, 0) for s in self.sources], dtype=float)
 
-    def note(self, sources: Sequence[str], hits: BoolArray) -> None:
-        """Credit the sources of evaluated proposals with their hits."""
+    def note(self, sources: Sequence[str], hits: NDArray[np.bool_] | FloatArray) -> None:
+        """Credit the sources of evaluated proposals with their hits, or with parts of a hit in [0, 1]."""
         for source, hit in zip(sources, hits, strict=True):
             if source in self.sources:
                 self._hits[self.sources.index(source)] += hit

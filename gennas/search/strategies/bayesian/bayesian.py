@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -18,10 +19,11 @@ from gennas.graph import Architecture, Population
 from gennas.registry import configured
 from gennas.runtime.threads import one_thread
 from gennas.search.objectives import Objectives
-from gennas.search.strategies.bayesian.acquisition import ACQUISITIONS, Acquisition
+from gennas.search.strategies.bayesian.acquisition import ACQUISITIONS, PER_PROPOSAL, Acquisition
 from gennas.search.strategies.bayesian.bandit import ShareBandit
 from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
+from gennas.search.strategies.evolved import EvolvedSource
 from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.search.strategy import STRATEGIES
@@ -54,8 +56,12 @@ class BayesianSearch(Rounds):
         design: ``random``, or ``spread`` for a warm start of architectures far from one another.
         round_size: proposals per round.
         pool_size: candidates that are ranked in each round.
-        shares: parts of the pool by source: ``random`` (the space), ``mutation`` and ``crossover`` (of the best), or
-            your own as ``file.py:Class``; by default random alone. A source that is not named is off.
+        shares: parts of the pool by source: ``random`` (the space), ``mutation`` and ``crossover`` (of the best),
+            ``evolve`` (children of the best, evolved on the acquisition function), or your own as ``file.py:Class``;
+            by default random alone. A source that is not named is off.
+        kernels: what makes the children of ``evolve``: ``mutation`` (one to three edits), ``crossover``, or your
+            own as ``file.py:Class``, with their shares at the start; by default half and half. Shares then follow
+            what each kernel yields for what it costs.
         elites: how many of the best are mutated or crossed (a third of the mutants is mutated twice).
         surrogate: ``gp`` (the mixture of two Gaussian processes, one on decisions, one on labelled
             neighbourhoods, both with graph statistics), ``forest``, ``stack`` (all three), or ``none`` (the
@@ -75,6 +81,8 @@ class BayesianSearch(Rounds):
     """
 
     default_shares: Mapping[str, float] = {"random": 1.0}
+    former_shares: Mapping[str, float] = {"random": 1.0}
+    """The default of version 0.1, whose runs did not keep what they used."""
 
     def __init__(
         self,
@@ -87,6 +95,7 @@ class BayesianSearch(Rounds):
         round_size: int = 2,
         pool_size: int = 1000,
         shares: Mapping[str, float] | None = None,
+        kernels: Mapping[str, float] | None = None,
         elites: int = 10,
         surrogate: SurrogateName = "gp",
         acquisition: Acquisition = "ei",
@@ -94,19 +103,27 @@ class BayesianSearch(Rounds):
     ) -> None:
         super().__init__(space, objectives, seed, warm_start=warm_start, round_size=round_size)
         check_positive(pool_size=pool_size, elites=elites)
-        self.shares = {name: float(share) for name, share in (shares or self.default_shares).items()}
-        if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
-            raise ConfigError(f"Expected shares that are not negative and sum to 1, got {dict(self.shares)}.")
         _check(surrogate, acquisition, design)
         self.design, self.pool_size, self.elites = design, pool_size, elites
-        self.surrogate_kind, self.acquisition = surrogate, acquisition
-        self.sources = {name: self._source(name) for name, share in self.shares.items() if share > 0}
-        self._bandit = ShareBandit(self.shares, adaptive=bandit)
+        self.surrogate_kind, self.acquisition, self.adaptive = surrogate, acquisition, bandit
+        self.kernels, self._open = kernels, not shares
+        self._per_proposal = PER_PROPOSAL
+        self._set_shares(shares or self.default_shares)
         self._figures = RoundFigures()
+
+    def _set_shares(self, shares: Mapping[str, float]) -> None:
+        """Make the sources that have a share."""
+        self.shares = {name: float(share) for name, share in shares.items()}
+        if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
+            raise ConfigError(f"Expected shares that are not negative and sum to 1, got {self.shares}.")
+        if self.kernels is not None and not self.shares.get("evolve"):
+            raise ConfigError(f"Expected a share of evolve, whose kernels {dict(self.kernels)} are given.")
+        self.sources = {name: self._source(name) for name, share in self.shares.items() if share > 0}
+        self._bandit = ShareBandit(self.shares, adaptive=self.adaptive)
 
     def _source(self, name: str) -> Source:
         """The source called ``name``."""
-        return new_source(name, self.space)
+        return EvolvedSource(self.space, self.kernels) if name == "evolve" else new_source(name, self.space)
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Keep the trials, note how well they were predicted, and credit their sources."""
@@ -133,7 +150,7 @@ class BayesianSearch(Rounds):
         archs, outcomes = self._archive()
         beliefs = self._fit_surrogates(archs, outcomes)  # 1. what is good?
         clock.append(time.perf_counter())
-        evidence = Evidence(archs, outcomes, self.elites)
+        evidence = self._evidence(archs, outcomes, beliefs)
         self._update_sources(evidence)  # 2. what do good ones look like?
         clock.append(time.perf_counter())
         pool, sources = self._draw_pool(evidence)  # 3. candidates
@@ -179,6 +196,10 @@ class BayesianSearch(Rounds):
             case _:
                 return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS)])
 
+    def _evidence(self, archs: Population, outcomes: Outcomes, beliefs: Beliefs | None) -> Evidence:
+        value = None if beliefs is None else partial(beliefs.value, kind=self.acquisition, rng=self.rng)
+        return Evidence(archs, outcomes, self.elites, value, self._keeps_cheap, self.seen)
+
     def _update_sources(self, evidence: Evidence) -> None:
         """What sources need before they draw; those of the space and the best need nothing."""
 
@@ -209,7 +230,7 @@ class BayesianSearch(Rounds):
         if beliefs is None or not len(pool):
             self._figures.expect({})
             return self.rng.permutation(len(pool))[: self.round_size]
-        order, mean, std = beliefs.choose(pool, self.round_size, self.acquisition, self.rng)
+        order, mean, std = beliefs.choose(pool, self.round_size, self.acquisition, self.rng, self._per_proposal)
         spread = np.sqrt(std**2 + beliefs.noise)
         self._figures.expect({pool.keys[i]: (float(mean[i]), float(spread[i])) for i in order})
         return order
@@ -221,8 +242,9 @@ class BayesianSearch(Rounds):
         return dict(self._figures.record) if "hit_rate" in self._figures.record else {}
 
     def state_dict(self) -> dict[str, Any]:
-        """What every strategy in rounds keeps, what sources remember, credit and figures."""
+        """What every strategy in rounds keeps, what sources remember, credit and figures, and settings left open."""
         return super().state_dict() | {
+            "resolved": {"shares": dict(self.shares), "per_proposal": self._per_proposal},
             "sources": {name: source.state_dict() for name, source in self.sources.items()},
             "credit": self._bandit.state_dict(),
             "figures": self._figures.state_dict(),
@@ -231,6 +253,11 @@ class BayesianSearch(Rounds):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore everything, so that the search goes on as if it had not stopped."""
         super().load_state_dict(state)
+        former = {"shares": self.former_shares, "per_proposal": 0}  # of versions that did not say
+        resolved = state.get("resolved", former)
+        self._per_proposal = resolved["per_proposal"]
+        if self._open and dict(resolved["shares"]) != self.shares:
+            self._set_shares(resolved["shares"])
         for name, source in self.sources.items():
             if name in state["sources"]:
                 source.load_state_dict(state["sources"][name])
@@ -253,7 +280,7 @@ def new_source(name: str, space: Space) -> Source:
 
 def _place(entry: tuple[str, Source]) -> int:
     """Where a source stands in a pool: generators first, then what starts from the best, then the space."""
-    return {"mutation": 1, "crossover": 2, "random": 3}.get(entry[0], 0)
+    return {"evolve": 1, "mutation": 2, "crossover": 3, "random": 4}.get(entry[0], 0)
 
 
 def _check(surrogate: str, acquisition: str, design: str) -> None:

@@ -14,10 +14,12 @@ from gennas.graph import Population
 from gennas.search.objectives import Objectives
 from gennas.search.screen import Screen
 from gennas.search.strategies.bayesian.acquisition import (
+    PER_PROPOSAL,
     Acquisition,
     choose_batch,
     log_expected_hypervolume_improvement,
     log_expected_improvement,
+    predict_all,
 )
 from gennas.search.trial import Trial
 
@@ -90,6 +92,10 @@ class Beliefs:
     improvement is that of the hypervolume (for two in closed form, Emmerich et al. 2011; for more, that
     of a random Chebyshev scalarisation, Knowles 2006). ``ucb`` and ``thompson`` replace the first term.
 
+    The first call of :meth:`value` fixes what is random for all later calls: the weights of the scalarisation,
+    and, for ``thompson``, a standard normal number for each architecture, made of its key. Predictions are kept by
+    key, so that candidates that were looked at before cost nothing in :meth:`choose`.
+
     Args:
         make: a new surrogate.
         archs: what was evaluated.
@@ -116,24 +122,60 @@ class Beliefs:
         self._scores = np.stack([normal_scores(column) for column in outcomes.columns[:, :m].T], axis=1)
         self._feasible = outcomes.feasible
         self._bounds = [_bound_score(outcomes.columns[:, j], outcomes.bounds[j - m]) for j in modelled[m:]]
+        self._chance: tuple[NDArray[np.uint64], FloatArray] | None = None  # salts of draws, weights of objectives
+        self._predicted: dict[str, FloatArray] = {}  # means, then deviations, by key
 
     @property
     def noise(self) -> float:
         """Variance of the first objective's measurements around its prediction."""
         return self.surrogates[0].noise
 
+    def value(self, archs: Population, kind: Acquisition, rng: np.random.Generator) -> FloatArray:
+        """What :meth:`choose` ranks its first choice by, ``(b,)``."""
+        salts, weight = self._fixed_chance(rng)
+        mean, std = self._predict(archs)
+        draw = _normal_of_keys(archs.keys, salts) if kind == "thompson" else np.zeros_like(mean)
+        return self._gain(mean, std, draw, weight, kind) + self._log_feasible(mean, std)
+
     def choose(
-        self, pool: Population, n: int, kind: Acquisition, rng: np.random.Generator
+        self,
+        pool: Population,
+        n: int,
+        kind: Acquisition,
+        rng: np.random.Generator,
+        per_proposal: int = PER_PROPOSAL,
     ) -> tuple[NDArray[np.intp], FloatArray, FloatArray]:
         """The ``n`` candidates to evaluate, in order, and mean and deviation of all of the first objective."""
-        draw = rng.standard_normal((self._objectives, len(pool)))
-        weight = rng.dirichlet(np.ones(self._objectives))
+        if self._chance is None:
+            draw = rng.standard_normal((self._objectives, len(pool)))
+            weight = rng.dirichlet(np.ones(self._objectives))
+        else:
+            salts, weight = self._chance
+            draw = _normal_of_keys(pool.keys, salts)
 
         def value(mean: FloatArray, std: FloatArray, rows: NDArray[np.intp]) -> FloatArray:
             return self._gain(mean, std, draw[:, rows], weight, kind) + self._log_feasible(mean, std)
 
-        order, mean, std = choose_batch(self.surrogates, pool, n, value)
+        order, mean, std = choose_batch(self.surrogates, pool, n, value, self._predict(pool), per_proposal)
         return order, mean[0], std[0]
+
+    def _fixed_chance(self, rng: np.random.Generator) -> tuple[NDArray[np.uint64], FloatArray]:
+        """What is random in this round, drawn when it is first asked for."""
+        if self._chance is None:
+            salts = rng.integers(2**64, size=(self._objectives, 1), dtype=np.uint64)
+            self._chance = salts, rng.dirichlet(np.ones(self._objectives))
+        return self._chance
+
+    def _predict(self, archs: Population) -> tuple[FloatArray, FloatArray]:
+        """Means and deviations by every surrogate, each ``(m, b)``; only what is new is computed."""
+        keys, m = archs.keys, len(self.surrogates)
+        new = [i for i, key in enumerate(keys) if key not in self._predicted]
+        if new:
+            part = archs if len(new) == len(keys) else archs[np.array(new)]
+            found = np.concatenate(predict_all(self.surrogates, part))
+            self._predicted.update(zip(part.keys, found.T, strict=True))
+        both = np.array([self._predicted[key] for key in keys]).reshape(len(keys), 2 * m).T
+        return both[:m], both[m:]
 
     def _gain(
         self, mean: FloatArray, std: FloatArray, draw: FloatArray, weight: FloatArray, kind: Acquisition
@@ -168,6 +210,16 @@ class Beliefs:
             spread = np.sqrt(std[i] ** 2 + self.surrogates[i].noise)
             total += log_ndtr((mean[i] - bound) / spread)
         return total
+
+
+def _normal_of_keys(keys: Sequence[str], salts: NDArray[np.uint64]) -> FloatArray:
+    """A standard normal number for every salt ``(m, 1)`` and key, ``(m, b)``, by the finaliser of SplitMix64."""
+    z = np.array([int(key, 16) for key in keys], dtype=np.uint64) ^ salts
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    found: FloatArray = ndtri(((z >> np.uint64(11)) + 0.5) / 2.0**53)
+    return found
 
 
 class _Known:

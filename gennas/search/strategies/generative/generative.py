@@ -59,8 +59,12 @@ class GenerativeSearch(BayesianSearch):
         pool_size: candidates that are ranked in each round. In spaces of more than 256 decisions a generator draws
             131,072 of these at most, 116 architectures of 1,128 decisions.
         shares: parts of the pool by source: generators (``diffusion``, ``autoregressive``, ``latent``, or your own as
-            ``file.py:Class``), ``mutation`` and ``crossover`` (of the best), ``random`` (the space), or a source of
-            your own. By default diffusion .35, mutation .15, random .5. What is not named is off, and never trained.
+            ``file.py:Class``), ``evolve`` (children of the best, evolved on the acquisition function), ``mutation`` and
+            ``crossover`` (of the best), ``random`` (the space), or a source of your own. By default diffusion .35,
+            mutation .15, random .5. What is not named is off, and never trained.
+        kernels: what makes the children of ``evolve``: ``mutation`` (one to three edits), ``crossover``, or your
+            own as ``file.py:Class``, with their shares at the start; by default half and half. Shares then follow
+            what each kernel yields for what it costs.
         elites: how many of the best are mutated or crossed (a third of the mutants is mutated twice).
         quantile: quality asked of the generators, in [0, 1].
         conditions: False trains generators on the weighted archive without conditions.
@@ -83,6 +87,7 @@ class GenerativeSearch(BayesianSearch):
     """
 
     default_shares: Mapping[str, float] = {"diffusion": 0.35, "mutation": 0.15, "random": 0.5}
+    former_shares: Mapping[str, float] = {"diffusion": 0.35, "mutation": 0.15, "random": 0.5}
 
     def __init__(
         self,
@@ -95,6 +100,7 @@ class GenerativeSearch(BayesianSearch):
         round_size: int = 2,
         pool_size: int = 1000,
         shares: Mapping[str, float] | None = None,
+        kernels: Mapping[str, float] | None = None,
         elites: int = 10,
         quantile: float = 0.9,
         conditions: bool = True,
@@ -122,6 +128,7 @@ class GenerativeSearch(BayesianSearch):
             round_size=round_size,
             pool_size=pool_size,
             shares=shares,
+            kernels=kernels,
             elites=elites,
             surrogate=surrogate,
             acquisition=acquisition,

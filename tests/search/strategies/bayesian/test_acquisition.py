@@ -14,7 +14,7 @@ from gennas.search.strategies.bayesian.acquisition import (
     log_expected_hypervolume_improvement,
     log_expected_improvement,
 )
-from gennas.spaces import NASBench201
+from gennas.spaces import MacroChain, NASBench201
 
 POOL = NASBench201().sample(3, np.random.default_rng(0))
 
@@ -63,6 +63,26 @@ def test_one_or_no_covariance_takes_the_first() -> None:
 
     assert choose_batch([Fixed()], POOL, 1, upper)[0].tolist() == [0]
     assert choose_batch([Lonely()], POOL, 2, upper)[0].tolist() == [0, 1]
+
+
+class Families(Fixed):
+    """Five twins in a row, ever worse; to choose one tells all of its twins."""
+
+    def predict(self, archs: Population) -> tuple[np.ndarray, np.ndarray]:
+        return -0.001 * np.arange(len(archs)), np.ones(len(archs))
+
+    def covariance(self, archs: Population) -> np.ndarray:
+        family = np.arange(len(archs)) // 5
+        return (family[:, None] == family[None]).astype(float)
+
+
+@pytest.mark.parametrize(("n", "per_proposal", "families"), [(40, 4, 40), (100, 0, 40), (64, 4, 52), (100, 4, 80)])
+def test_the_shortlist_grows_with_the_batch(n: int, per_proposal: int, families: int) -> None:
+    """Of 200 candidates (former versions, small batches), or of four for each proposal: so many families there are."""
+    pool = MacroChain().sample(600, np.random.default_rng(1)).unique()
+    chosen, _, _ = choose_batch([Families()], pool, n, upper, per_proposal=per_proposal)
+    assert len(set(chosen.tolist())) == n
+    assert len(set((chosen // 5).tolist())) == min(n, families)
 
 
 def test_hypervolume_improvement_agrees_with_sampling() -> None:
