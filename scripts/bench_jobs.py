@@ -1,0 +1,157 @@
+"""What ``scripts/bench_engine`` runs: problems by name, strategies by their text, one search in a plain loop."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gennas.errors import ConfigError, UnknownNameError
+from gennas.eval.base import FULL_FIDELITY
+from gennas.graph import Population
+from gennas.search import STRATEGIES, Strategy, Trial
+from gennas.testing.landscapes import LANDSCAPES, BoundedLandscape, make_landscape
+from gennas.workbench.config import ProblemConfig
+from gennas.workbench.problem import Problem, make_problem, make_strategy
+from gennas.workbench.settings import Options
+
+Columns = Callable[[Population], Mapping[str, np.ndarray]]
+
+# Best settings out of those in docs/LOG.md, chosen on seeds from 2000 on, which no table shows.
+TUNED: dict[str, str] = {}
+
+_CHAIN = {"proxy": "logsynflow,params", "objective": ("logsynflow:max",), "constraint": ("params<=1e5",)}
+_REAL: dict[str, dict[str, Any]] = {
+    "real8": {"space": "macro-chain", "cheap": ("params",), **_CHAIN},
+    "real12": {
+        "space": "macro-chain", "space_option": {"max_depth": 12, "min_depth": 3}, "cheap": ("params",), **_CHAIN,
+    },
+    "nb101": {
+        "space": "nasbench101", "table": f"{Path(__file__).parent / 'published_tables.py'}:nasbench101",
+        "objective": ("test_mean:max",),
+    },
+    "nb201-c10": {"space": "nasbench201", "table": "nb201.csv.gz", "objective": ("c10_val_200:max",)},
+    "nb201-c100": {"space": "nasbench201", "table": "nb201.csv.gz", "objective": ("c100_val_200:max",)},
+}  # fmt: skip
+_GRAPH = ("arxiv", "citeseer", "computers", "cora", "cs", "photo", "physics", "proteins", "pubmed")
+PROBLEMS = (*LANDSCAPES, *_REAL, *(f"graph-{name}" for name in _GRAPH))
+
+
+@dataclass(frozen=True)
+class Job:
+    """One search; what is left None is the strategy's own."""
+
+    problem: str
+    strategy: str
+    seed: int
+    budget: int
+    batch: int | None = None
+    pool: int | None = None
+    stop: bool = False
+
+    @property
+    def name(self) -> str:
+        """The strategy's name in the registry."""
+        return self._text.partition("@")[0]
+
+    @property
+    def _text(self) -> str:
+        return TUNED.get(self.strategy, self.strategy)
+
+    @property
+    def options(self) -> Options:
+        """The strategy's options: those of the text, then batch and pool where it has such options."""
+        given = Options.of(self._text.split("@")[1:])
+        wanted = {"round_size": self.batch, "pool_size": self.pool}
+        takes = inspect.signature(STRATEGIES.get(self.name)).parameters
+        return Options({k: v for k, v in wanted.items() if v is not None and k in takes} | dict(given))
+
+    @property
+    def key(self) -> str:
+        """What decides the outcome, as text."""
+        settings = [self.problem, self.name, sorted(self.options.pairs()), self.seed, self.budget, self.stop]
+        return json.dumps(settings)
+
+
+def run(job: Job) -> dict[str, Any]:
+    """Search, and return what the table needs.
+
+    ``curve`` has ``[evaluations, best feasible value]`` whenever that rose, ``cpu`` has ``[evaluations, CPU seconds]``
+    of the strategy alone, ``hit`` is the evaluation that found a known optimum.
+    """
+    torch.set_num_threads(1)
+    problem, columns = _problem(job.problem, job.seed if job.problem in LANDSCAPES else 0)
+    strategy = make_strategy(job.name, job.options, problem, job.seed)
+    if job.problem in LANDSCAPES:
+        strategy.screen = problem.evaluator.screen()
+    optimum = getattr(problem.evaluator, "optimum", None) if problem.table is None else problem.optimum
+    return {"key": job.key, "optimum": optimum, **_search(job, strategy, problem, columns, optimum)}
+
+
+def _search(job: Job, strategy: Strategy, problem: Problem, columns: Columns, optimum: float | None) -> dict[str, Any]:
+    goal, visible = problem.objectives.primary, problem.objectives.metric_names
+    done, best, spent, hit = 0, -np.inf, 0.0, None
+    curve: list[list[float]] = []
+    cpu: list[list[float]] = []
+    while done < job.budget and not (job.stop and hit):
+        start = time.process_time()
+        proposals = strategy.ask(min(strategy.batch_size, job.budget - done))
+        spent += time.process_time() - start
+        if not proposals:
+            break
+        found = columns(Population.of(problem.space.schema, [p.arch for p in proposals]))
+        trials = [
+            Trial(replace(p, id=done + i), "ok", {name: float(found[name][i]) for name in visible})
+            for i, p in enumerate(proposals)
+        ]
+        for trial in trials:
+            done += 1
+            if problem.objectives.is_feasible(trial) and goal.signed(trial.metrics[goal.metric]) > best:
+                best = goal.signed(trial.metrics[goal.metric])
+                curve.append([done, trial.metrics[goal.metric]])
+                if hit is None and optimum is not None and best >= goal.signed(optimum) - 1e-9:
+                    hit = done
+        start = time.process_time()
+        strategy.tell(trials)
+        spent += time.process_time() - start
+        if not cpu or done == job.budget or done // (job.budget / 20) > cpu[-1][0] // (job.budget / 20):
+            cpu.append([done, round(spent, 3)])
+    return {"curve": curve, "cpu": cpu, "hit": hit, "evaluations": done, "direction": goal.direction}
+
+
+@lru_cache(maxsize=2)
+def _problem(name: str, seed: int) -> tuple[Problem, Columns]:
+    """A problem by name, and what scores whole populations."""
+    if name in LANDSCAPES:
+        landscape = make_landscape(name, seed)
+        cheap = landscape.cheap_metrics if isinstance(landscape, BoundedLandscape) else ()
+        goals = landscape.objectives
+        return Problem(landscape.space, landscape, goals, None, FULL_FIDELITY, name, None, cheap), landscape.columns
+    if name.startswith("graph-"):
+        settings: dict[str, Any] = {"space": "nasbench-graph", "task": name.removeprefix("graph-")}
+    elif name in _REAL:
+        settings = dict(_REAL[name])
+    else:
+        raise UnknownNameError("problem", name, PROBLEMS)
+    if str(settings.get("table", "")).endswith(".gz"):
+        if "GENNAS_DATA" not in os.environ:
+            raise ConfigError(
+                f"Expected GENNAS_DATA to be the folder of the published tables for {name}; it is not set."
+            )
+        settings["table"] = str(Path(os.environ["GENNAS_DATA"]) / settings["table"])
+    problem = make_problem(ProblemConfig(**settings))
+
+    def columns(population: Population) -> Mapping[str, np.ndarray]:
+        rows = [problem.evaluator.evaluate(arch, FULL_FIDELITY, 0) for arch in population]
+        return {metric: np.array([row[metric] for row in rows]) for metric in rows[0]}
+
+    return problem, columns
