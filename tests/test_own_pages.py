@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -19,10 +20,32 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(), flags=re.DOTALL)
 
 
+# One process imports everything once; every command runs in a copy of it, with a state of its own.
+_RUN = """
+import json, os, sys, traceback
+import pytest, torch
+import gennas.generators.diffusion, gennas.models.surrogate.stack, gennas.report
+from gennas.cli.main import main
+programs = {"pytest": lambda words: pytest.main(["-q", "-p", "no:cacheprovider", *words]), "gennas": main}
+for program, *words in json.loads(sys.argv[1]):
+    number = os.fork()
+    if not number:
+        try:
+            code = int(programs[program](words))
+        except BaseException:
+            traceback.print_exc()
+            code = 1
+        sys.stdout.flush(); sys.stderr.flush()
+        os._exit(code)
+    if os.waitpid(number, 0)[1]:
+        sys.exit(f"{program} {' '.join(words)}")
+"""
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page(page: Path, tmp_path: Path) -> None:
-    programs = {"pytest": ["-m", "pytest", "-q", "-p", "no:cacheprovider"], "gennas": ["-m", "gennas"]}
     for block in blocks(page, "python"):
         (tmp_path / block.splitlines()[0].removeprefix("# ")).write_text(block)
     for block in blocks(page, "yaml"):
@@ -30,13 +53,11 @@ def test_page(page: Path, tmp_path: Path) -> None:
     commands = [line for block in blocks(page, "bash") for line in block.replace("\\\n", " ").splitlines()]
     assert [line for line in commands if line.startswith("pytest ")] and len(commands) >= 2
     env = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
-    for line in commands:
-        program, *arguments = shlex.split(line)
-        done = subprocess.run(
-            [sys.executable, *programs[program], *arguments],
-            cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, f"{line}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    done = subprocess.run(
+        [sys.executable, "-c", _RUN, json.dumps([shlex.split(line) for line in commands])],
+        cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
 def test_a_layered_space_takes_no_more_than_40_lines() -> None:

@@ -99,7 +99,8 @@ CUDA = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA dev
         (["--target", "energy_mj"], "needs --energy"),
         (["--int8-accuracy"], "give --task"),
         (["--task", "digitz"], "digits"),
-        (["--space", "nasbench-graph"], "nasbench-graph"),
+        (["--space", "nasbench-graph"], "What nasbench-graph costs depends on the graphs: give --task, such as cora"),
+        (["--space", "gnn"], "give --task, such as cora or motifs"),
     ],
 )
 def test_bad_input_is_one_clear_line(args: list[str], reason: str, capsys, tmp_path: Path, monkeypatch) -> None:

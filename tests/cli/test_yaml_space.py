@@ -64,6 +64,18 @@ def test_faults_are_one_line(file: Path, run: Callable[..., int], capsys: pytest
     assert "expected no options" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("factor", ["--width", "--depth"])
+def test_it_has_no_width_and_no_depth_fidelity(
+    factor: str, file: Path, tmp_path: Path, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--task", "digits", "--strategy", "random", "--epochs", 1, "--budget", 2, factor, 0.5]
+    assert run("search", "--space", file, *words, "--out", tmp_path / "r") != 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{file}: a space of kind: layered has no width or depth fidelity" in said and ".." not in said
+    assert run("train", "--space", file, "--task", "digits", "--epochs", 1, factor, 0.5) != 0
+    assert "has no width or depth fidelity" in " ".join(capsys.readouterr().err.split())
+
+
 def test_it_is_data_and_no_code(file: Path) -> None:
     """Runs of somebody else's that name it are read without --trust; a made space is recorded by its file."""
     assert not code_names({"space": str(file)})

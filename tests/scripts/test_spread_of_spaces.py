@@ -25,12 +25,14 @@ def test_components_of_variance() -> None:
 
 @pytest.mark.slow
 def test_it_prints_a_row_and_goes_on_from_its_file(tmp_path: Path) -> None:
-    command = [sys.executable, str(SCRIPT), "--fields", "vit", "--archs", "3", "--epochs", "1", "--out"]
-    command.append(str(tmp_path / "spread.csv"))
+    command = [sys.executable, str(SCRIPT), "--fields", "vit", "--archs", "3", "--epochs", "1"]
+    command += ["--first-seed", "4", "--workers", "1", "--out", str(tmp_path / "spread.csv")]
     done = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2)]
     assert done[0].stdout == done[1].stdout  # with the CPU time of the first run
     row = [cell.strip() for cell in done[0].stdout.splitlines()[-1].strip("|").split("|")]
-    assert row[:4] == ["vit", "`autoformer-tiny`", "`digits`", "3 × 2"] and float(row[-1]) > 0
+    assert row[:3] == ["vit", "`autoformer-tiny`", "`digits`"]
+    assert row[3:6] == ["epochs=1, batch_size=64", "3 × 2", "4, 5"]
+    assert float(row[-1]) > 0
     assert len((tmp_path / "spread.csv").read_text().splitlines()) == 1 + 6
 
 

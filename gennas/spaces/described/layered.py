@@ -101,6 +101,17 @@ class LayeredFile(LayeredSpace):
         layers = [blocks for i in range(len(d.groups)) for blocks in self._layers(i, config, whole)]
         return build_network(self.name, d.network, settings, layers, spec)
 
+    def scaled(self, width: float = 1.0, depth: float = 1.0) -> LayeredFile:
+        """Refuse: the file's own numbers are all that says how wide and how deep its networks are.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(
+            f"{self.file}: a space of kind: layered has no width or depth fidelity. Save by fewer epochs, less data, "
+            "smaller images or shorter texts, or write a smaller space."
+        )
+
     def _layers(
         self, number: int, config: Mapping[str, Any], whole: Mapping[str, Any]
     ) -> Iterator[list[tuple[str, Settings]]]:
