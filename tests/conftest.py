@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -20,6 +21,9 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # The key by which a user's own runs are recognised; never the one of who runs the tests.
 _OWN = tempfile.TemporaryDirectory()
 os.environ["GENNAS_CONFIG_DIR"] = _OWN.name
+# Hypothesis looks at the wall clock, which a busy machine turns into failures.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -32,10 +31,9 @@ def modules_after(code: str) -> set[str]:
 
 
 def test_import_is_quick() -> None:
-    def seconds(code: str) -> float:
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code], check=True)
-        return time.perf_counter() - start
+    def seconds(code: str) -> float:  # of the processor, whatever else the machine does
+        code = f"import time\n{code}\nprint(time.process_time())"
+        return float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
 
     assert min(seconds("import gennas") for _ in range(3)) - min(seconds("pass") for _ in range(3)) < 0.5
 

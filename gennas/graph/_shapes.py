@@ -23,7 +23,7 @@ class Line:
 
     @property
     def width(self) -> float:
-        return text_width(self.text, self.size)
+        return text_width(self.text, self.size) * (1.1 if self.bold else 1.0)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -62,6 +63,7 @@ def write_report(run: RunData, path: str | Path) -> None:
         texts=texts,
         heights={name: figure["layout"]["height"] for name, figure in charts.items()},
         cards=[_card(run, number, trial, texts) for number, trial in best],
+        is_ranked=len(run.objectives.objectives) == 1,
         front=[_card(run, number, trial, texts) for number, trial in _spread(members, MAX_FRONT)],
         num_front=len(members),
         importance=importance,
@@ -141,6 +143,7 @@ def _card(run: RunData, number: int, trial: Trial, texts: Sequence[str]) -> dict
     named = (*run.objectives.metric_names, run.report_metric or "")
     first = [name for name in named if name in trial.metrics]
     svg = draw_svg(trial.arch, "").replace('id="arrow-', f'id="arrow{number}-').replace("(#arrow-", f"(#arrow{number}-")
+    svg = re.sub(r'width="(\d+)"', r'width="\1" style="--natural: \1px"', svg, count=1)  # how small it may become
     return {
         "svg": Markup(svg),
         "text": texts[number - 1],

@@ -20,12 +20,13 @@ from numpy.typing import NDArray
 import gennas
 from gennas.errors import ConfigError, GennasError, shown
 from gennas.execution.parent import exit_with
-from gennas.runtime.files import write_atomically
+from gennas.runtime.files import exists, write_atomically
 from gennas.search import STRATEGIES, Objectives, Trial
 from gennas.search.hypervolume import FloatArray, Scale, hypervolume, hypervolume_curve, signed_values
 from gennas.workbench.budgets import options_for, scaling_note, warm_up_note
 from gennas.workbench.compare_files import track, write
 from gennas.workbench.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
+from gennas.workbench.known import try_one
 from gennas.workbench.problem import Problem, make_problem, make_strategy
 from gennas.workbench.run import run_search
 from gennas.workbench.settings import Options
@@ -125,6 +126,8 @@ def run_comparison(
             raise ConfigError("--stop-at-optimum needs a table and a single objective.")
         jobs = [replace(job, search=replace(job.search, target=problem.optimum)) for job in jobs]
     notes = _notes(jobs, problem)  # fails before the first run, not after an hour
+    if not exists(config.out / "compare.yaml"):
+        try_one(problem, jobs[0].search)
     _claim(config)
     said = [*problem.notes, *(note for found in notes.values() for note in found)]
     for note in said:

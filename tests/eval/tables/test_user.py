@@ -249,9 +249,9 @@ def test_a_space_that_reads_texts_in_one_batch_is_asked_to(tmp_path: Path) -> No
 
 @pytest.mark.shared
 def test_the_published_table_of_nasbench201(shared_data: Path) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     table = read_table(shared_data / "nb201.csv.gz", SPACE)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert (len(table), table.coverage) == (15625, 1.0)
     value, keys = table.optimum("c10_val_200")
     assert round(value, 3) == 91.607

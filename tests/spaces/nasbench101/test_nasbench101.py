@@ -86,9 +86,9 @@ def test_published_table_is_the_space(published: Published) -> None:
 
 def test_100_000_cells_are_canonicalised_and_keyed_in_ten_seconds(rng: np.random.Generator) -> None:
     cells = SPACE.sample(100_000, rng)
-    start = time.perf_counter()
+    start = time.process_time()
     keys = SPACE.canonical(Population(cells.schema, cells.X, cells.E)).keys
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert keys == cells.keys
 
 
