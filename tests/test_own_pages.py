@@ -23,8 +23,8 @@ def blocks(page: Path, language: str) -> list[str]:
 # One process imports everything once; every command runs in a copy of it, with a state of its own.
 _RUN = """
 import json, os, sys, traceback
-import pytest, torch
-import gennas.generators.diffusion, gennas.models.surrogate.stack, gennas.report
+import pandas, pytest, torch
+import gennas.report, gennas.search, gennas.testing, gennas.training, gennas.workbench.run
 from gennas.cli.main import main
 programs = {"pytest": lambda words: pytest.main(["-q", "-p", "no:cacheprovider", *words]), "gennas": main}
 for program, *words in json.loads(sys.argv[1]):

@@ -10,10 +10,25 @@ import pytest
 from gennas.errors import GennasError
 from gennas.generators.latent import LatentDiffusionGenerator, LatentSettings
 from gennas.generators.registry import new_generator
+from gennas.graph import Architecture, GraphSchema
 from gennas.models.base import Generator
-from gennas.spaces import SPACES, Space, make_space
+from gennas.spaces import SPACES, Space, TaskSpec, make_space
 
 OPTIONS = {"joint": {"lr": [0.01, 0.03, 0.1]}}  # of spaces that are none without
+
+
+class FreeEdges(Space):
+    """Any directed acyclic graph of 24 ordered nodes."""
+
+    name = "free-edges"
+
+    def __init__(self, n: int = 24) -> None:
+        edges = np.zeros((n, n, 2), dtype=bool)
+        edges[..., 0] = edges[np.triu_indices(n, 1)] = True
+        self.schema = GraphSchema(self.name, ("op",), ("none", "edge"), np.ones((n, 1), dtype=bool), edges)
+
+    def build(self, arch: Architecture, spec: TaskSpec) -> None:
+        raise NotImplementedError
 
 
 def untrained(name: str, space: Space) -> Generator:
@@ -43,3 +58,14 @@ def test_a_generator_serves_a_space(name: str, space_name: str, tmp_path: Path) 
     other = make_space("nasbench201" if space_name != "nasbench201" else "macro-chain")
     with pytest.raises(GennasError, match="load it with its own space"):
         type(generator).from_pretrained(tmp_path / "saved", other.schema)
+
+
+@pytest.mark.parametrize("name", ["diffusion", "autoregressive", "latent"])
+def test_more_decisions_than_have_a_weight_for_every_pair(name: str) -> None:
+    """276 free edges, beyond the 256 decisions up to which every pair has weights: fitted, valid, repeatable."""
+    space = FreeEdges()
+    data = space.sample(8, np.random.default_rng(0))
+    generator = untrained(name, space)
+    assert np.isfinite(generator.fit(data, np.linspace(0, 1, 8)[:, None], steps=1, seed=0)).all()
+    drawn = generator.sample(3, np.array([0.9]), seed=1)
+    assert space.is_valid(drawn).all() and generator.sample(3, np.array([0.9]), seed=1).keys == drawn.keys
