@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gennas.generators.base import NetworkGenerator
@@ -141,6 +142,31 @@ class AutoregressiveGenerator(NetworkGenerator[DecisionLM, AutoregressiveSetting
 
     def _draw(self, n: int, generator: torch.Generator, conditions: FloatArray | None) -> Population:
         return self.model.sample(n, conditions, self.settings.guidance_scale, generator, self.legal)
+
+    def complete(
+        self, archs: Population, keep: NDArray[np.bool_], conditions: FloatArray | None = None, seed: int = 0
+    ) -> Population:
+        """Draw the decisions of ``archs`` that are not to be kept anew, each legal, ``(b,)``.
+
+        From first to last: what is to be kept ``(b, d)`` stays where it is legal after the ones before it, the rest
+        is drawn under ``conditions`` ``(c,)`` or ``(b, c)`` given the ones before it.
+
+        Example:
+            >>> from gennas.spaces.nasbench201.space import NASBench201
+            >>> space = NASBench201()
+            >>> generator, archs = AutoregressiveGenerator(space.schema), space.sample(5, np.random.default_rng(0))
+            >>> completed = generator.complete(archs, np.arange(6) < 4 + np.zeros((5, 6)))
+            >>> bool((completed.decisions[:, :4] == archs.decisions[:, :4]).all())
+            True
+        """
+        check_schema(self.schema, archs.schema)
+        kept = np.where(keep, archs.decisions, -1)
+        return self._in_chunks(self._redraw, len(archs), seed, conditions, kept)
+
+    def _redraw(
+        self, n: int, generator: torch.Generator, conditions: FloatArray | None, kept: NDArray[np.integer]
+    ) -> Population:
+        return self.model.sample(n, conditions, self.settings.guidance_scale, generator, self.legal, kept)
 
     def log_prob(
         self, archs: Population, conditions: FloatArray | None = None, guidance_scale: float = 1.0

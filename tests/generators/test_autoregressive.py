@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gennas.errors import CheckpointError
+from gennas.errors import CheckpointError, ConfigError
 from gennas.generators.autoregressive import AutoregressiveGenerator, AutoregressiveSettings
 from gennas.graph import GraphSchema, Population
 from gennas.models.base import Legality
@@ -112,3 +112,29 @@ def test_settings_are_saved_with_the_weights(tmp_path) -> None:
     (tmp_path / "generator.json").write_text('{"width": 3}')
     with pytest.raises(CheckpointError, match=r"generator\.json"):
         AutoregressiveGenerator.from_pretrained(tmp_path, toy_schema())
+
+
+def test_completions_keep_what_is_legal_and_follow_the_model(fitted: AutoregressiveGenerator) -> None:
+    """What is redrawn, given what came before, has the model's own probabilities; what became illegal gives way."""
+    archs = all_toy()
+    legal = archs[np.flatnonzero(edge_share(archs) <= 2 / 6)]
+    parents = legal[np.full(4000, 5)]
+    keep = np.zeros(parents.decisions.shape, dtype=bool)
+    keep[:, :6] = True
+    children = fitted.complete(parents, keep, np.array([0.9]), seed=3)
+    assert (children.decisions[:, :6] == parents.decisions[:, :6]).all()
+    assert (edge_share(children) <= 2 / 6).all()
+    p = np.exp(fitted.log_prob(legal, np.array([0.9]), fitted.settings.guidance_scale))
+    possible = np.flatnonzero((legal.decisions[:, :6] == parents.decisions[0, :6]).all(1))
+    counts = np.array([np.mean(np.array(children.keys) == legal.keys[i]) for i in possible])
+    np.testing.assert_allclose(counts, p[possible] / p[possible].sum(), atol=0.03)
+    assert len(possible) > 1 and counts.sum() == pytest.approx(1)
+    full = np.ones_like(keep)
+    assert fitted.complete(parents[:3], full).keys == parents.keys[:3]
+    broken = Population.from_decisions(archs.schema, archs.decisions[np.argsort(edge_share(archs))[-1:]])
+    assert edge_share(broken)[0] == 1 and edge_share(fitted.complete(broken, full[:1]))[0] == pytest.approx(2 / 6)
+
+
+def test_what_is_kept_must_have_the_shape_of_what_is_drawn(fitted: AutoregressiveGenerator) -> None:
+    with pytest.raises(ConfigError, match="Expected decisions to keep"):
+        fitted.model.sample(3, kept=np.zeros((2, 8), dtype=int))

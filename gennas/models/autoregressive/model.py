@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache, LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging as transformers_logging
 
-from gennas.errors import CheckpointError
+from gennas.errors import CheckpointError, ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models.autoregressive.vocabulary import DecisionVocabulary
 from gennas.models.base import FloatArray, Legality
@@ -199,15 +199,20 @@ class DecisionLM(nn.Module):
         guidance_scale: float = 1.0,
         generator: torch.Generator | None = None,
         legal: Legality | None = None,
+        kept: NDArray[np.integer] | None = None,
     ) -> Population:
         """Draw ``n`` architectures, decision by decision among what is legal.
 
-        Equal beginnings are computed once, with keys and values of earlier decisions kept.
+        Equal beginnings are computed once, with keys and values of earlier decisions kept. Decisions ``kept``
+        ``(n, d)``, -1 where free, are taken wherever they are legal after the ones before; the model sees
+        those that come earlier, not those that come later.
 
         Raises:
-            ConfigError: conditions of another shape.
+            ConfigError: conditions, or decisions to keep, of another shape.
         """
         d = self.schema.num_decisions
+        if kept is not None and kept.shape != (n, d):
+            raise ConfigError(f"Expected decisions to keep ({n}, {d}), got {kept.shape}.")
         D = np.zeros((n, d), dtype=np.int16)
         if not n:
             return Population.from_decisions(self.schema, D)
@@ -220,6 +225,10 @@ class DecisionLM(nn.Module):
             logits = stem.logits.cpu().double().masked_fill(~allowed.cpu(), -torch.inf)
             cumulative = logits.softmax(-1).cumsum(-1).numpy()
             D[:, t] = (cumulative[group] <= (u[t] * cumulative[group, -1])[:, None]).sum(1)
+            if kept is not None:
+                wish = np.maximum(kept[:, t], 0)
+                taken = (kept[:, t] >= 0) & np.broadcast_to(allowed.cpu().numpy(), logits.shape)[group, wish]
+                D[taken, t] = wish[taken]
             branches, group = np.unique(group * self.schema.num_symbols + D[:, t], return_inverse=True)
             if t + 1 < d:
                 stem.grow(*np.divmod(branches, self.schema.num_symbols), t)

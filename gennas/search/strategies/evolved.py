@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class EvolvedSource(Source):
         generations: how many.
         survivors: parents of the next generation.
         adaptive: False keeps the shares.
+        make: the kernel called so; by default :func:`new_kernel`.
 
     Raises:
         ConfigError: no kernels, shares that do not sum to 1, or a size that is not positive.
@@ -64,6 +66,7 @@ class EvolvedSource(Source):
         generations: int = 5,
         survivors: int = 30,
         adaptive: bool = True,
+        make: Callable[[str], Kernel] | None = None,
     ) -> None:
         super().__init__(space)
         check_positive(generations=generations, survivors=survivors)
@@ -71,12 +74,9 @@ class EvolvedSource(Source):
         if not shares or min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
             raise ConfigError(f"Expected shares of kernels that are not negative and sum to 1, got {shares}.")
         self.generations, self.survivors = generations, survivors
-        self.kernels = {name: self._kernel(name) for name, share in shares.items() if share > 0}
+        make = make or partial(new_kernel, space=space)
+        self.kernels = {name: make(name) for name, share in shares.items() if share > 0}
         self.bandit = ShareBandit(shares, adaptive, decay=_DECAY, least=min(0.1, 0.5 / len(shares)))
-
-    def _kernel(self, name: str) -> Kernel:
-        """The kernel called ``name``."""
-        return new_kernel(name, self.space)
 
     def draw(self, n: int, evidence: Evidence, rng: np.random.Generator) -> Population:
         """All children of all generations that keep the cheap constraints, and no others unless none does."""

@@ -22,9 +22,9 @@ _MOST_EDITS = 3
 class Kernel(ABC):
     """Makes children of parents, for :class:`gennas.search.strategies.evolved.EvolvedSource`.
 
-    :attr:`cost` is what a child costs in CPU time, in units of the time of one child by :class:`MutationKernel` in the
-    same space. It is a constant that whoever writes a kernel measures once: a search must propose the same on every
-    machine, so no clock may decide how many children a kernel gets.
+    :attr:`cost` is the CPU time that it takes to make *and rank* a child, in units of that by :class:`MutationKernel`.
+    It is a constant that whoever writes a kernel measures once: a search must propose the same on every machine, so no
+    clock may decide how many children a kernel gets.
 
     Args:
         space: where parents and children belong.

@@ -23,7 +23,8 @@ from gennas.search.strategies.bayesian.acquisition import ACQUISITIONS, PER_PROP
 from gennas.search.strategies.bayesian.bandit import ShareBandit
 from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
-from gennas.search.strategies.evolved import EvolvedSource
+from gennas.search.strategies.evolved import EvolvedSource, new_kernel
+from gennas.search.strategies.kernels import Kernel
 from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.search.strategy import STRATEGIES
@@ -123,7 +124,13 @@ class BayesianSearch(Rounds):
 
     def _source(self, name: str) -> Source:
         """The source called ``name``."""
-        return EvolvedSource(self.space, self.kernels) if name == "evolve" else new_source(name, self.space)
+        if name == "evolve":
+            return EvolvedSource(self.space, self.kernels, make=self._kernel)
+        return new_source(name, self.space)
+
+    def _kernel(self, name: str) -> Kernel:
+        """The kernel called ``name``."""
+        return new_kernel(name, self.space)
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Keep the trials, note how well they were predicted, and credit their sources."""
@@ -159,8 +166,14 @@ class BayesianSearch(Rounds):
         self._round, self._new = self._round + 1, 0
         clock.append(time.perf_counter())
         seconds = dict(zip(("fit_s", "sample_s", "rank_s"), np.diff(clock).tolist(), strict=True))
-        self._figures.record |= {"round": self._round, **seconds}
+        self._figures.record |= {"round": self._round, **seconds, **self._shares_record()}
         return [Proposal(pool[i], self._origin(sources[i], pool.keys[i])) for i in order.tolist()]  # 6. propose
+
+    def _shares_record(self) -> dict[str, float]:
+        """Where candidates came from: every source's share of the pool, every kernel's of the children."""
+        evolved = [source for source in self.sources.values() if isinstance(source, EvolvedSource)]
+        found = {f"share_{name}": share for name, share in self._bandit.shares().items()} if evolved else {}
+        return found | {f"kernel_{k}": share for source in evolved for k, share in source.bandit.shares().items()}
 
     def _origin(self, source: str, key: str) -> Origin:
         """Where a proposal comes from, with the normal score and its deviation that were predicted of it."""

@@ -22,7 +22,9 @@ from gennas.registry import import_object
 from gennas.search.objectives import Objectives
 from gennas.search.strategies.bayesian.acquisition import Acquisition
 from gennas.search.strategies.bayesian.bayesian import BayesianSearch, Design, SurrogateName
+from gennas.search.strategies.generative.generator_kernels import GeneratorKernel
 from gennas.search.strategies.generative.generator_source import GeneratorSource, make_generator
+from gennas.search.strategies.kernels import KERNELS, Kernel
 from gennas.search.strategies.rounds import bounded, check_positive, ranks
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.search.strategy import STRATEGIES
@@ -135,6 +137,10 @@ class GenerativeSearch(BayesianSearch):
             bandit=bandit,
         )
 
+    def _set_shares(self, shares: Mapping[str, float]) -> None:
+        self._generators: dict[str, GeneratorSource] = {}
+        super()._set_shares(shares)
+
     def _source(self, name: str) -> Source:
         if name in SOURCES:
             return super()._source(name)
@@ -142,16 +148,29 @@ class GenerativeSearch(BayesianSearch):
             raise UnknownNameError("source", name, [*GENERATORS, *SOURCES])
         if name not in GENERATORS and not is_generator(import_object(name)):
             return super()._source(name)
-        first_steps = 0 if self.pretrained else self.pretrain_steps
-        return GeneratorSource(name, self.space, partial(self._new_generator, name), first_steps, self.refit_steps)
+        return self._generator_source(name)
+
+    def _kernel(self, name: str) -> Kernel:
+        kind = KERNELS.get(name)
+        if not (isinstance(kind, type) and issubclass(kind, GeneratorKernel)):
+            return super()._kernel(name)
+        return kind(self.space, self._generator_source(kind.generator_name), self.quantile if self.conditions else None)
+
+    def _generator_source(self, name: str) -> GeneratorSource:
+        """The one generator of that name, whether it is a source, or makes children, or both."""
+        if name not in self._generators:
+            make, first_steps = partial(self._new_generator, name), 0 if self.pretrained else self.pretrain_steps
+            self._generators[name] = GeneratorSource(name, self.space, make, first_steps, self.refit_steps)
+        return self._generators[name]
 
     def _new_generator(self, name: str) -> Generator:
         return make_generator(name, self.space, self.objectives, self.seed, self.guidance_scale, self.pretrained)
 
     @property
     def generator_sources(self) -> dict[str, GeneratorSource]:
-        """The sources that are generators."""
-        return {name: source for name, source in self.sources.items() if isinstance(source, GeneratorSource)}
+        """The generators that are on: those with a share first, then those that only make children of ``evolve``."""
+        shared = {name: source for name, source in self.sources.items() if isinstance(source, GeneratorSource)}
+        return shared | self._generators
 
     @property
     def generator(self) -> Generator | None:
@@ -171,6 +190,8 @@ class GenerativeSearch(BayesianSearch):
         for name, source in sources.items():
             source.prepare(lambda: self.space.sample(self.unlabelled, self.rng), self.rng)
             source.refit(archs, quantiles, weights, self.rng)
+            if name not in self.sources:
+                continue
             count = bounded(round(self._bandit.shares()[name] * self.pool_size), self.space, _DRAWN)
             asked = outcomes.wanted(count, self.quantile, self.rng) if self.conditions else None
             self._note_samples(source.renew(count, asked, self.rng), refits=name == next(iter(sources)))
@@ -201,9 +222,12 @@ class GenerativeSearch(BayesianSearch):
 
     def state_dict(self) -> dict[str, Any]:
         """What every strategy over pools keeps, with the generators' weights and samples."""
-        return super().state_dict() | {"drawn_at": self._drawn_at}
+        own = {name: source.state_dict() for name, source in self._generators.items() if name not in self.sources}
+        return super().state_dict() | {"drawn_at": self._drawn_at, "generators": own}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore everything, so that the search goes on as if it had not stopped."""
         super().load_state_dict(state)
         self._drawn_at = state["drawn_at"]
+        for name, own in state.get("generators", {}).items():
+            self._generators[name].load_state_dict(own)
