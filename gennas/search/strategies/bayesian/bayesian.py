@@ -22,6 +22,7 @@ from gennas.search.strategies.bayesian.acquisition import ACQUISITIONS, Acquisit
 from gennas.search.strategies.bayesian.bandit import ShareBandit
 from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
+from gennas.search.strategies.bayesian.memory import SurrogateMemory
 from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.search.strategy import STRATEGIES
@@ -103,6 +104,7 @@ class BayesianSearch(Rounds):
         self.sources = {name: self._source(name) for name, share in self.shares.items() if share > 0}
         self._bandit = ShareBandit(self.shares, adaptive=bandit)
         self._figures = RoundFigures()
+        self._memory = SurrogateMemory()
 
     def _source(self, name: str) -> Source:
         """The source called ``name``."""
@@ -166,18 +168,20 @@ class BayesianSearch(Rounds):
         return archs, Outcomes(self.objectives, kept)
 
     def _fit_surrogates(self, archs: Population, outcomes: Outcomes) -> Beliefs | None:
-        return None if self.surrogate_kind == "none" else Beliefs(self._surrogate, archs, outcomes, self.screen)
+        if self.surrogate_kind == "none":
+            return None
+        return Beliefs(self._memory.recalling(self._surrogate), archs, outcomes, self.screen)
 
     def _surrogate(self) -> Surrogate:
-        from gennas.models.surrogate import SUBTREE_GROUPS, ForestSurrogate, GPSurrogate, StackSurrogate
+        from gennas.models.surrogate import ForestSurrogate, StackSurrogate
 
         match self.surrogate_kind:
             case "forest":
                 return ForestSurrogate(seed=self._seed())
             case "stack":
-                return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS), ForestSurrogate(seed=self._seed())])
+                return StackSurrogate([*self._memory.gps(self.space.schema), ForestSurrogate(seed=self._seed())])
             case _:
-                return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS)])
+                return StackSurrogate(self._memory.gps(self.space.schema))
 
     def _update_sources(self, evidence: Evidence) -> None:
         """What sources need before they draw; those of the space and the best need nothing."""
@@ -226,6 +230,7 @@ class BayesianSearch(Rounds):
             "sources": {name: source.state_dict() for name, source in self.sources.items()},
             "credit": self._bandit.state_dict(),
             "figures": self._figures.state_dict(),
+            "surrogates": self._memory.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -236,6 +241,7 @@ class BayesianSearch(Rounds):
                 source.load_state_dict(state["sources"][name])
         self._bandit.load_state_dict(state["credit"])
         self._figures.load_state_dict(state["figures"])
+        self._memory.load_state_dict(state.get("surrogates"))
 
 
 def new_source(name: str, space: Space) -> Source:
