@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gennas.models.surrogate.base import (
     Features,
     JointSurrogate,
+    RecallingSurrogate,
     Surrogate,
     graf,
     graph_statistics,
@@ -19,16 +20,17 @@ from gennas.models.surrogate.base import (
 from gennas.models.surrogate.boosting import BoostingSurrogate
 from gennas.models.surrogate.cross_validation import LEVELS, HeldOut, cross_validate, held_out, normal_scores_among
 from gennas.models.surrogate.forest import ForestSurrogate
-from gennas.models.surrogate.gp import SUBTREE_GROUPS, GPSurrogate, Group
+from gennas.models.surrogate.gp import DEFAULT_GROUPS, SUBTREE_GROUPS, GPSurrogate, Group, kernel_groups
+from gennas.models.surrogate.representatives import representatives
 from gennas.models.surrogate.stack import StackSurrogate
 
 if TYPE_CHECKING:
     from gennas.models.surrogate.gnn import GNNSurrogate
 
 __all__ = [
-    "JointSurrogate",
-    "SUBTREE_GROUPS",
+    "DEFAULT_GROUPS",
     "LEVELS",
+    "SUBTREE_GROUPS",
     "BoostingSurrogate",
     "Features",
     "ForestSurrogate",
@@ -36,18 +38,22 @@ __all__ = [
     "GPSurrogate",
     "Group",
     "HeldOut",
+    "JointSurrogate",
+    "RecallingSurrogate",
     "StackSurrogate",
     "Surrogate",
     "cross_validate",
     "graf",
     "graph_statistics",
     "held_out",
+    "kernel_groups",
     "live_one_hot",
     "live_subtrees",
     "lookup_features",
     "normal_scores",
     "normal_scores_among",
     "path_statistics",
+    "representatives",
 ]
 
 

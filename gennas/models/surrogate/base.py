@@ -19,8 +19,9 @@ from gennas.graph.paths import ends, paths_through
 from gennas.models.base import FloatArray
 
 __all__ = [
-    "JointSurrogate",
     "Features",
+    "JointSurrogate",
+    "RecallingSurrogate",
     "Surrogate",
     "graf",
     "graph_statistics",
@@ -71,6 +72,24 @@ class JointSurrogate(Surrogate, Protocol):
 
     def covariance(self, archs: Population) -> FloatArray:
         """Covariance of the noise-free normal scores, ``(b, b)``."""
+        ...
+
+
+@runtime_checkable
+class RecallingSurrogate(Surrogate, Protocol):
+    """A surrogate that spares work by what one before it learned from a part of the same labels.
+
+    ``fit`` of one that recalls nothing depends on its arguments alone; what is recalled is plain values and arrays,
+    so that a search which keeps them continues exactly.
+    """
+
+    @property
+    def learned(self) -> dict[str, Any]:
+        """What the last fit learned."""
+        ...
+
+    def recall(self, learned: Mapping[str, Any]) -> None:
+        """Begin the next fit from what another one had :attr:`learned`; from what does not suit nothing is taken."""
         ...
 
 

@@ -1,10 +1,10 @@
-"""Exact Gaussian-process regression with one kernel for each group of features."""
+"""Gaussian-process regression with one kernel for each group of features, exact up to a number of labels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
@@ -12,13 +12,15 @@ from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 from gennas.errors import ConfigError
-from gennas.graph import Population
+from gennas.graph import GraphSchema, Population
 from gennas.models.base import FloatArray
 from gennas.models.surrogate.base import Features, graph_statistics, live_one_hot, live_subtrees, normal_scores
+from gennas.models.surrogate.representatives import representatives
 
-__all__ = ["SUBTREE_GROUPS", "GPSurrogate", "Group"]
+__all__ = ["DEFAULT_GROUPS", "SUBTREE_GROUPS", "GPSurrogate", "Group", "kernel_groups"]
 
 _JITTER = 1e-6
+_GROWTH = 1.25  # of the labels, between two fits of the hyper-parameters of a capped process
 _NOISE = 0.1  # prior median of the noise's variance, of normal scores
 
 
@@ -42,6 +44,15 @@ DEFAULT_GROUPS = (Group(live_one_hot, "common"), Group(graph_statistics))
 SUBTREE_GROUPS = (Group(live_subtrees, "common", "exponential"), Group(graph_statistics))
 
 
+def kernel_groups(schema: GraphSchema) -> tuple[tuple[Group, ...], ...]:
+    """The groups of each Gaussian process that suits a schema: on decisions, and on labelled neighbourhoods.
+
+    Without free edges a slot's neighbours are the same in every architecture: neighbourhoods then say less than the
+    decisions do, for ten times the seconds, and are left out.
+    """
+    return (DEFAULT_GROUPS, SUBTREE_GROUPS) if schema.has_free_edges else (DEFAULT_GROUPS,)
+
+
 class GPSurrogate:
     r"""A Gaussian process on the ranks of what was measured.
 
@@ -53,12 +64,21 @@ class GPSurrogate:
     kernel has :math:`\sqrt{2 \delta}` in place of :math:`\delta`, which is the same there. The ``c``,
     the length scales and the noise maximise the marginal likelihood times log-normal priors (medians
     ``1 / groups``, 1 and 0.1, log-spreads 0.6, 0.4 and 0.7), which keeps fits to a handful of labels
-    sane. The predicted standard deviation is that of the noise-free value. Cost of a fit: tens of
-    milliseconds for 100 labels.
+    sane. The predicted standard deviation is that of the noise-free value.
+
+    Up to ``cap`` labels the process is exact, and a fit takes time with their cube: tens of milliseconds for 100,
+    a fifth of a second for 400. Of more labels it is conditioned on ``cap``
+    (:func:`~gennas.models.surrogate.representatives.representatives`), with the normal scores that these have among
+    *all*, and the cost no longer grows. A capped process that recalls what one before it learned (:meth:`recall`)
+    takes over its hyper-parameters until the labels have grown by a quarter, and then starts from them.
 
     Args:
         groups: groups of features; a bare function stands for a :class:`Group` scaled by column.
         iterations: most steps of the optimiser (L-BFGS).
+        cap: most labels that are conditioned on; None: all.
+
+    Raises:
+        ConfigError: a cap below 4.
 
     Example:
         >>> from gennas.spaces.nasbench201.space import NASBench201
@@ -70,30 +90,64 @@ class GPSurrogate:
         ((10,), (10,))
     """
 
-    def __init__(self, groups: Sequence[Group | Features] = DEFAULT_GROUPS, iterations: int = 30) -> None:
+    def __init__(
+        self, groups: Sequence[Group | Features] = DEFAULT_GROUPS, iterations: int = 30, cap: int | None = 400
+    ) -> None:
+        if cap is not None and cap < 4:
+            raise ConfigError(f"Expected a Gaussian process on at least 4 labels, got cap={cap}.")
         self.groups = tuple(g if isinstance(g, Group) else Group(g) for g in groups)
-        self.iterations = iterations
+        self.iterations, self.cap = iterations, cap
         self.noise = _NOISE
         self.evidence = -np.inf
         self._theta: FloatArray | None = None
+        self._learned_at = 0  # labels when the hyper-parameters were fitted
+        self._recalled: tuple[int, FloatArray] | None = None
 
     def fit(self, archs: Population, y: FloatArray) -> None:
-        """Fit the hyper-parameters and condition on ``y (b,)``, higher is better."""
+        """Fit the hyper-parameters and condition on ``y (b,)``, higher is better, in the order of measurement."""
         scores = normal_scores(y)
-        if len(scores) != len(archs):
-            raise ConfigError(f"Expected one value for each of {len(archs)} architectures, got {len(scores)}.")
+        b = len(archs)
+        if len(scores) != b:
+            raise ConfigError(f"Expected one value for each of {b} architectures, got {len(scores)}.")
+        self._offset = float(scores.mean())
+        if self.cap is not None and b > self.cap:
+            rows = representatives(archs, scores, self.cap)
+            archs, scores = archs[rows], scores[rows]
+        self._condition(archs, scores - self._offset, b)
+
+    def _condition(self, archs: Population, residual: FloatArray, labels: int) -> None:
+        """Condition on architectures with their deviations ``(b,)``, which stand for ``labels``."""
         raw = [g.features(archs) for g in self.groups]
         self._centre = [f.mean(0) for f in raw]
         self._scale = [_scale(f, g.scale) for f, g in zip(raw, self.groups, strict=True)]
         self._train = self._standardise(raw)
-        self._offset = float(scores.mean())
-        residual = scores - self._offset
-        distances = self._distances(self._train, self._train)
-        self._theta, self.evidence = _most_probable(distances, residual, self.iterations)
-        self.noise = float(np.exp(self._theta[-1]))
+        self._learn(residual, labels)
+        self.noise = float(np.exp(self._fitted[-1]))
         K = self._kernel(self._train, self._train) + (self.noise + _JITTER) * np.eye(len(archs))
         self._chol = cholesky(K, lower=True, check_finite=False)
         self._alpha = cho_solve((self._chol, True), residual, check_finite=False)
+
+    def _learn(self, residual: FloatArray, labels: int) -> None:
+        """Fit the hyper-parameters, or take over recalled ones where these are recent enough."""
+        start = None
+        if self.cap is not None and labels > self.cap and self._recalled is not None:
+            at, start = self._recalled
+            if at <= labels < _GROWTH * at:
+                self._learned_at, self._theta = at, start
+                return
+        distances = self._distances(self._train, self._train)
+        self._theta, self.evidence = _most_probable(distances, residual, self.iterations, start)
+        self._learned_at = labels
+
+    @property
+    def learned(self) -> dict[str, Any]:
+        """What :meth:`recall` of a later one takes: logarithms of the hyper-parameters, and of how many labels."""
+        return {} if self._theta is None else {"labels": self._learned_at, "theta": self._theta}
+
+    def recall(self, learned: Mapping[str, Any]) -> None:
+        """Begin from what one with the same groups had :attr:`learned`; from another's nothing is taken."""
+        if len(learned.get("theta", ())) == 2 * len(self.groups) + 1:
+            self._recalled = int(learned["labels"]), np.array(learned["theta"], dtype=np.float64)
 
     def predict(self, archs: Population) -> tuple[FloatArray, FloatArray]:
         """Posterior mean and standard deviation of the noise-free normal score, each ``(b,)``."""
@@ -166,7 +220,9 @@ def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
     return distances
 
 
-def _most_probable(distances: Sequence[FloatArray], y: FloatArray, iterations: int) -> tuple[FloatArray, float]:
+def _most_probable(
+    distances: Sequence[FloatArray], y: FloatArray, iterations: int, start: FloatArray | None = None
+) -> tuple[FloatArray, float]:
     """Log amplitudes, log lengths and log noise ``(2 groups + 1,)`` of the greatest posterior, and its logarithm."""
     groups = len(distances)
     centre = np.concatenate([np.full(groups, -np.log(groups)), np.zeros(groups), [np.log(_NOISE)]])
@@ -178,7 +234,8 @@ def _most_probable(distances: Sequence[FloatArray], y: FloatArray, iterations: i
         return value + 0.5 * float(deviation @ deviation), gradient + deviation / spread
 
     bounds = [(-7.0, 4.0)] * (2 * groups) + [(-9.0, 0.0)]
-    found = minimize(loss, centre, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
+    start = centre if start is None else start
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": iterations})
     theta: FloatArray = found.x
     return theta, -float(found.fun)
 

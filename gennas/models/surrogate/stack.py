@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from scipy.optimize import nnls
@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 from gennas.errors import ConfigError, shown
 from gennas.graph import Population
 from gennas.models.base import FloatArray
-from gennas.models.surrogate.base import JointSurrogate
+from gennas.models.surrogate.base import JointSurrogate, RecallingSurrogate
 from gennas.models.surrogate.cross_validation import HeldOut, cross_validate
 
 __all__ = ["StackSurrogate"]
@@ -86,6 +86,17 @@ class StackSurrogate:
         means, stds = (np.stack(v) for v in zip(*(m.predict(archs) for m in self.members), strict=True))
         mean = self.weights @ means
         return mean, np.sqrt(self.weights @ (stds**2 + (means - mean) ** 2))
+
+    @property
+    def learned(self) -> dict[str, Any]:
+        """What each member that can recall something learned, by its place."""
+        return {str(i): m.learned for i, m in enumerate(self.members) if isinstance(m, RecallingSurrogate)}
+
+    def recall(self, learned: Mapping[str, Any]) -> None:
+        """Hand to each member what the one in its place learned."""
+        for i, member in enumerate(self.members):
+            if isinstance(member, RecallingSurrogate):
+                member.recall(learned.get(str(i), {}))
 
     def covariance(self, archs: Population) -> FloatArray:
         """Covariance of the mixture, ``(b, b)``."""

@@ -23,6 +23,7 @@ from gennas.search.strategies.bayesian.acquisition import ACQUISITIONS, PER_PROP
 from gennas.search.strategies.bayesian.bandit import ShareBandit
 from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
+from gennas.search.strategies.bayesian.memory import SurrogateMemory
 from gennas.search.strategies.evolved import EvolvedSource, new_kernel
 from gennas.search.strategies.kernels import Kernel
 from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
@@ -111,6 +112,7 @@ class BayesianSearch(Rounds):
         self._per_proposal = PER_PROPOSAL
         self._set_shares(shares or self.default_shares)
         self._figures = RoundFigures()
+        self._memory = SurrogateMemory()
 
     def _set_shares(self, shares: Mapping[str, float]) -> None:
         """Make the sources that have a share."""
@@ -196,18 +198,20 @@ class BayesianSearch(Rounds):
         return archs, Outcomes(self.objectives, kept)
 
     def _fit_surrogates(self, archs: Population, outcomes: Outcomes) -> Beliefs | None:
-        return None if self.surrogate_kind == "none" else Beliefs(self._surrogate, archs, outcomes, self.screen)
+        if self.surrogate_kind == "none":
+            return None
+        return Beliefs(self._memory.recalling(self._surrogate), archs, outcomes, self.screen)
 
     def _surrogate(self) -> Surrogate:
-        from gennas.models.surrogate import SUBTREE_GROUPS, ForestSurrogate, GPSurrogate, StackSurrogate
+        from gennas.models.surrogate import ForestSurrogate, StackSurrogate
 
         match self.surrogate_kind:
             case "forest":
                 return ForestSurrogate(seed=self._seed())
             case "stack":
-                return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS), ForestSurrogate(seed=self._seed())])
+                return StackSurrogate([*self._memory.gps(self.space.schema), ForestSurrogate(seed=self._seed())])
             case _:
-                return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS)])
+                return StackSurrogate(self._memory.gps(self.space.schema))
 
     def _evidence(self, archs: Population, outcomes: Outcomes, beliefs: Beliefs | None) -> Evidence:
         value = None if beliefs is None else partial(beliefs.value, kind=self.acquisition, rng=self.rng)
@@ -261,6 +265,7 @@ class BayesianSearch(Rounds):
             "sources": {name: source.state_dict() for name, source in self.sources.items()},
             "credit": self._bandit.state_dict(),
             "figures": self._figures.state_dict(),
+            "surrogates": self._memory.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -276,6 +281,7 @@ class BayesianSearch(Rounds):
                 source.load_state_dict(state["sources"][name])
         self._bandit.load_state_dict(state["credit"])
         self._figures.load_state_dict(state["figures"])
+        self._memory.load_state_dict(state.get("surrogates"))
 
 
 def new_source(name: str, space: Space) -> Source:
