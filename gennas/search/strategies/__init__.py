@@ -2,6 +2,7 @@
 
 from gennas.generators.registry import GENERATORS
 from gennas.search.strategies.bayesian.bayesian import BayesianSearch
+from gennas.search.strategies.evolution.genetic import Genetic
 from gennas.search.strategies.evolution.nsga2 import NSGA2
 from gennas.search.strategies.evolution.regularized_evolution import RegularizedEvolution
 from gennas.search.strategies.evolved import EvolvedSource
@@ -26,6 +27,7 @@ __all__ = [
     "EvolvedSource",
     "GenerativeEvolution",
     "GenerativeSearch",
+    "Genetic",
     "Kernel",
     "LocalSearch",
     "RandomSearch",

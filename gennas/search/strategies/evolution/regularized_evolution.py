@@ -15,6 +15,7 @@ import numpy as np
 from gennas.errors import ConfigError
 from gennas.graph import Architecture, Population
 from gennas.search.objectives import Objectives
+from gennas.search.strategies.evolution.variation import check_probability, edited
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
@@ -38,9 +39,11 @@ class RegularizedEvolution(Strategy):
         seed: seed of every random decision.
         population_size: members (the first ones are random).
         sample_size: members drawn for each tournament.
+        further_edits: probability of every edit of a child after its first; 0: one edit, as published.
+        crossover: probability that a child is crossed of two winners before it is edited; 0: never, as published.
 
     Raises:
-        ConfigError: a size is not positive.
+        ConfigError: a size is not positive, or a probability is none.
     """
 
     def __init__(
@@ -51,11 +54,16 @@ class RegularizedEvolution(Strategy):
         *,
         population_size: int = DEFAULT_POPULATION,
         sample_size: int = 10,
+        further_edits: float = 0.0,
+        crossover: float = 0.0,
     ) -> None:
         super().__init__(space, objectives, seed)
         if population_size < 1 or sample_size < 1:
             raise ConfigError(f"Expected positive sizes, got population {population_size}, sample {sample_size}.")
+        check_probability(crossover=crossover)
+        check_probability(highest_excluded=True, further_edits=further_edits)
         self.population_size, self.sample_size = population_size, sample_size
+        self.further_edits, self.crossover = further_edits, crossover
         self._population: deque[Trial] = deque(maxlen=population_size)
         self._started = 0  # random members asked for so far
 
@@ -95,10 +103,15 @@ class RegularizedEvolution(Strategy):
 
     def _child(self) -> Proposal | None:
         for _ in range(50):
-            parent = self._tournament()
-            children = self.space.mutate(Population.of(self.space.schema, [parent]), self.rng)
+            parents = [self._tournament()]
+            bred = Population.of(self.space.schema, parents)
+            if self.crossover and self.rng.random() < self.crossover:
+                parents.append(self._tournament())
+                bred = self.space.crossover(bred, Population.of(self.space.schema, parents[1:]), self.rng)
+            children = edited(self.space, bred, self.rng, self.further_edits)
             if children[0].key not in self.seen and self._keeps_cheap(children)[0]:
-                return self._propose(children[0], Origin("mutation", (parent.key,)))
+                source = "mutation" if len(parents) == 1 else "crossover"
+                return self._propose(children[0], Origin(source, tuple(parent.key for parent in parents)))
         return next((Proposal(arch, Origin("random")) for arch in self._random_unseen(1)), None)
 
     def _tournament(self) -> Architecture:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from scipy.stats import wilcoxon
 
 from gennas.errors import ConfigError
+from gennas.eval.base import FULL_FIDELITY
 from gennas.execution import SerialExecutor
-from gennas.search import Archive, Objective, Objectives, Search, Strategy
+from gennas.search import Archive, Constraint, Objective, Objectives, Search, Strategy
+from gennas.search.screen import Screen
 from gennas.search.strategies import RandomSearch, RegularizedEvolution
-from gennas.spaces import NASBench201, Space
+from gennas.spaces import MacroChain, NASBench201, Space
 from gennas.testing import StrategyContract, SyntheticEvaluator
 
 GOALS = Objectives((Objective("score"),))
@@ -19,6 +23,41 @@ GOALS = Objectives((Objective("score"),))
 class TestRegularizedEvolution(StrategyContract):
     def make(self, space: Space, objectives: Objectives, seed: int) -> Strategy:
         return RegularizedEvolution(space, objectives, seed, population_size=20, sample_size=5)
+
+
+class TestWithSeveralEditsAndCrossover(StrategyContract):
+    def make(self, space: Space, objectives: Objectives, seed: int) -> Strategy:
+        options = {"further_edits": 0.5, "crossover": 0.5}
+        return RegularizedEvolution(space, objectives, seed, population_size=20, sample_size=5, **options)
+
+
+def digest(strategy: Strategy) -> str:
+    """Of the keys of 120 trials under a cheap bound."""
+    evaluator = SyntheticEvaluator(strategy.space.schema, 2)
+    strategy.screen = Screen(lambda arch: evaluator.evaluate(arch, FULL_FIDELITY, 0), ("size",))
+    archive, executor = Archive(":memory:", strategy.space), SerialExecutor(evaluator)
+    trials = Search(strategy, executor, archive, strategy.objectives, 120, 3).run().trials
+    return hashlib.blake2b("".join(t.arch.key for t in trials).encode(), digest_size=8).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("space", "bound", "expected"),
+    [(NASBench201(), 12, "378eb744f5f0baf7"), (MacroChain(max_depth=4), 134, "0e3f9b6424b8fbf1")],
+)
+def test_the_defaults_propose_what_they_did_before_they_were_options(space: Space, bound: float, expected: str) -> None:
+    """Digests of the version without ``further_edits`` and ``crossover``."""
+    goals = Objectives((Objective("score"),), (Constraint("size", "<=", bound),))
+    assert digest(RegularizedEvolution(space, goals, 3)) == expected
+
+
+def test_crossed_children_have_two_parents_and_may_differ_in_many_decisions() -> None:
+    space = MacroChain()
+    options = {"further_edits": 0.5, "crossover": 0.5, "population_size": 10}
+    strategy = RegularizedEvolution(space, GOALS, 0, **options)
+    search = Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema)), Archive(":memory:", space), GOALS, 60)
+    trials = search.run().trials[10:]
+    parents = {t.proposal.origin.source: len(t.proposal.origin.parents) for t in trials}
+    assert parents == {"mutation": 1, "crossover": 2}
 
 
 def test_only_the_youngest_are_parents() -> None:
@@ -52,6 +91,12 @@ def test_beats_random_search() -> None:
 
     gain = [best(RegularizedEvolution, s) - best(RandomSearch, s) for s in range(15)]
     assert wilcoxon(np.array(gain), alternative="greater").pvalue < 0.01
+
+
+def test_probabilities_must_be_some() -> None:
+    for options in ({"further_edits": 1.0}, {"crossover": 1.5}):
+        with pytest.raises(ConfigError, match="in \\[0, 1"):
+            RegularizedEvolution(NASBench201(), GOALS, **options)
 
 
 def test_sizes_must_be_positive() -> None:
