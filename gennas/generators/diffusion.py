@@ -2,37 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, shown
 from gennas.generators.base import NetworkGenerator
 from gennas.generators.encoder import pretrain_encoder
 from gennas.generators.fitting import descend, drop_conditions, training_tensors
-from gennas.graph import Population
-from gennas.models.base import FloatArray
-from gennas.models.diffusion import ArchitectureDiffusionPipeline, CategoricalScheduler, GraphDenoiser
+from gennas.graph import GraphSchema, Population
+from gennas.models.base import FloatArray, Legality
+from gennas.models.diffusion import (
+    ArchitectureDiffusionPipeline,
+    CategoricalScheduler,
+    Denoiser,
+    DenseDenoiser,
+    GraphDenoiser,
+)
 from gennas.models.schema import check_schema
 
 __all__ = ["DiffusionGenerator", "DiffusionSettings", "fit_diffusion", "pretrain_encoder"]
 
 
 def fit_diffusion(
-    denoiser: GraphDenoiser,
+    denoiser: Denoiser,
     scheduler: CategoricalScheduler,
     decisions: NDArray[np.integer],
     conditions: FloatArray | None = None,
     weights: FloatArray | None = None,
     steps: int = 100,
-    batch_size: int = 32,
-    lr: float = 1e-2,
+    batch_size: int | None = None,
+    lr: float | None = None,
     cond_dropout: float = 0.15,
     seed: int = 0,
 ) -> FloatArray:
@@ -45,7 +52,8 @@ def fit_diffusion(
     independently with probability ``cond_dropout``, and all of them together as often, for
     classifier-free guidance over any subset.
 
-    Shapes: ``decisions (b, d)``, ``conditions (b, c)`` with NaN for unknown, ``weights (b,)``.
+    Shapes: ``decisions (b, d)``, ``conditions (b, c)`` with NaN for unknown, ``weights (b,)``. The default of
+    ``batch_size`` and of ``lr`` is what suits the denoiser.
 
     Raises:
         ConfigError: no architectures, or shapes that do not fit.
@@ -55,12 +63,21 @@ def fit_diffusion(
 
     def loss(batch: tuple[Tensor, ...]) -> Tensor:
         clean, x_t, t, known = (part.to(pi.device) for part in batch)
+        absorbed = x_t == pi.shape[1] - 1
         with torch.autocast(pi.device.type, torch.bfloat16, enabled=pi.device.type == "cuda"):
+            if compact is not None:  # labels as the network numbers them
+                clean, logits = (
+                    compact.column.gather(1, clean.T).T,
+                    compact.compact(x_t, t / scheduler.num_steps, known),
+                )
+                return _denoising_loss(logits.float(), clean, absorbed)
             logits = denoiser(x_t, t / scheduler.num_steps, known)
-        return _denoising_loss(scheduler.evident(logits.float(), x_t, t, pi), clean, x_t)
+        return _denoising_loss(scheduler.evident(logits.float(), x_t, t, pi), clean, absorbed)
 
-    batches = _batches(x0, c, w, scheduler, pi.cpu(), steps, batch_size, cond_dropout, seed)
-    return descend(denoiser, batches, loss, steps, lr)
+    compact = denoiser if isinstance(denoiser, DenseDenoiser) and scheduler.kernel == "absorbing" else None
+    size = denoiser.batch_size if batch_size is None else batch_size
+    batches = _batches(x0, c, w, scheduler, pi.cpu(), steps, size, cond_dropout, seed)
+    return descend(denoiser, batches, loss, steps, denoiser.lr if lr is None else lr)
 
 
 def _batches(
@@ -86,7 +103,7 @@ def _batches(
 
 
 def _training_tensors(
-    denoiser: GraphDenoiser,
+    denoiser: Denoiser,
     decisions: NDArray[np.integer],
     conditions: FloatArray | None,
     weights: FloatArray | None,
@@ -105,10 +122,9 @@ def _stratified_times(k: int, b: int, T: int, generator: torch.Generator) -> Ten
     return (u * T).long().clamp_max(T - 1).flatten() + 1
 
 
-def _denoising_loss(logits: Tensor, x0: Tensor, x_t: Tensor) -> Tensor:
+def _denoising_loss(logits: Tensor, x0: Tensor, absorbed: Tensor) -> Tensor:
     """Mean over architectures of the mean cross-entropy of ``logits (b, d, L)`` over the slots that tell something."""
     error = nn.functional.cross_entropy(logits.flatten(0, 1), x0.flatten(), reduction="none").view_as(x0)
-    absorbed = x_t == logits.shape[-1]
     counted = (absorbed | ~absorbed.any()).float()
     return ((error * counted).sum(1) / counted.sum(1).clamp_min(1)).mean()
 
@@ -120,10 +136,14 @@ class DiffusionSettings:
     Args:
         kernel: ``absorbing`` or ``uniform``.
         num_train_timesteps: ``T`` of the scheduler.
-        dim: width of the denoiser.
-        num_layers: its number of blocks.
-        batch_size: architectures per training step; fewer with more than 256 decisions, 8,192 of them in all.
-        lr: learning rate.
+        network: ``tokens`` (:class:`gennas.models.diffusion.GraphDenoiser`) or ``dense``
+            (:class:`gennas.models.diffusion.DenseDenoiser`); None: dense where no edge is free, up to 256 decisions,
+            and tokens elsewhere.
+        dim: width of the denoiser; None: 64 of tokens, 128 of a dense one.
+        num_layers: its number of blocks; None: 2 and 1.
+        batch_size: architectures per training step; None: 32 and 64. Of tokens there are fewer with more than 256
+            decisions, 8,192 of them in all.
+        lr: learning rate; None: .01 and .0015.
         cond_dropout: how often conditions are dropped in training.
         guidance_scale: strength of the conditions in sampling; 1 is the plain conditional model.
         num_steps: denoising steps per sample.
@@ -138,10 +158,10 @@ class DiffusionSettings:
 
     kernel: Literal["absorbing", "uniform"] = "absorbing"
     num_train_timesteps: int = 50
-    dim: int = 64
-    num_layers: int = 2
-    batch_size: int = 32
-    lr: float = 1e-2
+    dim: int | None = None
+    num_layers: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
     cond_dropout: float = 0.15
     guidance_scale: float = 2.0
     num_steps: int = 8
@@ -150,6 +170,7 @@ class DiffusionSettings:
     condition_spread: float = 0.1
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     chunk: int = 2048
+    network: Literal["tokens", "dense"] | None = None
 
 
 class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, DiffusionSettings]):
@@ -178,11 +199,16 @@ class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, Diffusi
 
     def _untrained(self, num_conditions: int) -> ArchitectureDiffusionPipeline:
         s = self.settings
-        timed = s.kernel != "absorbing"
-        mixing = "pairs" if self.schema.num_decisions <= _MOST_PAIRED else "relations"
-        denoiser = GraphDenoiser.for_schema(
-            self.schema, num_conditions, dim=s.dim, num_layers=s.num_layers, timed=timed, mixing=mixing
-        )
+        sizes = {name: size for name, size in (("dim", s.dim), ("num_layers", s.num_layers)) if size is not None}
+        kind, timed = s.network or _suitable(self.schema), s.kernel != "absorbing"
+        if kind not in ("tokens", "dense"):
+            raise ConfigError(f"Expected network 'tokens' or 'dense', got {shown(kind)}.")
+        denoiser: Denoiser
+        if kind == "dense":
+            denoiser = DenseDenoiser.for_schema(self.schema, num_conditions, timed=timed, **sizes)
+        else:
+            mixing = "pairs" if self.schema.num_decisions <= _MOST_PAIRED else "relations"
+            denoiser = GraphDenoiser.for_schema(self.schema, num_conditions, timed=timed, mixing=mixing, **sizes)
         return ArchitectureDiffusionPipeline(denoiser.eval(), CategoricalScheduler(s.num_train_timesteps, s.kernel))
 
     def _adopt(self, network: ArchitectureDiffusionPipeline, kept: Sequence[int | None]) -> None:
@@ -204,9 +230,12 @@ class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, Diffusi
 
     @property
     def _batch_size(self) -> int:
-        """Architectures per training step: fewer where each has very many decisions, and teaches as many things."""
-        d = self.schema.num_decisions
-        return self.settings.batch_size if d <= _MOST_PAIRED else min(self.settings.batch_size, max(1, _TOKENS // d))
+        """Architectures per training step: fewer where each has very many tokens, and teaches as many things."""
+        denoiser, d = self.pipeline.denoiser, self.schema.num_decisions
+        size: int = denoiser.batch_size if self.settings.batch_size is None else self.settings.batch_size
+        if d <= _MOST_PAIRED or isinstance(denoiser, DenseDenoiser):
+            return size
+        return min(size, max(1, _TOKENS // d))
 
     def fit(
         self,
@@ -287,6 +316,44 @@ class DiffusionGenerator(NetworkGenerator[ArchitectureDiffusionPipeline, Diffusi
         """Estimated upper bound on the negative log-likelihood of each architecture, in nats, ``(b,)``."""
         generator = torch.Generator(self.pipeline.denoiser.device).manual_seed(seed)
         return self.pipeline.elbo(archs, conditions, num_steps, generator)
+
+    # ------------------------------------------------------------------ files, state
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path, schema: GraphSchema, legal: Legality | None = None) -> Self:
+        """Read what :meth:`save_pretrained` wrote; settings that do not name a network get that of the weights.
+
+        Raises:
+            CheckpointError: nothing readable is there, or it belongs to another schema.
+        """
+        found = super().from_pretrained(directory, schema, legal)
+        kind = _kind_of(found.pipeline.denoiser)
+        if (found.settings.network or _suitable(schema)) != kind:
+            found.settings = replace(found.settings, network=kind)
+        return found
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """The network's weights as arrays; their names say which network it is."""
+        return {f"0.{name}": value.cpu().numpy().copy() for name, value in self.pipeline.denoiser.state_dict().items()}
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take the weights of :meth:`state_dict`; a network of another kind is made anew."""
+        kind: Literal["tokens", "dense"] = "dense" if "0.table" in state else "tokens"
+        if kind != _kind_of(self.pipeline.denoiser):
+            self.settings = replace(self.settings, network=kind)
+            self.network = self._untrained(self.num_conditions)
+        weights = {name.removeprefix("0."): torch.from_numpy(value.copy()) for name, value in state.items()}
+        self.pipeline.denoiser.load_state_dict(weights)
+
+
+def _suitable(schema: GraphSchema) -> Literal["tokens", "dense"]:
+    """The network of a new generator: slots of a list have nothing in common, edges of a graph have."""
+    free_edges = any(not slot.is_node for slot in schema.slots)
+    return "tokens" if free_edges or schema.num_decisions > _MOST_PAIRED else "dense"
+
+
+def _kind_of(denoiser: Denoiser) -> Literal["tokens", "dense"]:
+    return "dense" if isinstance(denoiser, DenseDenoiser) else "tokens"
 
 
 _STEPS_AT_ONCE = 64

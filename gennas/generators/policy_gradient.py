@@ -8,7 +8,7 @@ from torch import Tensor
 from gennas.errors import ConfigError
 from gennas.generators.fitting import descend, uniform_rows
 from gennas.models.base import FloatArray
-from gennas.models.diffusion import CategoricalScheduler, GraphDenoiser
+from gennas.models.diffusion import CategoricalScheduler, Denoiser
 from gennas.models.diffusion.policy import Transitions, step_divergence, step_log_probs
 
 __all__ = ["clipped_objective", "fit_policy"]
@@ -30,8 +30,8 @@ def clipped_objective(log_ratio: Tensor, advantages: Tensor, clip: float) -> Ten
 
 
 def fit_policy(
-    denoiser: GraphDenoiser,
-    reference: GraphDenoiser,
+    denoiser: Denoiser,
+    reference: Denoiser,
     scheduler: CategoricalScheduler,
     steps: Transitions,
     advantages: FloatArray,

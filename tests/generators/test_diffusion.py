@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -10,8 +11,9 @@ from scipy.stats import rankdata
 from gennas.errors import CheckpointError, ConfigError
 from gennas.eval.tables import read_table
 from gennas.generators.diffusion import DiffusionGenerator, DiffusionSettings, fit_diffusion, pretrain_encoder
+from gennas.generators.weights import pack_weights, unpack_weights
 from gennas.graph import GraphSchema, Population
-from gennas.models.diffusion import CategoricalScheduler, GraphDenoiser
+from gennas.models.diffusion import CategoricalScheduler, DenseDenoiser, GraphDenoiser
 from gennas.models.encoder import GraphEncoder
 from gennas.spaces import NASBench201
 from gennas.testing.generators import at_most_two_edges, edge_share, toy_schema
@@ -205,3 +207,63 @@ def test_large_schemas_are_learnt_by_related_slots_and_small_ones_by_pairs(tmp_p
     generator.save_pretrained(tmp_path)
     again = DiffusionGenerator.from_pretrained(tmp_path, large)
     assert again.sample(20, seed=0).keys == drawn.keys
+
+
+def layers(n: int = 5) -> GraphSchema:
+    """A list of free nodes of three kinds; edges are fixed."""
+    edge_mask = np.zeros((n, n, 2), dtype=bool)
+    edge_mask[..., 0] = True
+    edge_mask[np.arange(n - 1), np.arange(1, n)] = [False, True]
+    return GraphSchema("layers", ("a", "b", "c"), ("none", "next"), np.ones((n, 3), dtype=bool), edge_mask)
+
+
+def test_lists_get_a_dense_network_and_graphs_one_over_tokens() -> None:
+    assert type(DiffusionGenerator(layers()).pipeline.denoiser) is DenseDenoiser
+    assert type(DiffusionGenerator(toy_schema()).pipeline.denoiser) is GraphDenoiser
+    asked = DiffusionGenerator(layers(), settings=DiffusionSettings(network="tokens"))
+    assert type(asked.pipeline.denoiser) is GraphDenoiser and asked.pipeline.denoiser.config.dim == 64
+    with pytest.raises(ConfigError, match="'tokens' or 'dense'"):
+        DiffusionGenerator(layers(), settings=DiffusionSettings(network="token"))
+
+
+@pytest.mark.parametrize(("kernel", "steps"), [("absorbing", 120), ("uniform", 200)])
+def test_a_dense_network_learns_what_goes_together(kernel, steps: int) -> None:
+    D = np.repeat(np.random.default_rng(0).integers(3, size=(200, 1)), 5, axis=1)
+    generator = DiffusionGenerator(layers(), None, 0, DiffusionSettings(kernel=kernel, network="dense"))
+    generator.fit(Population.from_decisions(layers(), D), steps=steps)
+    drawn = generator.sample(300, seed=0).decisions
+    assert (drawn == drawn[:, :1]).all(1).mean() > 0.5  # by chance 1 in 81
+
+
+def test_weights_of_before_there_was_a_choice_open_as_tokens(tmp_path) -> None:
+    """A folder and a search's state that do not name the network, as gennas 0.1 wrote them."""
+    archs = Population.from_decisions(layers(), np.random.default_rng(0).integers(3, size=(40, 5)))
+    former = DiffusionGenerator(layers(), None, 1, DiffusionSettings(network="tokens"))
+    former.fit(archs, steps=5)
+    want = former.sample(30, np.array([0.7]), seed=1).keys
+    former.save_pretrained(tmp_path)
+    settings = json.loads((tmp_path / "generator.json").read_text())
+    del settings["network"]
+    settings |= {"dim": 64, "num_layers": 2, "batch_size": 32, "lr": 0.01}
+    (tmp_path / "generator.json").write_text(json.dumps(settings))
+    opened = DiffusionGenerator.from_pretrained(tmp_path, layers())
+    assert opened.settings.network == "tokens" and opened.sample(30, np.array([0.7]), seed=1).keys == want
+    assert type(opened.with_conditions([0]).pipeline.denoiser) is GraphDenoiser
+    state = {f"0.{name}": value.numpy() for name, value in former.pipeline.denoiser.state_dict().items()}
+    restored = DiffusionGenerator(layers(), None, 1, seed=7)
+    assert type(restored.pipeline.denoiser) is DenseDenoiser
+    unpack_weights(restored, state)
+    assert restored.sample(30, np.array([0.7]), seed=1).keys == want
+    assert (restored.fit(archs, steps=4, seed=2) == former.fit(archs, steps=4, seed=2)).all()
+
+
+def test_dense_weights_come_back_from_files_and_states(tmp_path) -> None:
+    archs = Population.from_decisions(layers(), np.random.default_rng(0).integers(3, size=(40, 5)))
+    first = DiffusionGenerator(layers(), None, 1)
+    first.fit(archs, np.linspace(0, 1, 40)[:, None], steps=5)
+    want = first.sample(30, np.array([0.7]), seed=1).keys
+    first.save_pretrained(tmp_path)
+    assert DiffusionGenerator.from_pretrained(tmp_path, layers()).sample(30, np.array([0.7]), seed=1).keys == want
+    other = DiffusionGenerator(layers(), None, 1, DiffusionSettings(network="tokens"))
+    unpack_weights(other, pack_weights(first))
+    assert other.sample(30, np.array([0.7]), seed=1).keys == want and other.settings.network == "dense"

@@ -1,6 +1,8 @@
 """Discrete graph diffusion over the decisions of an architecture."""
 
+from gennas.models.diffusion.base import Denoiser
 from gennas.models.diffusion.denoiser import GraphDenoiser
+from gennas.models.diffusion.dense_denoiser import DenseDenoiser
 from gennas.models.diffusion.pipeline import ArchitectureDiffusionPipeline
 from gennas.models.diffusion.policy import (
     Transitions,
@@ -14,6 +16,8 @@ from gennas.models.diffusion.scheduler import CategoricalScheduler
 __all__ = [
     "ArchitectureDiffusionPipeline",
     "CategoricalScheduler",
+    "Denoiser",
+    "DenseDenoiser",
     "GraphDenoiser",
     "Transitions",
     "chain_transitions",

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
-import numpy as np
 import torch
-from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 from gennas.graph import GraphSchema
-from gennas.models.schema import schema_from_config, schema_to_config
-from gennas.models.weights import blocks, copy_weights
+from gennas.models.diffusion.base import Denoiser, Mixer
+from gennas.models.schema import schema_from_config
 
-__all__ = ["GraphDenoiser", "Mixer", "slot_relations"]
-
-Mixer = Callable[[Tensor, Tensor], Tensor]
-"""Mixes slots: from keys and values ``(b, d, dim)`` to what each slot takes from the others, ``(b, d, dim)``."""
+__all__ = ["GraphDenoiser", "slot_relations"]
 
 
 def slot_relations(schema: GraphSchema) -> Tensor:
@@ -50,7 +45,7 @@ def slot_relations(schema: GraphSchema) -> Tensor:
     return torch.stack(relations, -1).float()
 
 
-class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class GraphDenoiser(Denoiser):
     r"""Predicts the clean labels of an architecture from corrupted ones, :math:`p_\theta(x_0 \mid x_t, t, c)`.
 
     Every decision of the schema, node or edge, is one token: embeddings of its slot (its own, and
@@ -67,10 +62,6 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
     ``timed=False`` loses nothing (Ou et al. 2024, arXiv 2406.03736) and lets a sampler keep what it
     computed for an architecture that a step did not change.
 
-    Shapes: ``x (b, d)`` labels, ``L`` standing for the absorbing state; ``time (b,)`` in [0, 1];
-    ``conditions (b, c)`` in [0, 1], NaN where unknown or dropped; logits ``(b, d, L)``, minus
-    infinity where the schema does not allow a label.
-
     Args:
         schema: the schema as JSON-able values (:meth:`for_schema` takes a ``GraphSchema``).
         num_conditions: ``c``.
@@ -81,6 +72,10 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         timed: whether the network sees the time.
         mixing: ``pairs`` or ``relations``.
     """
+
+    batch_size: ClassVar[int] = 32
+    lr: ClassVar[float] = 1e-2
+    _inputs: ClassVar[str] = "context.0.weight"
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
@@ -103,8 +98,8 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.source = nn.Embedding(graph.num_nodes, dim)
         self.target = nn.Embedding(graph.num_nodes, dim)
         self.label = nn.Embedding(2 * (L + 1), dim)
-        inputs = 2 * _FREQUENCIES * (timed + num_conditions) + num_conditions
-        self.context = nn.Sequential(nn.Linear(max(inputs, 1), dim), nn.SiLU(), nn.Linear(dim, dim))
+        inputs = self._register_frequencies(persistent=True)
+        self.context = nn.Sequential(nn.Linear(inputs, dim), nn.SiLU(), nn.Linear(dim, dim))
         self.scales = nn.Sequential(nn.SiLU(), nn.Linear(dim, (num_layers + 1) * dim))
         if mixing == "pairs":
             self.pair = nn.Parameter(torch.zeros(d, d, num_layers * num_heads))
@@ -127,27 +122,6 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.register_buffer("label_offset", is_edge.long() * (graph.num_symbols + 1))
         self.register_buffer("mask", torch.tensor(graph.decision_mask))
         self.register_buffer("forbidden", torch.where(self.mask, 0.0, -math.inf))
-        self.register_buffer("frequencies", math.pi / 2 * torch.arange(1, _FREQUENCIES + 1))
-
-    @classmethod
-    def for_schema(cls, schema: GraphSchema, num_conditions: int = 0, **settings: Any) -> GraphDenoiser:
-        """A new denoiser for a schema; ``settings`` are those of the class."""
-        return cast(GraphDenoiser, cls(schema_to_config(schema), num_conditions, **settings))
-
-    def adopt(self, other: GraphDenoiser, kept: Sequence[int | None]) -> None:
-        """Take the weights of a model of other conditions; condition ``i`` was its ``kept[i]``, None: it is new.
-
-        A condition that is new changes nothing as long as it is unknown; one that goes counts as unknown.
-
-        Raises:
-            CheckpointError: the models differ in more than their conditions.
-        """
-        time = np.arange(2 * _FREQUENCIES * self.timed)
-        waves, flags = blocks(kept, 2 * _FREQUENCIES), blocks(kept)
-        before = len(time) + 2 * _FREQUENCIES * other.num_conditions
-        moved = (np.where(part < 0, -1, part + offset) for part, offset in ((waves, len(time)), (flags, before)))
-        inputs = np.concatenate([time, *moved]) if self.timed or kept else np.array([-1])
-        copy_weights(self, other, {"context.0.weight": (1, inputs)})
 
     def mixers(self) -> list[Mixer]:
         """What mixes the slots in each block; it depends on the weights alone, and may serve many calls."""
@@ -168,18 +142,6 @@ class GraphDenoiser(ModelMixin, ConfigMixin):  # type: ignore[misc]
             h = block(h, scale, mixer)
         nodes, edges = self.head(_norm(h) * last).chunk(2, -1)
         return cast(Tensor, torch.where(self.is_edge, edges, nodes) + self.forbidden)
-
-    def _features(self, time: Tensor, conditions: Tensor | None) -> Tensor:
-        """Waves of the time and of each known condition, and which are known, ``(b, inputs)``."""
-        if conditions is None:
-            conditions = torch.full((len(time), self.num_conditions), math.nan, device=time.device)
-        values = torch.cat([time.unsqueeze(1), conditions], 1) if self.timed else conditions
-        if not values.shape[1]:
-            return torch.zeros(len(time), 1, device=time.device)
-        known = ~values.isnan()
-        angles = values.nan_to_num().unsqueeze(-1) * self.frequencies  # up to one and a half turns
-        waves = torch.cat([angles.sin(), angles.cos()], -1) * known.unsqueeze(-1)
-        return torch.cat([waves.flatten(1), known[:, int(self.timed) :].float()], 1)
 
 
 class _Block(nn.Module):
@@ -267,5 +229,4 @@ def _norm(h: Tensor) -> Tensor:
     return nn.functional.layer_norm(h, h.shape[-1:])
 
 
-_FREQUENCIES = 6
 _RELATIONS = 7

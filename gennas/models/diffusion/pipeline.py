@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,8 +17,12 @@ from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
 from gennas.models.base import FloatArray, Legality
 from gennas.models.checkpoints import checkpoint_errors, complete
+from gennas.models.diffusion.base import Denoiser
+from gennas.models.diffusion.decoding import REPAIR, decode
 from gennas.models.diffusion.denoiser import GraphDenoiser
+from gennas.models.diffusion.dense_denoiser import DenseDenoiser
 from gennas.models.diffusion.scheduler import CategoricalScheduler
+from gennas.models.diffusion.unmasking import masked_bound, revealed_share, unmask
 from gennas.models.guidance import guided
 from gennas.models.schema import check_schema
 from gennas.models.tensors import condition_tensor, decision_tensor
@@ -25,18 +30,19 @@ from gennas.models.tensors import condition_tensor, decision_tensor
 __all__ = ["ArchitectureDiffusionPipeline"]
 
 _TOKENS = 4096
-_EXACT_ROUNDS, _FLAT_ROUNDS, _REPEATS = 16, 16, 64
-REPAIR = 1e-6  # weight of labels that a slot's own state rules out, for when legality rules out the others
-LEAST = 1e-12  # added to every label, so that a legal one always has a chance
 _SURE = 30.0
+_NETWORKS: dict[str, type[Denoiser]] = {"GraphDenoiser": GraphDenoiser, "DenseDenoiser": DenseDenoiser}
 
 
 class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
-    r"""Draws architectures from a :class:`GraphDenoiser` under a :class:`CategoricalScheduler`.
+    r"""Draws architectures from a denoiser under a :class:`CategoricalScheduler`.
 
     Guidance is classifier-free (Ho and Salimans 2022, arXiv 2207.12598):
     :math:`\ell = \ell_\emptyset + w\,(\ell_c - \ell_\emptyset)` on the logits, which at ``w = 1`` is the
     plain conditional model and costs one network call instead of two.
+
+    A :class:`DenseDenoiser` that does not see the time is sampled, under the absorbing kernel, by
+    :mod:`gennas.models.diffusion.unmasking`, which gives the same distribution at a fraction of the time.
 
     Args:
         denoiser: the network, which also knows the schema.
@@ -53,7 +59,7 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         (5, 3)
     """
 
-    def __init__(self, denoiser: GraphDenoiser, scheduler: CategoricalScheduler) -> None:
+    def __init__(self, denoiser: Denoiser, scheduler: CategoricalScheduler) -> None:
         super().__init__()
         self.register_modules(denoiser=denoiser, scheduler=scheduler)
 
@@ -104,30 +110,57 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         pi = self.scheduler.stationary(self.denoiser.mask)
         x, begin = start or (self.scheduler.prior(n, pi, generator), torch.full((n,), self.scheduler.num_steps))
         begin = begin.to(pi.device)
+        low, high = (self.scheduler.num_steps * part for part in guidance_interval)
+
+        def predicted(x: Tensor, t: int, rows: Tensor, predict: Callable[..., Tensor]) -> Tensor:
+            strength = w[rows] if low <= t <= high else w[rows].clamp_max(1)
+            return predict(x, t, c if c is None else c[rows], strength) / temperature
+
+        # 2. Denoise, all but the last step.
+        labels = None
+        if self._reveals:
+            network, dense = partial(predicted, predict=self._compact), cast(DenseDenoiser, self.denoiser)
+            p = unmask(dense, self.scheduler, network, x, begin, known, num_steps, generator, on_step)
+            labels = dense.labels.cpu().numpy()
+        else:
+            network = partial(predicted, predict=self.predict)
+            p = self._denoise(network, x, begin, known, pi, num_steps, generator, on_step)
+        # 3. In the last step: decode slot by slot, each among what is legal after the ones before.
+        weights, fixed = p.cpu().double().numpy(), known.cpu().numpy()
+        D = decode(weights, fixed, self.schema, legal, generator, self.denoiser.device, labels)
+        return Population.from_decisions(self.schema, D)
+
+    def _denoise(
+        self,
+        predictor: Callable[[Tensor, int, Tensor], Tensor],
+        x: Tensor,
+        begin: Tensor,
+        known: Tensor,
+        pi: Tensor,
+        num_steps: int,
+        generator: torch.Generator | None,
+        on_step: Callable[[Tensor, int], None] | None,
+    ) -> Tensor:
+        """Weights ``(n, d, L)`` from which the last step decodes, whatever kernel and network."""
         # A row that no step predicts (begun at time 0) is as sure as can be of what it is.
         logits = _SURE * torch.nn.functional.one_hot(x, pi.shape[1])[..., :-1].float()
-        stale = torch.ones(n, dtype=torch.bool, device=pi.device)
+        stale = torch.ones(len(x), dtype=torch.bool, device=pi.device)
         for t, s in self.scheduler.timesteps_for(num_steps):
-            # 2. Clamp what is known.
+            # 1. Clamp what is known.
             x = torch.where(known >= 0, known, x)
             if on_step is not None:
                 on_step(x, t)
-            # 3. Predict the clean architecture, guided by the conditions, where anything changed.
+            # 2. Predict the clean architecture, guided by the conditions, where anything changed.
             begun = begin >= t
             todo = stale & begun
-            low, high = (self.scheduler.num_steps * part for part in guidance_interval)
-            strength = w[todo] if low <= t <= high else w[todo].clamp_max(1)
-            logits[todo] = self.predict(x[todo], t, c if c is None else c[todo], strength) / temperature
+            logits[todo] = predictor(x[todo], t, todo)
             p0 = self.scheduler.clean(logits, x, t, pi)
-            # 4. Until the last step: draw x_s from p(x_s | x_t).
+            # 3. Until the last step: draw x_s from p(x_s | x_t).
             if s > 0:
                 before, x = x, torch.where(begun[:, None], self.scheduler.step(p0, x, s, t, pi, generator), x)
                 stale = self._stale(before, x) | ~begun
-        # 5. In the last step: decode slot by slot, each among what is legal after the ones before.
-        #    A label that turns out illegal gives way to what the other slots speak for.
-        p = p0 + REPAIR * logits.softmax(-1)
-        D = self._decode(p.cpu().double().numpy(), known.cpu().numpy(), legal, generator)
-        return Population.from_decisions(self.schema, D)
+        # 4. A label that turns out illegal gives way to what the other slots speak for.
+        return cast(Tensor, p0 + REPAIR * logits.softmax(-1))
 
     # ------------------------------------------------------------------ variation
 
@@ -216,6 +249,12 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ the parts of it
 
+    @property
+    def _reveals(self) -> bool:
+        """Whether a slot keeps what it shows, and is predicted without the time."""
+        dense = isinstance(self.denoiser, DenseDenoiser) and not self.denoiser.timed
+        return bool(dense and self.scheduler.kernel == "absorbing")
+
     def predict(self, x: Tensor, t: int, conditions: Tensor | None, guidance_scale: float | Tensor = 1.0) -> Tensor:
         """Guided logits at time ``t``, ``(b, d, L)``; equal rows are computed once.
 
@@ -223,16 +262,37 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         """
         if not len(x):
             return torch.zeros(0, *self.denoiser.mask.shape, device=x.device)
+        return self._guided(partial(self._network, t=t), x, conditions, guidance_scale)
+
+    def _compact(self, x: Tensor, t: int, conditions: Tensor | None, guidance_scale: float | Tensor = 1.0) -> Tensor:
+        """Guided logits of a dense network as it numbers labels, ``(b, d, K)``."""
+        network = cast(DenseDenoiser, self.denoiser).compact
+        time = torch.full((2 * len(x),), t / self.scheduler.num_steps, device=x.device)
+
+        def logits(x: Tensor, conditions: Tensor | None) -> Tensor:
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=x.device.type == "cuda"):
+                return network(x, time[: len(x)], conditions).float()
+
+        return self._guided(logits, x, conditions, guidance_scale)
+
+    def _guided(
+        self,
+        network: Callable[..., Tensor],
+        x: Tensor,
+        conditions: Tensor | None,
+        guidance_scale: float | Tensor,
+    ) -> Tensor:
+        """What ``network(x, conditions=…)`` says with and without conditions, in one call, combined."""
         w = torch.as_tensor(guidance_scale, dtype=torch.float32, device=x.device).expand(len(x))
         if conditions is None or not w.any():
-            return self._network(x, t, None)
+            return network(x, conditions=None)
         if (w == 1).all():
-            return self._network(x, t, conditions)
-        both = self._network(x.repeat(2, 1), t, torch.cat([conditions, torch.full_like(conditions, torch.nan)]))
+            return network(x, conditions=conditions)
+        both = network(x.repeat(2, 1), conditions=torch.cat([conditions, torch.full_like(conditions, torch.nan)]))
         with_c, without = both.chunk(2)
         return guided(with_c, without, w.reshape(-1, 1, 1))
 
-    def _network(self, x: Tensor, t: int, conditions: Tensor | None) -> Tensor:
+    def _network(self, x: Tensor, conditions: Tensor | None, t: int) -> Tensor:
         """The denoiser's logits; equal rows are computed once, on a CPU a few at a time to stay in its cache."""
         rows = x.float() if conditions is None else torch.cat([x, conditions.nan_to_num(-1.0)], 1)
         rows, inverse = torch.unique(rows, dim=0, return_inverse=True)
@@ -255,36 +315,6 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         if self.denoiser.timed or self.scheduler.kernel != "absorbing":
             return torch.ones(len(x), dtype=torch.bool, device=x.device)
         return (x != before).any(1) & (x == self.schema.num_symbols).any(1)
-
-    def _decode(
-        self, p: FloatArray, known: NDArray[np.integer], legal: Legality | None, generator: torch.Generator | None
-    ) -> NDArray[np.int16]:
-        """Draw decisions in slot order from ``p (n, d, L)``, each restricted to the legal labels.
-
-        Rows where a fixed decision turned out illegal are rejected and drawn again, ever fewer rows,
-        each ever more often at a time. For the first rounds this is exact: what comes out is distributed
-        as decoding without the fixed decisions, given that it agrees with them. After that the
-        rows that are left are drawn ever closer to uniformly.
-        """
-        D = np.where(known >= 0, known, 0).astype(np.int16)
-        todo = np.arange(len(p))
-        for i in range(_EXACT_ROUNDS + _FLAT_ROUNDS):
-            flat = max(0, i - _EXACT_ROUNDS + 1) / _FLAT_ROUNDS
-            repeats = 1 if i == 0 else max(1, min(_REPEATS, 4096 // len(todo)))
-            rows = np.tile(todo, repeats)
-            size = (len(rows), p.shape[1])
-            u = torch.rand(size, generator=generator, device=self.denoiser.device, dtype=torch.float64).cpu().numpy()
-            drawn = _decode_once((1 - flat) * p[rows] + flat, u, known[rows], self.schema, legal)
-            kept = ((drawn == known[rows]) | (known[rows] < 0)).all(1)
-            found, first = np.unique(rows[kept], return_index=True)
-            D[found] = drawn[kept][first]
-            todo = np.setdiff1d(todo, found)
-            if not len(todo):
-                return D
-        raise ConfigError(
-            f"{self.schema.name}: no legal architecture with the fixed decisions {known[todo[0]].tolist()} was found; "
-            "free some of them (-1) or check that they are legal together."
-        )
 
     def _scales(self, n: int, guidance_scale: float | FloatArray) -> Tensor:
         values = np.asarray(guidance_scale, dtype=np.float32)
@@ -330,6 +360,10 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         bound = torch.zeros(len(x0), dtype=torch.float64, device=x0.device)
         for t, s in self.scheduler.timesteps_for(num_steps or self.scheduler.num_steps):
             x_t = self.scheduler.add_noise(x0, t, pi, generator)
+            if self._reveals:
+                dense, share = cast(DenseDenoiser, self.denoiser), revealed_share(self.scheduler, t, s)
+                bound += masked_bound(self._compact(x_t, t, c), x0, x_t, share, dense)
+                continue
             p0 = self.scheduler.clean(self.predict(x_t, t, c).double(), x_t, t, pi)
             bound += self.scheduler.bound_term(p0, x0, x_t, s, t, pi)
         return cast(FloatArray, bound.cpu().numpy())
@@ -352,29 +386,14 @@ class ArchitectureDiffusionPipeline(DiffusionPipeline):  # type: ignore[misc]
         folder = Path(pretrained_model_name_or_path)
         with checkpoint_errors(folder, "model_index.json"):
             config = GraphDenoiser.load_config(folder / "denoiser", local_files_only=True)
-            denoiser = GraphDenoiser.from_config(config)
+            network = _NETWORKS[config["_class_name"]]
+            denoiser = network.from_config(config)
             if schema is not None:
                 check_schema(denoiser.schema, schema)
-            loaded = GraphDenoiser.from_pretrained(
+            loaded = network.from_pretrained(
                 folder / "denoiser", local_files_only=True, low_cpu_mem_usage=False, use_safetensors=True,
                 output_loading_info=True,
             )  # fmt: skip
             denoiser = complete(loaded, folder / "denoiser")
             scheduler = CategoricalScheduler.from_pretrained(folder / "scheduler", local_files_only=True)
         return cls(denoiser, scheduler)
-
-
-def _decode_once(
-    p: FloatArray, u: FloatArray, known: NDArray[np.integer], schema: GraphSchema, legal: Legality | None
-) -> NDArray[np.int16]:
-    """One pass over the slots; a fixed label is taken wherever it is legal."""
-    D = np.zeros_like(known, dtype=np.int16)
-    rows = np.arange(len(D))
-    for t in range(schema.num_decisions):
-        allowed = np.broadcast_to(schema.decision_mask[t], p[:, t].shape) if legal is None else legal(D, t)
-        cumulative = np.cumsum((p[:, t] + LEAST) * allowed, axis=1)
-        threshold = u[:, t] * cumulative[:, -1]
-        drawn = (cumulative <= threshold[:, None]).sum(1)
-        wish = np.where(known[:, t] >= 0, known[:, t], 0)
-        D[:, t] = np.where((known[:, t] >= 0) & allowed[rows, wish], wish, drawn)
-    return D

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from gennas.graph import Population
 from gennas.models.base import Legality
-from gennas.models.diffusion.denoiser import GraphDenoiser
-from gennas.models.diffusion.pipeline import LEAST, REPAIR, ArchitectureDiffusionPipeline
+from gennas.models.diffusion.base import Denoiser
+from gennas.models.diffusion.decoding import LEAST, REPAIR
+from gennas.models.diffusion.pipeline import ArchitectureDiffusionPipeline
 from gennas.models.diffusion.scheduler import CategoricalScheduler
 from gennas.models.schema import check_schema
 from gennas.models.tensors import decision_tensor
@@ -122,9 +123,7 @@ def renoised_transitions(
     return chain_transitions(pipeline, torch.stack(chain).cpu().numpy(), num_steps, legal)
 
 
-def step_log_probs(
-    denoiser: GraphDenoiser, scheduler: CategoricalScheduler, steps: Transitions
-) -> tuple[Tensor, Tensor]:
+def step_log_probs(denoiser: Denoiser, scheduler: CategoricalScheduler, steps: Transitions) -> tuple[Tensor, Tensor]:
     r"""Exact log-probability of each step under the unconditional sampler, in nats, ``(m,)``; differentiable.
 
     Before the last step the slots are independent given ``x_t``, each drawn from the scheduler's
