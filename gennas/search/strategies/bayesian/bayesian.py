@@ -23,6 +23,7 @@ from gennas.search.strategies.bayesian.acquisition import ACQUISITIONS, PER_PROP
 from gennas.search.strategies.bayesian.bandit import ShareBandit
 from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
+from gennas.search.strategies.bayesian.second_look import feature_groups, survivors
 from gennas.search.strategies.evolved import EvolvedSource
 from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
@@ -31,7 +32,7 @@ from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
-    from gennas.models.surrogate import Surrogate
+    from gennas.models.surrogate import Group, Surrogate
 
 __all__ = ["BayesianSearch", "Design", "SurrogateName"]
 
@@ -83,6 +84,7 @@ class BayesianSearch(Rounds):
     default_shares: Mapping[str, float] = {"random": 1.0}
     former_shares: Mapping[str, float] = {"random": 1.0}
     """The default of version 0.1, whose runs did not keep what they used."""
+    takes_features = True
 
     def __init__(
         self,
@@ -155,11 +157,13 @@ class BayesianSearch(Rounds):
         clock.append(time.perf_counter())
         pool, sources = self._draw_pool(evidence)  # 3. candidates
         pool, sources = self._drop_known(pool, sources)  # 4. new ones
-        order = self._rank(beliefs, pool)  # 5. rank
+        beliefs, rows = self._second_look(beliefs, evidence, pool)
+        order = rows[self._rank(beliefs, pool[rows])]  # 5. rank
         self._round, self._new = self._round + 1, 0
         clock.append(time.perf_counter())
         seconds = dict(zip(("fit_s", "sample_s", "rank_s"), np.diff(clock).tolist(), strict=True))
-        self._figures.record |= {"round": self._round, **seconds}
+        paid = {} if self.features is None else self.features.records()
+        self._figures.record |= {"round": self._round, **seconds, **paid}
         return [Proposal(pool[i], self._origin(sources[i], pool.keys[i])) for i in order.tolist()]  # 6. propose
 
     def _origin(self, source: str, key: str) -> Origin:
@@ -183,18 +187,36 @@ class BayesianSearch(Rounds):
         return archs, Outcomes(self.objectives, kept)
 
     def _fit_surrogates(self, archs: Population, outcomes: Outcomes) -> Beliefs | None:
-        return None if self.surrogate_kind == "none" else Beliefs(self._surrogate, archs, outcomes, self.screen)
+        return None if self.surrogate_kind == "none" else self._beliefs(archs, outcomes)
 
-    def _surrogate(self) -> Surrogate:
+    def _beliefs(self, archs: Population, outcomes: Outcomes, paid: bool = False) -> Beliefs:
+        return Beliefs(partial(self._surrogate, feature_groups(self.features, paid)), archs, outcomes, self.screen)
+
+    def _second_look(
+        self, beliefs: Beliefs | None, evidence: Evidence, pool: Population
+    ) -> tuple[Beliefs | None, NDArray[np.intp]]:
+        """What is worth its features, and beliefs that know them; everything where features cost nothing."""
+        archs, features = evidence.archs, self.features
+        if beliefs is None or features is None or features.paid is None:
+            return beliefs, np.arange(len(pool))
+        value = partial(beliefs.value, kind=self.acquisition, rng=self.rng)
+        rows = survivors(features, archs, pool, value, self.round_size)
+        return self._beliefs(archs, evidence.outcomes, paid=True), rows
+
+    def _surrogate(self, extra: Sequence[Group] = ()) -> Surrogate:
         from gennas.models.surrogate import SUBTREE_GROUPS, ForestSurrogate, GPSurrogate, StackSurrogate
+        from gennas.models.surrogate.forest import DEFAULT_FEATURES
+        from gennas.models.surrogate.gp import DEFAULT_GROUPS
 
+        columns = (*DEFAULT_FEATURES, *(group.features for group in extra))
+        gps = [GPSurrogate((*groups, *extra)) for groups in (DEFAULT_GROUPS, SUBTREE_GROUPS)]
         match self.surrogate_kind:
             case "forest":
-                return ForestSurrogate(seed=self._seed())
+                return ForestSurrogate(columns, seed=self._seed())
             case "stack":
-                return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS), ForestSurrogate(seed=self._seed())])
+                return StackSurrogate([*gps, ForestSurrogate(columns, seed=self._seed())])
             case _:
-                return StackSurrogate([GPSurrogate(), GPSurrogate(SUBTREE_GROUPS)])
+                return StackSurrogate(gps)
 
     def _evidence(self, archs: Population, outcomes: Outcomes, beliefs: Beliefs | None) -> Evidence:
         value = None if beliefs is None else partial(beliefs.value, kind=self.acquisition, rng=self.rng)
