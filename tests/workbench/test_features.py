@@ -135,6 +135,7 @@ def test_a_proxy_without_a_value_is_said_before_the_search(make_run: Callable[..
         "class Never(Proxy):\n"
         "    '''Has no value.'''\n"
         "    name = 'never'\n"
+        "    passes = frozenset({'weights'})\n"
         "    def score(self, passes):\n"
         "        raise ValueError('not here')\n"
     )
