@@ -51,10 +51,12 @@ class Columns(ABC):
     Attributes:
         name: for records and messages.
         scale: as of :class:`gennas.models.surrogate.Group`.
+        weight: the same.
     """
 
     name: str
     scale: Literal["column", "common"] = "column"
+    weight: float = 1.0
 
     @abstractmethod
     def __call__(self, archs: Population) -> FloatArray:

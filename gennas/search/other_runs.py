@@ -91,18 +91,20 @@ class PredictedColumns(Columns):
     Args:
         run: the labels.
         make: a new surrogate; by default a forest on decisions and graph statistics.
+        weight: of the kernel.
     """
 
-    def __init__(self, run: OtherRun, make: Callable[[], Surrogate] | None = None) -> None:
+    def __init__(self, run: OtherRun, make: Callable[[], Surrogate] | None = None, weight: float = 1.0) -> None:
+        self.weight = weight
         self.name, self._run, self._make = f"run {run.name}", run, make or partial(_forest, _Last(_decisions))
         self._surrogate: Surrogate | None = None
         self._known: dict[str, float] = {}
 
     @classmethod
     def of(cls, runs: Sequence[OtherRun]) -> tuple[Self, ...]:
-        """The columns of several runs, whose forests look at the same features, computed once."""
+        """The columns of several runs: together they weigh as one group; their forests share computed features."""
         shared = _Last(_decisions)
-        return tuple(cls(run, partial(_forest, shared)) for run in runs)
+        return tuple(cls(run, partial(_forest, shared), 1 / len(runs)) for run in runs)
 
     def __call__(self, archs: Population) -> FloatArray:
         """The predicted normal score among the other run's outcomes, ``(b, 1)``."""

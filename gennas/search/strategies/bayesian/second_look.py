@@ -26,7 +26,7 @@ def feature_groups(features: CheapFeatures | None, paid: bool) -> list[Group]:
     if features is None:
         return []
     columns = [*features.free, *([features.paid] if paid and features.paid is not None else [])]
-    return [Group(group, group.scale) for group in columns]
+    return [Group(group, group.scale, weight=group.weight) for group in columns]
 
 
 def survivors(
