@@ -43,7 +43,8 @@ def run(settings: ReportSettings) -> int:
     """Run the verb."""
     from gennas.cli.terminal import print_decisions, print_run, print_tracked
     from gennas.report import write_report
-    from gennas.workbench.run import read_run, replay_run, run_data
+    from gennas.workbench.run import read_run, run_data
+    from gennas.workbench.track import replay_run
 
     own = {} if settings.space is None else {"space": settings.space, "space_option": settings.space_option}
     run, archive = read_run(settings.run, settings.trust, task=settings.task, **own)

@@ -208,6 +208,10 @@ def print_run(run: Run, console: Console | None = None) -> None:
     parts = [f"{_counted(run.result.n_evals)} in {run.result.wall_s:.1f} s"]
     if given := len(run.result.trials) - run.result.n_evals:
         parts.append(f"{given} given")
+    if run.other_labels:
+        parts.append(f"{sum(run.other_labels.values()):,} labels of other runs")
+    if features := sum(t.cost.get("feature_seconds", 0.0) for t in run.result.trials):
+        parts.append(f"{features:.1f} s computing features")
     if stopped:
         parts.append(f"{stopped} stopped early")
     if failed:

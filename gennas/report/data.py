@@ -9,12 +9,12 @@ from typing import Any
 
 from gennas.graph import Architecture
 from gennas.search.objectives import Objectives
-from gennas.search.trial import ENQUEUED, GIVEN, INGESTED, Trial
+from gennas.search.trial import ENQUEUED, GIVEN, INGESTED, WARM, Trial
 
 __all__ = ["WARM_START", "RunData", "SourceSummary"]
 
 WARM_START = "warm start"
-OF_A_PERSON = (ENQUEUED, INGESTED, GIVEN)
+OF_A_PERSON = (ENQUEUED, INGESTED, GIVEN, WARM)
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class RunData:
         version: version of gennas that ran it.
         defaults: the configuration of a run that says nothing; settings that equal it are folded away.
         curves: by proposal's id, what was measured after every epoch of its training, by name.
+        other_labels: how many labels of other runs the search was given, by run.
     """
 
     config: Mapping[str, Any]
@@ -67,6 +68,7 @@ class RunData:
     version: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[int, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    other_labels: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def incumbents(self) -> list[tuple[int, Trial]]:
@@ -125,7 +127,7 @@ class RunData:
         """What every source of proposals brought: the warm start, then the most frequent first.
 
         The warm start has a row of its own and no share: whatever comes first improves on nothing. Neither have a
-        person's own points, enqueued, ingested or given.
+        person's own points, enqueued, ingested or given, nor the best of other runs.
         """
         by_source: dict[str, list[Trial]] = {}
         for number, trial in enumerate(self.trials, 1):
@@ -159,7 +161,10 @@ class RunData:
 
     def ledger(self) -> list[tuple[str, float]]:
         """Seconds by part: evaluations, fitting and sampling the generator, and the rest of the wall time."""
-        parts = [("evaluating architectures", self.costs().get("seconds", 0.0))]
+        costs = self.costs()
+        features = costs.get("feature_seconds", 0.0)
+        parts = [("evaluating architectures", costs.get("seconds", 0.0) - features)]
+        parts += [("computing features of candidates", features)] if features else []
         for key, label in (("fit_s", "fitting the generator"), ("sample_s", "sampling the generator")):
             if any(key in record for record in self.rounds):
                 parts.append((label, float(sum(record.get(key, 0.0) for record in self.rounds))))

@@ -135,7 +135,16 @@ def _tiles(run: RunData) -> list[tuple[str, str, str]]:
     if given := len(run.trials) - charged:
         note = f"and {given:,} that were given, numbered with them; {note}"
     tiles.append(("evaluations", f"{charged:,}", note))
-    tiles.append(("wall time", _duration(run.wall_s), f"{_duration(run.costs().get('seconds', 0.0))} evaluating"))
+    if run.other_labels:
+        count, runs = sum(run.other_labels.values()), len(run.other_labels)
+        tiles.append(
+            ("labels of other runs", f"{count:,}", f"of {runs} run{'s' * (runs > 1)}, not among the evaluations")
+        )
+    costs = run.costs()
+    features = costs.get("feature_seconds", 0.0)
+    note = f"{_duration(costs.get('seconds', 0.0) - features)} evaluating"
+    note += f", {_duration(features)} computing features" if features else ""
+    tiles.append(("wall time", _duration(run.wall_s), note))
     return tiles
 
 

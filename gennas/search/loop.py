@@ -88,9 +88,14 @@ class Search(Restoring):
         ArchiveError: the archive's proposals are not those of this strategy and seed.
     """
 
-    def enqueue(self, archs: Iterable[Architecture]) -> None:
-        """Evaluate these first, or next in a search that is continued; those in the archive already are passed over."""
-        self._enqueued.extend(archs)
+    def enqueue(self, archs: Iterable[Architecture], origin: Origin | None = None) -> None:
+        """Evaluate these first, or next in a search that is continued; those in the archive already are passed over.
+
+        Args:
+            archs: in this order.
+            origin: where they come from; by default a person enqueued them.
+        """
+        self._enqueued.extend((arch, origin or Origin(ENQUEUED)) for arch in archs)
 
     def ingest(self, measured: Iterable[tuple[Architecture, Mapping[str, float]]], charged: bool = True) -> None:
         """Learn from architectures that were measured elsewhere; those in the archive already are passed over.
@@ -219,8 +224,8 @@ class Search(Restoring):
         ]
         place += len(trials)
         proposals = [
-            self._numbered(Proposal(arch, Origin(ENQUEUED)), self._number(place + i))
-            for i, arch in enumerate(fresh.values())
+            self._numbered(Proposal(arch, origin), self._number(place + i))
+            for i, (arch, origin) in enumerate(fresh.values())
         ]
         with self.archive.together():
             self.archive.add_asked([*(t.proposal for t in trials), *proposals], -1 - block)
@@ -235,8 +240,14 @@ class Search(Restoring):
             self._blocks |= {p.id: (block, p) for p in (*(t.proposal for t in trials), *proposals)}
         return proposals
 
-    def _fresh(self) -> tuple[dict[str, tuple[Architecture, str, Mapping[str, float]]], dict[str, Architecture]]:
+    def _fresh(
+        self,
+    ) -> tuple[dict[str, tuple[Architecture, str, Mapping[str, float]]], dict[str, tuple[Architecture, Origin]]]:
         """What is ingested and enqueued and not in the archive yet, by key."""
         known = {t.arch.key for t in self._progress.trials.values()} | {p.arch.key for _, p in self._blocks.values()}
         measured = {a.key: (a, source, m) for a, source, m in self._measured if a.key not in known}
-        return measured, {a.key: a for a in self._enqueued if a.key not in known and a.key not in measured}
+        fresh: dict[str, tuple[Architecture, Origin]] = {}
+        for arch, origin in self._enqueued:
+            if arch.key not in known and arch.key not in measured:
+                fresh.setdefault(arch.key, (arch, origin))
+        return measured, fresh

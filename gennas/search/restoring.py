@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gennas.errors import ArchiveError, shown
 from gennas.search.steps import Steps
@@ -101,6 +101,7 @@ class Restoring(Steps):
         later = [t for t in arrivals if t.proposal.id not in at_once]
         begun = int(self.archive.meta_value("snapshot_asked", 0.0)) if self._snapshot_at else len(at_once)
         base, self._asked = len(at_once), begun
+        spent: dict[int, Mapping[str, float]] = {}  # once more, on what is in flight
         for place, (told, asked) in enumerate(rows, start=base):
             if told < 0 or place < begun:
                 continue
@@ -110,12 +111,13 @@ class Restoring(Steps):
             for proposal in self._ask(1):
                 if proposal.arch != asked.arch:
                     self._refuse(asked.id, asked.arch, proposal.arch)
+                spent[asked.id] = proposal.spent
         for trial in later[self._told - base :]:
             self._tell([trial])
         self._asked = base + len(rows)
         for told, proposal in rows:
             if proposal.id not in self._progress:
-                self._submit(proposal, told)
+                self._submit(replace(proposal, spent=spent.get(proposal.id, {})), told)
 
     # ------------------------------------------------------------------ evaluating again
 

@@ -18,7 +18,7 @@ from gennas.search.archive import Archive
 from gennas.search.objectives import Objectives
 from gennas.search.progress import Listener, Progress, commonest_error, failures
 from gennas.search.strategy import Strategy
-from gennas.search.trial import ENQUEUED, Proposal, Status, Trial
+from gennas.search.trial import ENQUEUED, WARM, Origin, Proposal, Status, Trial
 
 if TYPE_CHECKING:
     from gennas.search.executor import Executor
@@ -46,7 +46,7 @@ class Steps:
     retry: Sequence[Status] = ()
     stopping: EarlyStopping | None = None
 
-    _enqueued: list[Architecture] = field(default_factory=list, init=False)
+    _enqueued: list[tuple[Architecture, Origin]] = field(default_factory=list, init=False)
     _measured: list[tuple[Architecture, str, Mapping[str, float]]] = field(default_factory=list, init=False)
     _asked: int = field(default=0, init=False)  # places, in the order of proposals
     _told: int = field(default=0, init=False)
@@ -74,6 +74,9 @@ class Steps:
             if found is not None and found.arch != p.arch:
                 self._refuse(p.id, found.arch, p.arch)
         self._asked += len(proposals)
+        spent = self.strategy.spent()
+        if spent and proposals:
+            proposals[0] = replace(proposals[0], spent=spent)
         return proposals
 
     def _refuse(self, number: int, found: Architecture, proposed: Architecture) -> None:
@@ -92,7 +95,7 @@ class Steps:
 
     def _submit(self, proposal: Proposal, told: int | None = None) -> None:
         """Hand a proposal to the executor, with the bars that follow from what was ``told`` when it was asked for."""
-        if self.stopping is not None and proposal.origin.source != ENQUEUED:
+        if self.stopping is not None and proposal.origin.source not in (ENQUEUED, WARM):
             curves = self._finished_curves(proposal.fidelity, self._told if told is None else told)
             proposal = replace(proposal, bars=self.stopping.bars(curves, self.objectives.primary.direction))
         self.executor.submit(proposal)
@@ -108,11 +111,12 @@ class Steps:
     def _collect(self, replaced: bool = False) -> Trial:
         """Wait for a trial, archive it, and tell the listeners."""
         trial = self.executor.wait_any()
-        if trial.proposal.bars:  # they are no part of what is kept
-            trial = replace(trial, proposal=replace(trial.proposal, bars=()))
         self._running -= 1
-        for name, spent in self._former_cost.get(trial.proposal.id, {}).items():  # of attempts before this one
-            trial = replace(trial, cost={**trial.cost, name: trial.cost.get(name, 0.0) + spent})
+        for more in (trial.proposal.spent, self._former_cost.get(trial.proposal.id, {})):  # of attempts before this one
+            for name, spent in more.items():
+                trial = replace(trial, cost={**trial.cost, name: trial.cost.get(name, 0.0) + spent})
+        if trial.proposal.bars or trial.proposal.spent:  # they are no part of what is kept
+            trial = replace(trial, proposal=replace(trial.proposal, bars=(), spent={}))
         (self.archive.replace if replaced else self.archive.add)(trial)
         if self.asynchronous:
             self.archive.commit()  # it is told at once

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gennas.graph import Architecture, Population
 from gennas.registry import Registry
+from gennas.search.columns import CheapFeatures
 from gennas.search.objectives import Objectives
 from gennas.search.screen import Screen
 from gennas.search.trial import Origin, Proposal, Trial
@@ -38,11 +39,15 @@ class Strategy(ABC):
         seed: seed of every random decision.
     """
 
+    takes_features: ClassVar[bool] = False
+    """Whether :attr:`features` have a use: whether there is a surrogate that reads them."""
+
     def __init__(self, space: Space, objectives: Objectives, seed: int = 0) -> None:
         self.space, self.objectives, self.seed = space, objectives, seed
         self.rng = np.random.default_rng(seed)
         self.seen: set[str] = set()  # keys proposed or told: no label is bought twice
         self.screen: Screen | None = None  # cheap metrics of any candidate, set where the problem has some
+        self.features: CheapFeatures | None = None  # what a surrogate is told beside the decisions
 
     @property
     def batch_size(self) -> int:
@@ -76,8 +81,12 @@ class Strategy(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """State from which :meth:`load_state_dict` continues exactly."""
-        state = {"rng": self.rng.bit_generator.state, "seen": sorted(self.seen)}
-        return state if self.screen is None else state | {"screen": self.screen.state_dict()}
+        state: dict[str, Any] = {"rng": self.rng.bit_generator.state, "seen": sorted(self.seen)}
+        if self.screen is not None:
+            state["screen"] = self.screen.state_dict()
+        if self.features is not None:
+            state["features"] = self.features.state_dict()
+        return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
@@ -85,10 +94,19 @@ class Strategy(ABC):
         self.seen = set(state["seen"])
         if self.screen is not None:
             self.screen.load_state_dict(state["screen"])
+        if self.features is not None:
+            self.features.load_state_dict(state["features"])
 
     def records(self) -> dict[str, float]:
         """Figures about the last round (validity, novelty, …), for trackers and the report."""
         return {}
+
+    def spent(self) -> dict[str, float]:
+        """What proposals cost to make since this was asked last, such as ``seconds``; added to the next trial's cost.
+
+        Only what a person would not count among a strategy's own computations, such as zero-cost proxies.
+        """
+        return {} if self.features is None else self.features.spent()
 
     def _propose(self, arch: Architecture, origin: Origin) -> Proposal:
         self.seen.add(arch.key)

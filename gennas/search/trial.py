@@ -9,10 +9,11 @@ from typing import Any, Literal
 from gennas.eval.base import FULL_FIDELITY, Fidelity
 from gennas.graph import Architecture
 
-__all__ = ["ENQUEUED", "GIVEN", "INGESTED", "Origin", "Proposal", "Status", "Trial"]
+__all__ = ["ENQUEUED", "GIVEN", "INGESTED", "WARM", "Origin", "Proposal", "Status", "Trial"]
 
-# Sources of what no strategy proposed: a person's points, their measured ones, and those that are not charged.
-ENQUEUED, INGESTED, GIVEN = "enqueued", "ingested", "given"
+# Sources of what no strategy proposed: a person's points, their measured ones, and those that are not charged; and
+# the best of other runs.
+ENQUEUED, INGESTED, GIVEN, WARM = "enqueued", "ingested", "given", "other runs"
 
 Status = Literal["ok", "failed", "infeasible", "timeout", "lost", "stopped"]
 
@@ -38,6 +39,7 @@ class Proposal:
         id: position in the order of proposals, from 0.
         seed: seed of the evaluation, a function of the run's seed and ``id`` alone.
         bars: what its training must have reached by each epoch, set by a loop that stops trainings early.
+        spent: what it cost to be proposed, by name of a cost, set by the loop; it joins the trial's cost.
     """
 
     arch: Architecture
@@ -46,6 +48,7 @@ class Proposal:
     id: int = -1
     seed: int = 0
     bars: tuple[float, ...] = ()
+    spent: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

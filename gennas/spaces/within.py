@@ -17,10 +17,11 @@ _CELLS = 20_000_000  # decisions compared at once
 _TRIES = 5
 
 
-def within(space: Space, rows: Population) -> Space:
+def within(space: Space, rows: Population, weights: NDArray[np.float64] | None = None) -> Space:
     """The same space, of which only ``rows (n,)`` are proposed: sampled, mutated to, crossed to or generated.
 
-    * Samples are uniform over the rows.
+    * Samples are uniform over the rows, or, with ``weights (d, L)`` of every decision's labels, in proportion to the
+      product of a row's.
     * Mutants and neighbours are one edit away where the rows hold such; else the rows with the fewest other decisions.
     * Everything else becomes canonical as the row with the fewest other decisions, so that children of a crossover and
       what a generator draws are rows, too. Ties are broken by the architecture's key: nothing depends on chance.
@@ -40,7 +41,16 @@ def within(space: Space, rows: Population) -> Space:
     made.__dict__.update(vars(space))
     made._whole, made._rows = space, rows.unique()
     made._places = {key: place for place, key in enumerate(made._rows.keys)}
+    made._shares = None if weights is None else _products(weights, made._rows.decisions)
     return made
+
+
+def _products(weights: NDArray[np.float64], D: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Products of the chosen labels' weights, which sum to 1, ``(rows,)``."""
+    log = np.log(weights[np.arange(D.shape[1]), D]).sum(1)
+    shares: NDArray[np.float64] = np.exp(log - log.max())
+    shares /= shares.sum()
+    return shares
 
 
 class _Base(Space if TYPE_CHECKING else object):  # type: ignore[misc]
@@ -53,6 +63,7 @@ class _Within(_Base):
     _whole: Space
     _rows: Population
     _places: dict[str, int]
+    _shares: NDArray[np.float64] | None
 
     @property
     def size(self) -> int:
@@ -60,7 +71,9 @@ class _Within(_Base):
         return len(self._rows)
 
     def sample(self, n: int, rng: np.random.Generator) -> Population:
-        """Draw ``n`` rows, uniformly, repetitions possible."""
+        """Draw ``n`` rows, uniformly or by weight, repetitions possible."""
+        if self._shares is not None:
+            return self._rows[rng.choice(len(self._rows), size=n, p=self._shares)]
         return self._rows[rng.integers(len(self._rows), size=n)]
 
     def architecture(self, decisions: NDArray[np.integer] | Iterable[int]) -> Architecture:

@@ -184,6 +184,40 @@ class StrategySettings(Settings):
         return super().to_dict() | ({"strategy": known} if known else {})
 
 
+def _read_names(value: object) -> object:
+    """Names separated by commas, one text or several."""
+    texts = (value,) if isinstance(value, (str, Path)) else value
+    if not isinstance(texts, (list, tuple)):
+        return value
+    return tuple(part.strip() for text in texts for part in str(text).split(",") if part.strip())
+
+
+@dataclass(frozen=True)
+class FeatureSettings(Settings):
+    """What the surrogate of a strategy is told of architectures beside their decisions; nothing of it is a label."""
+
+    features: Annotated[tuple[str, ...], BeforeValidator(_read_names)] = ()
+    """Features, separated by commas: columns of --feature-table, zero-cost proxies (`gennas proxies list`), params,
+    flops, and `encoder`, the embeddings of a graph network that was pre-trained without labels."""
+    feature_table: Path | None = None
+    """File with a column arch and columns of features (without --features: all of them)."""
+    feature_option: OptionMap = NO_OPTIONS
+    """Protocol of the proxies, as KEY=VALUE (batch=noise, batch_size=64, initialisation=kaiming, seed=0, …)."""
+    features_per_proposal: Count = 50
+    """Candidates whose proxies are computed, for each proposal: those that a ranking without them puts first."""
+
+
+@dataclass(frozen=True)
+class KnowledgeSettings(Settings):
+    """What is known from elsewhere."""
+
+    warm_from: Annotated[tuple[str, ...], BeforeValidator(_read_names)] = ()
+    """Runs (or archives) on other tasks of the same space, separated by commas: their best in turn are the warm start,
+    and what their labels predict is told to the surrogate. The labels are counted apart."""
+    prior: Path | None = None
+    """YAML or JSON file of weights, DECISION: {LABEL: WEIGHT, …}, by which random architectures are drawn."""
+
+
 @dataclass(frozen=True)
 class ExecutionSettings(Settings):
     """Where trials run, and what is kept of them."""
@@ -255,7 +289,15 @@ class TrackingSettings(Settings):
 
 
 @dataclass(frozen=True)
-class SearchConfig(TrackingSettings, ContinuationSettings, ExecutionSettings, StrategySettings, ProblemConfig):
+class SearchConfig(
+    TrackingSettings,
+    ContinuationSettings,
+    ExecutionSettings,
+    KnowledgeSettings,
+    FeatureSettings,
+    StrategySettings,
+    ProblemConfig,
+):
     """Search a space: propose, evaluate, learn, until the budget is spent."""
 
 

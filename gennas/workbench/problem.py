@@ -19,13 +19,14 @@ from gennas.eval.base import CheapEvaluator, Evaluator, Fidelity, Metric
 from gennas.eval.derived import DerivedEvaluator, read_goal
 from gennas.eval.naming import unquoted
 from gennas.eval.stopping import EarlyStopping, StoppableEvaluator
-from gennas.graph import Architecture
+from gennas.graph import Architecture, Population
 from gennas.registry import configured
 from gennas.runtime.reading import MIB, read_bounded
 from gennas.search import Constraint, Objective, Objectives
 from gennas.search.screen import Screen
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.spaces import Space, make_space
+from gennas.spaces.weighted import weighted
 from gennas.spaces.within import within
 from gennas.workbench.config import ProblemConfig
 from gennas.workbench.evaluators import RecordedEvaluator, score_with
@@ -52,14 +53,21 @@ class Problem:
     cheap: tuple[str, ...] = ()
     limits: Mapping[str, float] = dataclasses.field(default_factory=dict)
     stopping: EarlyStopping | None = None
+    prior: NDArray[np.float64] | None = None
+    """Weights of labels, ``(d, L)``, by which random architectures are drawn; None: uniformly."""
 
     @cached_property
     def searched(self) -> Space:
         """What strategies propose from: the rows of a table that does not cover the space, else the space."""
+        if self._rows is not None:
+            return within(self.space, self._rows, self.prior)
+        return self.space if self.prior is None else weighted(self.space, self.prior)
+
+    @property
+    def _rows(self) -> Population | None:
+        """The architectures of a table that does not cover the space; None without one."""
         table = self.table
-        if table is None or table.archs is None or (table.coverage or 0.0) >= 1:
-            return self.space
-        return within(self.space, table.archs)
+        return None if table is None or (table.coverage or 0.0) >= 1 else table.archs
 
     @property
     def notes(self) -> list[str]:
@@ -71,7 +79,7 @@ class Problem:
         if table is None:
             return found
         found += table.notes
-        if self.searched is not self.space:
+        if self._rows is not None:
             of = "" if table.coverage is None else f", {table.coverage:.2%} of the space"
             found.append(f"{table.name} holds {len(table):,} architectures{of}: the search stays among them.")
         return found

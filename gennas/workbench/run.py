@@ -27,13 +27,13 @@ from gennas.search import (
     trials_frame,
 )
 from gennas.spaces import Space, TaskSpec
-from gennas.tracking import RunInfo
-from gennas.workbench.config import SearchConfig, TrackingSettings
+from gennas.workbench.config import SearchConfig
 from gennas.workbench.directory import holds_run, locked, open_archive, read_config
+from gennas.workbench.equip import labels_of_others, make_equipment
 from gennas.workbench.known import read_known, try_one
 from gennas.workbench.problem import Problem, make_problem, make_strategy, space_from, task_name
 from gennas.workbench.save_generator import GeneratorSaver
-from gennas.workbench.track import make_tracker, overridden, place_of, resolved_values
+from gennas.workbench.track import make_tracker, place_of, run_info
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from gennas.report import RunData
 
-__all__ = ["Run", "open_run", "read_run", "replay_run", "run_data", "run_search", "search"]
+__all__ = ["Run", "open_run", "read_run", "run_data", "run_search", "search"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,8 @@ class Run:
     directory: Path = field(default=Path())
     tracked: str = ""
     """Where its tracker left it, for a person."""
+    other_labels: Mapping[str, int] = field(default_factory=dict)
+    """How many labels of other runs it was given, by run; they are no trials."""
 
     @property
     def best(self) -> Trial:
@@ -123,18 +125,22 @@ class Run:
 
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
-        best = self.result.best
+        best, trials = self.result.best, self.result.trials
+        paid = sum(t.cost.get("feature_seconds", 0.0) for t in trials)
+        more = {"feature_s": paid} if paid else {}
         return {
             "best": None if best is None else _describe(best, self.problem.space),
             "pareto": [_describe(t, self.problem.space) for t in self.result.pareto],
             "n_evals": self.result.n_evals,
-            "n_given": len(self.result.trials) - self.result.n_evals,
+            "n_given": len(trials) - self.result.n_evals,
             "wall_s": self.result.wall_s,
-            "cost_s": sum(t.cost.get("seconds", 0.0) for t in self.result.trials),
+            "cost_s": sum(t.cost.get("seconds", 0.0) for t in trials),
             "stopped": self.result.stopped,
             "optimum": self.problem.optimum,
             "config_hash": self.config.config_hash,
             "version": gennas.__version__,
+            **more,
+            **({"labels_of_other_runs": dict(self.other_labels)} if self.other_labels else {}),
         }
 
 
@@ -146,21 +152,6 @@ def _make_executor(config: SearchConfig, evaluator: Evaluator) -> Executor:
     if config.executor == "serial":
         return SerialExecutor(evaluator, config.time_limit_s)
     return ProcessExecutor(evaluator, config.workers, config.time_limit_s, config.memory_limit_gb)
-
-
-def _run_info(config: SearchConfig, problem: Problem) -> RunInfo:
-    values = resolved_values(config, problem)
-    source = task_name(config.task) or config.table or "digits"
-    strategy = str(values["strategy"])
-    return RunInfo(
-        values,
-        config.config_hash,
-        config.seed,
-        problem.objectives,
-        problem.space.to_text,
-        group=f"{problem.space.name}-{Path(source).name}-{strategy}",
-        name=f"{strategy}-{config.seed}",
-    )
 
 
 # ---------------------------------------------------------------------- running
@@ -221,15 +212,19 @@ def run_search(
         EvaluationError: too many trials in a row failed; the directory holds everything up to then.
         KeyboardInterrupt: interrupted; the directory holds every finished trial, a summary and a report.
     """
-    problem = problem or make_problem(config)
+    equipment = make_equipment(config, problem or make_problem(config))
+    problem = equipment.problem
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
-    known = read_known(config, problem)
+    equipment.give_to(strategy, str(config.to_dict()["strategy"]))
+    known = equipment.add_starts(read_known(config, problem), strategy)
     is_new = not holds_run(config.out)
     if is_new:  # what cannot work leaves nothing behind, and the place stays free
         try_one(problem, config)
+        equipment.check(config.seed)
     executor = _make_executor(config, problem.evaluator)
     tracker = make_tracker(config, config.out)
     with locked(config.out), open_archive(config, problem) as archive:
+        equipment.claim(archive)
         writer = _Writer(config, problem, archive, report)
         search = Search(
             strategy,
@@ -252,8 +247,9 @@ def run_search(
         try:
             if not is_new and not len(archive):
                 try_one(problem, config)
-            tracker.start(_run_info(config, problem))
-            run = Run(config, problem, search.run(), config.out)
+                equipment.check(config.seed)
+            tracker.start(run_info(config, problem))
+            run = Run(config, problem, search.run(), config.out, other_labels=labels_of_others(archive))
             writer.write(run)
             tracker.finish(run.summary())
             return replace(run, tracked=place_of(tracker))
@@ -299,7 +295,8 @@ class _Writer:
         wall_s = self._before + time.perf_counter() - self._start
         self._archive.set_meta("wall_s", str(wall_s))
         result = Result(trials, goals.best(trials), goals.pareto(trials), wall_s, stopped)
-        return Run(self._config, self._problem, result, self._config.out)
+        labels = labels_of_others(self._archive)
+        return Run(self._config, self._problem, result, self._config.out, other_labels=labels)
 
     def write(self, run: Run, report: bool = True) -> None:
         """Write ``summary.json`` and, where one is wished, ``report.html``."""
@@ -326,6 +323,7 @@ def run_data(run: Run, archive: Archive) -> RunData:
         wall_s=run.result.wall_s,
         version=gennas.__version__,
         defaults=SearchConfig().to_dict(),
+        other_labels=run.other_labels,
     )
 
 
@@ -375,22 +373,5 @@ def read_run(directory: Path | str, trust: bool = False, **own: Any) -> tuple[Ru
     ended = archive.meta("complete") in (str(len(trials)), None)  # version 0.1.0 did not say
     spent = "budget" if sum(t.charged for t in trials) >= config.budget else ""
     stopped = (ended and (archive.meta("stopped") or spent)) or "unfinished"
-    return Run(
-        config, problem, Result(trials, goals.best(trials), goals.pareto(trials), wall_s, stopped), directory
-    ), archive
-
-
-def replay_run(run: Run, archive: Archive, tracking: TrackingSettings | None = None) -> Run:
-    """Tell W&B the whole story of a run, from its archive; the run that comes back says where.
-
-    Args:
-        run: a run, finished or not.
-        archive: its archive.
-        tracking: replaces what the run's own settings say of W&B.
-    """
-    from gennas.tracking import replay
-
-    settings = overridden(run.config, tracking or TrackingSettings())
-    tracker = make_tracker(replace(settings, track="wandb"), run.directory)
-    replay(tracker, run.result.trials, archive.rounds(), _run_info(run.config, run.problem), run.summary())
-    return replace(run, tracked=place_of(tracker))
+    result = Result(trials, goals.best(trials), goals.pareto(trials), wall_s, stopped)
+    return Run(config, problem, result, directory, other_labels=labels_of_others(archive)), archive

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gennas.errors import GennasError
 from gennas.registry import options_of
 from gennas.search import STRATEGIES
-from gennas.tracking import NullTracker, SafeTracker, Tracker, WandbOptions
+from gennas.tracking import NullTracker, RunInfo, SafeTracker, Tracker, WandbOptions
 from gennas.workbench.config import TrackingSettings
+from gennas.workbench.problem import Problem, task_name
 
 if TYPE_CHECKING:
+    from gennas.search import Archive
     from gennas.workbench.config import SearchConfig
-    from gennas.workbench.problem import Problem
+    from gennas.workbench.run import Run
 
-__all__ = ["make_tracker", "overridden", "place_of", "resolved_values", "tracking_of", "wandb_options"]
+__all__ = [
+    "make_tracker", "overridden", "place_of", "replay_run", "resolved_values", "run_info", "tracking_of",
+    "wandb_options",
+]  # fmt: skip
 
 S = TypeVar("S", bound=TrackingSettings)
 
@@ -95,3 +100,35 @@ def _plain_value(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain_value(item) for item in value]
     return str(value)
+
+
+def run_info(config: SearchConfig, problem: Problem) -> RunInfo:
+    """What a tracker is told of a search before its first trial."""
+    values = resolved_values(config, problem)
+    source = task_name(config.task) or config.table or "digits"
+    strategy = str(values["strategy"])
+    return RunInfo(
+        values,
+        config.config_hash,
+        config.seed,
+        problem.objectives,
+        problem.space.to_text,
+        group=f"{problem.space.name}-{Path(source).name}-{strategy}",
+        name=f"{strategy}-{config.seed}",
+    )
+
+
+def replay_run(run: Run, archive: Archive, tracking: TrackingSettings | None = None) -> Run:
+    """Tell W&B the whole story of a run, from its archive; the run that comes back says where.
+
+    Args:
+        run: a run, finished or not.
+        archive: its archive.
+        tracking: replaces what the run's own settings say of W&B.
+    """
+    from gennas.tracking import replay
+
+    settings = overridden(run.config, tracking or TrackingSettings())
+    tracker = make_tracker(replace(settings, track="wandb"), run.directory)
+    replay(tracker, run.result.trials, archive.rounds(), run_info(run.config, run.problem), run.summary())
+    return replace(run, tracked=place_of(tracker))

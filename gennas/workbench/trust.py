@@ -16,6 +16,7 @@ __all__ = ["code_names", "refuse_foreign_code", "seal_settings"]
 # Settings in which a colon does not lead to code.
 _PLAIN = (
     "objective", "constraint", "cheap", "report", "limit", "out", "enqueue", "ingest", "version",
+    "feature_table", "warm_from", "prior",
     "wandb_project", "wandb_entity", "wandb_group", "wandb_tags", "wandb_notes",
 )  # fmt: skip
 

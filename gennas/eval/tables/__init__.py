@@ -12,7 +12,7 @@ from gennas.eval.tables.base import Table, TableEvaluator
 from gennas.eval.tables.files import MAX_GB
 from gennas.eval.tables.hw_nas_bench import load_hw_nas_bench
 from gennas.eval.tables.nasbench_graph import DATASETS, load_nasbench_graph
-from gennas.eval.tables.user import Duplicates, Wanted, guess_direction, read_rows, read_table
+from gennas.eval.tables.user import Duplicates, Wanted, guess_direction, read_columns, read_rows, read_table
 from gennas.registry import Registry
 from gennas.runtime.files import exists
 from gennas.spaces.base import Space
@@ -27,6 +27,7 @@ __all__ = [
     "load_hw_nas_bench",
     "load_nasbench_graph",
     "open_table",
+    "read_columns",
     "read_rows",
     "read_table",
 ]

@@ -22,7 +22,7 @@ from gennas.spaces.base import Space
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Duplicates", "Wanted", "guess_direction", "read_rows", "read_table"]
+__all__ = ["Duplicates", "Wanted", "guess_direction", "read_columns", "read_rows", "read_table"]
 
 Wanted = Sequence[str] | Callable[[Sequence[str]], Iterable[str]] | None
 FloatArray = NDArray[np.float64]
@@ -139,6 +139,32 @@ def read_rows(
     values = reader.metrics([*metrics, *(name for name in there if name not in metrics)], column)
     reader.refuse_incomplete(values)
     return reader.population(column), values
+
+
+def read_columns(
+    path: str | Path, space: Space, names: Sequence[str] | None = None, max_gb: float = MAX_GB
+) -> tuple[Population, dict[str, FloatArray], str]:
+    """Architectures of a file, each once, with columns that may lack values: NaN there.
+
+    Args:
+        path: a file as for :func:`read_table`.
+        space: how architectures are written.
+        names: the columns; None: every column of numbers.
+        max_gb: as for :func:`read_table`.
+
+    Returns:
+        The architectures ``(rows,)``, the columns by name, each ``(rows,)``, and the content's SHA-256.
+
+    Raises:
+        TableError: as for :func:`read_table`.
+    """
+    frame, digest = read_frame(Path(path), max_gb)
+    reader = _Reader(Path(path).name, frame, space)
+    column = reader.arch_column(None)
+    values, archs = reader.metrics(names, column), reader.population(column)
+    _, first = np.unique(np.array(archs.keys), return_index=True)
+    rows = np.sort(first)
+    return archs[rows], {name: found[rows] for name, found in values.items()}, digest
 
 
 def _lines(path: Path, max_gb: float) -> pd.DataFrame:

@@ -15,6 +15,8 @@ from gennas.models.surrogate.base import Features, graf, graph_statistics, live_
 
 __all__ = ["ForestSurrogate"]
 
+DEFAULT_FEATURES = (live_one_hot, graph_statistics, graf)
+
 
 class ForestSurrogate:
     """Extremely randomised trees (Geurts et al. 2006) on label-free features.
@@ -38,7 +40,7 @@ class ForestSurrogate:
 
     def __init__(
         self,
-        features: Sequence[Features] = (live_one_hot, graph_statistics, graf),
+        features: Sequence[Features] = DEFAULT_FEATURES,
         num_trees: int = 100,
         max_features: float = 0.5,
         min_samples_leaf: int = 1,

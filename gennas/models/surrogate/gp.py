@@ -33,11 +33,13 @@ class Group:
         scale: divide every ``column`` by its own spread, or all by one ``common`` spread, which keeps
             distances between indicators (one-hot labels, bags of hashes) as they are.
         kernel: of the group's distances; ``exponential`` is for functions that are rough.
+        weight: part of the prior variance, in proportion to the weights of all groups.
     """
 
     features: Features
     scale: Literal["column", "common"] = "column"
     kernel: Literal["gaussian", "exponential"] = "gaussian"
+    weight: float = 1.0
 
 
 DEFAULT_GROUPS = (Group(live_one_hot, "common"), Group(graph_statistics))
@@ -62,8 +64,8 @@ class GPSurrogate:
     over groups ``g`` of features, scaled so that a group's mean squared distance :math:`\delta` is 2; on
     one-hot decisions this is the exponential of the Hamming distance. A group with the ``exponential``
     kernel has :math:`\sqrt{2 \delta}` in place of :math:`\delta`, which is the same there. The ``c``,
-    the length scales and the noise maximise the marginal likelihood times log-normal priors (medians
-    ``1 / groups``, 1 and 0.1, log-spreads 0.6, 0.4 and 0.7), which keeps fits to a handful of labels
+    the length scales and the noise maximise the marginal likelihood times log-normal priors (medians: a group's
+    share of the weights, 1 and 0.1; log-spreads: 0.6, 0.4 and 0.7), which keeps fits to a handful of labels
     sane. The predicted standard deviation is that of the noise-free value.
 
     Up to ``cap`` labels the process is exact, and a fit takes time with their cube: tens of milliseconds for 100,
@@ -136,7 +138,9 @@ class GPSurrogate:
                 self._learned_at, self._theta = at, start
                 return
         distances = self._distances(self._train, self._train)
-        self._theta, self.evidence = _most_probable(distances, residual, self.iterations, start)
+        weights = np.array([g.weight for g in self.groups])
+        shares = weights / weights.sum()
+        self._theta, self.evidence = _most_probable(distances, residual, self.iterations, shares, start)
         self._learned_at = labels
 
     @property
@@ -221,11 +225,15 @@ def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:
 
 
 def _most_probable(
-    distances: Sequence[FloatArray], y: FloatArray, iterations: int, start: FloatArray | None = None
+    distances: Sequence[FloatArray],
+    y: FloatArray,
+    iterations: int,
+    shares: FloatArray,
+    start: FloatArray | None = None,
 ) -> tuple[FloatArray, float]:
     """Log amplitudes, log lengths and log noise ``(2 groups + 1,)`` of the greatest posterior, and its logarithm."""
     groups = len(distances)
-    centre = np.concatenate([np.full(groups, -np.log(groups)), np.zeros(groups), [np.log(_NOISE)]])
+    centre = np.concatenate([np.log(shares), np.zeros(groups), [np.log(_NOISE)]])
     spread = np.concatenate([np.full(groups, 0.6), np.full(groups, 0.4), [0.7]])
 
     def loss(theta: FloatArray) -> tuple[float, FloatArray]:

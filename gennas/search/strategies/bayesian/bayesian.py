@@ -24,6 +24,7 @@ from gennas.search.strategies.bayesian.bandit import ShareBandit
 from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
 from gennas.search.strategies.bayesian.memory import SurrogateMemory
+from gennas.search.strategies.bayesian.second_look import feature_groups, survivors
 from gennas.search.strategies.evolved import EvolvedSource, new_kernel
 from gennas.search.strategies.kernels import Kernel
 from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
@@ -33,7 +34,7 @@ from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
-    from gennas.models.surrogate import Surrogate
+    from gennas.models.surrogate import Group, Surrogate
 
 __all__ = ["BayesianSearch", "Design", "SurrogateName"]
 
@@ -85,6 +86,7 @@ class BayesianSearch(Rounds):
     default_shares: Mapping[str, float] = {"random": 1.0}
     former_shares: Mapping[str, float] = {"random": 1.0}
     """The default of version 0.1, whose runs did not keep what they used."""
+    takes_features = True
 
     def __init__(
         self,
@@ -164,11 +166,13 @@ class BayesianSearch(Rounds):
         clock.append(time.perf_counter())
         pool, sources = self._draw_pool(evidence)  # 3. candidates
         pool, sources = self._drop_known(pool, sources)  # 4. new ones
-        order = self._rank(beliefs, pool)  # 5. rank
+        beliefs, rows = self._second_look(beliefs, evidence, pool)
+        order = rows[self._rank(beliefs, pool[rows])]  # 5. rank
         self._round, self._new = self._round + 1, 0
         clock.append(time.perf_counter())
         seconds = dict(zip(("fit_s", "sample_s", "rank_s"), np.diff(clock).tolist(), strict=True))
-        self._figures.record |= {"round": self._round, **seconds, **self._shares_record()}
+        paid = {} if self.features is None else self.features.records()
+        self._figures.record |= {"round": self._round, **seconds, **self._shares_record(), **paid}
         return [Proposal(pool[i], self._origin(sources[i], pool.keys[i])) for i in order.tolist()]  # 6. propose
 
     def _shares_record(self) -> dict[str, float]:
@@ -198,20 +202,36 @@ class BayesianSearch(Rounds):
         return archs, Outcomes(self.objectives, kept)
 
     def _fit_surrogates(self, archs: Population, outcomes: Outcomes) -> Beliefs | None:
-        if self.surrogate_kind == "none":
-            return None
-        return Beliefs(self._memory.recalling(self._surrogate), archs, outcomes, self.screen)
+        return None if self.surrogate_kind == "none" else self._beliefs(archs, outcomes)
 
-    def _surrogate(self) -> Surrogate:
+    def _beliefs(self, archs: Population, outcomes: Outcomes, paid: bool = False) -> Beliefs:
+        make = partial(self._surrogate, feature_groups(self.features, paid))
+        return Beliefs(self._memory.recalling(make, "paid" if paid else ""), archs, outcomes, self.screen)
+
+    def _second_look(
+        self, beliefs: Beliefs | None, evidence: Evidence, pool: Population
+    ) -> tuple[Beliefs | None, NDArray[np.intp]]:
+        """What is worth its features, and beliefs that know them; everything where features cost nothing."""
+        archs, features = evidence.archs, self.features
+        if beliefs is None or features is None or features.paid is None:
+            return beliefs, np.arange(len(pool))
+        value = partial(beliefs.value, kind=self.acquisition, rng=self.rng)
+        rows = survivors(features, archs, pool, value, self.round_size)
+        return self._beliefs(archs, evidence.outcomes, paid=True), rows
+
+    def _surrogate(self, extra: Sequence[Group] = ()) -> Surrogate:
         from gennas.models.surrogate import ForestSurrogate, StackSurrogate
+        from gennas.models.surrogate.forest import DEFAULT_FEATURES
 
+        columns = (*DEFAULT_FEATURES, *(group.features for group in extra))
+        gps = self._memory.gps(self.space.schema, extra)
         match self.surrogate_kind:
             case "forest":
-                return ForestSurrogate(seed=self._seed())
+                return ForestSurrogate(columns, seed=self._seed())
             case "stack":
-                return StackSurrogate([*self._memory.gps(self.space.schema), ForestSurrogate(seed=self._seed())])
+                return StackSurrogate([*gps, ForestSurrogate(columns, seed=self._seed())])
             case _:
-                return StackSurrogate(self._memory.gps(self.space.schema))
+                return StackSurrogate(gps)
 
     def _evidence(self, archs: Population, outcomes: Outcomes, beliefs: Beliefs | None) -> Evidence:
         value = None if beliefs is None else partial(beliefs.value, kind=self.acquisition, rng=self.rng)
