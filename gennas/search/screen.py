@@ -26,6 +26,7 @@ class Screen:
     Args:
         measure: every metric of an architecture; only ``metrics`` are looked at.
         metrics: the names of the cheap ones.
+        measure_all: the same for a whole population at once, each metric ``(b,)``, or None where that cannot be.
 
     Example:
         >>> from gennas.spaces import NASBench201
@@ -37,6 +38,7 @@ class Screen:
 
     measure: Callable[[Architecture], Mapping[str, float]]
     metrics: tuple[str, ...]
+    measure_all: Callable[[Population], Mapping[str, FloatArray] | None] | None = None
     _known: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
@@ -46,14 +48,24 @@ class Screen:
 
     def columns(self, archs: Population) -> dict[str, FloatArray]:
         """The cheap metrics of a population, each ``(b,)``."""
-        rows = []
-        for arch, key in zip(archs, archs.keys, strict=True):
-            if key not in self._known:
-                found = self.measure(arch)
-                self._known[key] = tuple(found[name] for name in self.metrics)
-            rows.append(self._known[key])
+        new = [i for i, key in enumerate(archs.keys) if key not in self._known]
+        if new:
+            self._measure(archs[np.array(new)])
+        rows = [self._known[key] for key in archs.keys]
         values = np.array(rows, dtype=np.float64).reshape(len(rows), len(self.metrics))
         return dict(zip(self.metrics, values.T, strict=True))
+
+    def _measure(self, archs: Population) -> None:
+        """Compute the metrics of a population, of each architecture once."""
+        archs = archs.unique()
+        found = None if self.measure_all is None else self.measure_all(archs)
+        if found is not None:
+            rows = np.stack([found[name] for name in self.metrics], axis=1).tolist()
+            self._known.update(zip(archs.keys, map(tuple, rows), strict=True))
+            return
+        for arch, key in zip(archs, archs.keys, strict=True):
+            values = self.measure(arch)
+            self._known[key] = tuple(values[name] for name in self.metrics)
 
     def violation(self, archs: Population, objectives: Objectives) -> FloatArray:
         """Sum of relative violations of the cheap constraints, 0 where all are kept, ``(b,)``."""

@@ -279,7 +279,12 @@ def make_strategy(part: Any, options: Mapping[str, Any] | Sequence[str], problem
         )
     if problem.cheap:
         assert isinstance(problem.evaluator, CheapEvaluator)  # checked when the problem was made
-        strategy.screen = Screen(partial(problem.evaluator.cheap, fidelity=problem.fidelity), problem.cheap)
+        at_once = getattr(problem.evaluator, "cheap_all", None)
+        strategy.screen = Screen(
+            partial(problem.evaluator.cheap, fidelity=problem.fidelity),
+            problem.cheap,
+            None if at_once is None else partial(at_once, fidelity=problem.fidelity),
+        )
     return strategy
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gennas.errors import ConfigError
 from gennas.execution import SerialExecutor
-from gennas.graph import Architecture
+from gennas.graph import Architecture, Population
 from gennas.models.surrogate import GPSurrogate
 from gennas.search import Archive, Constraint, Objective, Objectives, Origin, Proposal, Search, Trial
 from gennas.search.screen import Screen
@@ -38,6 +38,39 @@ def test_counts_every_architecture_once() -> None:
     twin = Screen(cost, ("cost",))
     twin.load_state_dict(screen.state_dict())
     assert twin.count == screen.count
+
+
+def test_whole_populations_are_measured_at_once_where_that_can_be() -> None:
+    archs, asked = SPACE.sample(20, np.random.default_rng(0)), list[int]()
+
+    def costs(some: Population) -> Mapping[str, np.ndarray]:
+        asked.append(len(some))
+        return {"cost": (some.decisions == 3).sum(1).astype(float), "other": np.zeros(len(some))}
+
+    def never(arch: Architecture) -> Mapping[str, float]:
+        raise AssertionError
+
+    screen = Screen(never, ("cost",), costs)
+    assert screen.columns(archs)["cost"].tolist() == Screen(cost, ("cost",)).columns(archs)["cost"].tolist()
+    screen.columns(archs[:5])
+    assert asked == [screen.count] and screen.count == len(set(archs.keys))
+    assert (
+        Screen(cost, ("cost",), lambda some: None).columns(archs)["cost"].max() == screen.columns(archs)["cost"].max()
+    )
+
+
+def test_parameters_of_chains_are_counted_for_a_whole_population() -> None:
+    config = SearchConfig(
+        space="macro-chain", proxy="logsynflow,params", objective=("logsynflow:max",), constraint=("params<=1e5",),
+        cheap=("params",),
+    )  # fmt: skip
+    problem = make_problem(config)
+    strategy = make_strategy("random", {}, problem, 0)
+    archs = problem.space.sample(6, np.random.default_rng(0))
+    assert strategy.screen is not None and strategy.screen.measure_all is not None
+    counted = strategy.screen.columns(archs)["params"].tolist()
+    assert counted == [problem.evaluator.cheap(a, problem.fidelity)["params"] for a in archs]
+    assert counted == [problem.evaluator.evaluate(a, problem.fidelity, 0)["params"] for a in archs]
 
 
 def test_where_nothing_fits_the_least_bad_is_kept() -> None:

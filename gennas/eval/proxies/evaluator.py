@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from gennas.errors import ConfigError, EvaluationError, shown
@@ -131,13 +133,19 @@ class ProxyEvaluator:
         """
         self.evaluate(arch, fidelity, self.settings.seed)
 
+    def cheap_all(self, archs: Population, fidelity: Fidelity) -> Mapping[str, NDArray[np.float64]] | None:
+        """The parameters of a whole population, ``(b,)``; None unless they are the only cost and the space counts."""
+        if [p.name for p in self.proxies if p.is_cost] != ["params"]:
+            return None
+        counted = self.space.count_parameters(archs, self.spec)
+        return None if counted is None else {"params": counted.astype(np.float64)}
+
     def cheap(self, arch: Architecture, fidelity: Fidelity) -> Mapping[str, float]:
         """The costs among the proxies, such as parameters, which need no forward pass of a batch."""
+        counted = self.cheap_all(Population.of(self.space.schema, [arch]), fidelity)
+        if counted is not None:
+            return {name: float(values[0]) for name, values in counted.items()}
         costs = [p for p in self.proxies if p.is_cost]
-        if [p.name for p in costs] == ["params"]:
-            counted = self.space.count_parameters(Population.of(self.space.schema, [arch]), self.spec)
-            if counted is not None:
-                return {"params": float(counted[0])}
         scores = score_network(self.build(arch), costs, self.batch, seed=self.settings.seed, keep=False)
         return {name: score.value for name, score in scores.items()}
 

@@ -83,7 +83,6 @@ class BayesianSearch(Rounds):
         8
     """
 
-    default_shares: Mapping[str, float] = {"random": 1.0}
     former_shares: Mapping[str, float] = {"random": 1.0}
     """The default of version 0.1, whose runs did not keep what they used."""
     takes_features = True
@@ -112,9 +111,13 @@ class BayesianSearch(Rounds):
         self.surrogate_kind, self.acquisition, self.adaptive = surrogate, acquisition, bandit
         self.kernels, self._open = kernels, not shares
         self._per_proposal = PER_PROPOSAL
-        self._set_shares(shares or self.default_shares)
+        self._set_shares(shares or self._default_shares())
         self._figures = RoundFigures()
         self._memory = SurrogateMemory()
+
+    def _default_shares(self) -> Mapping[str, float]:
+        """Parts of the pool where nobody says otherwise; kept with the state, so that they stay if the rule changes."""
+        return {"random": 1.0}
 
     def _set_shares(self, shares: Mapping[str, float]) -> None:
         """Make the sources that have a share."""

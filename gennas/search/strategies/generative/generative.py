@@ -88,7 +88,6 @@ class GenerativeSearch(BayesianSearch):
         ConfigError: a size is not positive, the shares do not sum to 1, or a name is not known.
     """
 
-    default_shares: Mapping[str, float] = {"diffusion": 0.35, "mutation": 0.15, "random": 0.5}
     former_shares: Mapping[str, float] = {"diffusion": 0.35, "mutation": 0.15, "random": 0.5}
 
     def __init__(
@@ -136,6 +135,9 @@ class GenerativeSearch(BayesianSearch):
             acquisition=acquisition,
             bandit=bandit,
         )
+
+    def _default_shares(self) -> Mapping[str, float]:
+        return {"diffusion": 0.35, "mutation": 0.15, "random": 0.5}
 
     def _set_shares(self, shares: Mapping[str, float]) -> None:
         self._generators: dict[str, GeneratorSource] = {}
