@@ -98,8 +98,8 @@ def try_one(problem: Problem, config: SearchConfig) -> None:
         except Exception as error:  # the user's own code may raise anything
             reason = str(error) if isinstance(error, GennasError) else describe(error)
             failure = ConfigError(
-                f"The space and the task do not work together: {problem.space.to_text(arch)} gave {reason.rstrip('.')}. "
-                "No evaluation was spent."
+                f"The space and the task do not work together: {problem.space.to_text(arch)} gave "
+                f"{reason.rstrip('.')}. No evaluation was spent."
             )
             failure.__cause__ = error
         else:
