@@ -10,6 +10,7 @@ from gennas.search.strategies.generative.diffusion_rl import DiffusionRL
 from gennas.search.strategies.generative.generative import GenerativeSearch
 from gennas.search.strategies.generative.generative_evolution import GenerativeEvolution
 from gennas.search.strategies.kernels import KERNELS, Kernel
+from gennas.search.strategies.local.biggest_first import BiggestFirst
 from gennas.search.strategies.local.local_search import LocalSearch
 from gennas.search.strategies.local.random import RandomSearch
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
@@ -22,6 +23,7 @@ __all__ = [
     "SOURCES",
     "STRATEGIES",
     "BayesianSearch",
+    "BiggestFirst",
     "DiffusionRL",
     "Evidence",
     "EvolvedSource",

@@ -28,7 +28,7 @@ def edited(space: Space, parents: Population, rng: np.random.Generator, further:
         >>> space, rng = NASBench201(), np.random.default_rng(0)
         >>> parents = space.sample(1000, rng)
         >>> float((edited(space, parents, rng, 0.5).decisions != parents.decisions).sum(1).mean().round(1))
-        1.7
+        1.6
     """
     children, going = space.mutate(parents, rng), np.arange(len(parents) if further else 0)
     while len(going):
