@@ -11,6 +11,7 @@ from gennas.models.diffusion.policy import (
     sample_chain,
     step_log_probs,
 )
+from gennas.models.diffusion.posterior import Particles, sample_posterior
 from gennas.models.diffusion.scheduler import CategoricalScheduler
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "Denoiser",
     "DenseDenoiser",
     "GraphDenoiser",
+    "Particles",
     "Transitions",
     "chain_transitions",
     "renoised_transitions",
     "sample_chain",
+    "sample_posterior",
     "step_log_probs",
 ]

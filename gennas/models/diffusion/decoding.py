@@ -10,7 +10,7 @@ from gennas.errors import ConfigError
 from gennas.graph import GraphSchema
 from gennas.models.base import FloatArray, Legality
 
-__all__ = ["LEAST", "REPAIR", "decode", "decode_once"]
+__all__ = ["LEAST", "REPAIR", "decode", "decode_once", "decode_scored"]
 
 _EXACT_ROUNDS, _FLAT_ROUNDS, _REPEATS = 16, 16, 64
 REPAIR = 1e-6  # weight of labels that a slot's own state rules out, for when legality rules out the others
@@ -89,3 +89,21 @@ def decode_once(
         wish = np.where(known[:, t] >= 0, known[:, t], 0)
         D[:, t] = np.where((known[:, t] >= 0) & full[rows, wish], wish, chosen)
     return D
+
+
+def decode_scored(
+    q: FloatArray, p: FloatArray, u: FloatArray, schema: GraphSchema, legal: Legality | None
+) -> tuple[NDArray[np.int16], FloatArray]:
+    r"""Decode from weights ``q (n, d, L)``, and say by how much likelier ``p`` would have made the same, in nats.
+
+    Returns:
+        Decisions ``(n, d)`` and :math:`\log p(a) - \log q(a)`, ``(n,)``, both among what is legal.
+    """
+    D, ratio, rows = np.zeros(u.shape, dtype=np.int16), np.zeros(len(u)), np.arange(len(u))
+    for t in range(schema.num_decisions):
+        allowed = np.broadcast_to(schema.decision_mask[t], q[:, t].shape) if legal is None else legal(D, t)
+        wanted, plain = (q[:, t] + LEAST) * allowed, (p[:, t] + LEAST) * allowed
+        cumulative = np.cumsum(wanted, axis=1)
+        D[:, t] = (cumulative <= (u[:, t] * cumulative[:, -1])[:, None]).sum(1)
+        ratio += np.log(plain[rows, D[:, t]] / plain.sum(1)) - np.log(wanted[rows, D[:, t]] / wanted.sum(1))
+    return D, ratio

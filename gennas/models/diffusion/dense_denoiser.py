@@ -45,7 +45,7 @@ class DenseDenoiser(Denoiser):
         >>> denoiser = DenseDenoiser.for_schema(make_space("pit").schema, timed=False)
         >>> absorbed = torch.full((1, 8), 18)
         >>> denoiser(absorbed, torch.ones(1)).shape, denoiser.compact(absorbed, torch.ones(1)).shape
-        (torch.Size([1, 8, 18]), torch.Size([1, 8, 6]))
+        (torch.Size([1, 8, 18]), torch.Size([1, 8, 4]))
     """
 
     batch_size: ClassVar[int] = 64
