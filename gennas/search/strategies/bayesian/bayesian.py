@@ -118,7 +118,7 @@ class BayesianSearch(Rounds):
         self._memory = SurrogateMemory()
 
     def _default_pool(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
-        """Shares and kernels where nobody says otherwise; the state keeps them, so that they stay if the rule changes."""
+        """Shares and kernels where nobody says otherwise; the state keeps them, should the rule change."""
         return {"random": 1.0}, DEFAULT_KERNELS
 
     def _set_pool(self, shares: Mapping[str, float], kernels: Mapping[str, float]) -> None:
