@@ -211,12 +211,14 @@ def test_a_batch_of_64_is_spread() -> None:
 
 def test_what_was_left_open_is_restored_from_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
     made = partial(GenerativeSearch, NASBench201(), GOALS, 0)
-    monkeypatch.setattr(GenerativeSearch, "_default_shares", lambda self: {"evolve": 0.25, "random": 0.75})
+    kernels = {"crossover": 1.0}
+    monkeypatch.setattr(GenerativeSearch, "_default_pool", lambda self: ({"evolve": 0.25, "random": 0.75}, kernels))
     state = unpack_state(pack_state(made().state_dict()))
     monkeypatch.undo()
     twin = made()
     twin.load_state_dict(state)
     assert twin.shares == {"evolve": 0.25, "random": 0.75} and list(twin.sources) == ["evolve", "random"]
+    assert list(twin.sources["evolve"].kernels) == ["crossover"]
     own = made(shares={"random": 1})
     own.load_state_dict(state | {"sources": {}, "credit": own._bandit.state_dict()})
     assert own.shares == {"random": 1.0}, "what the user said stands"
@@ -226,7 +228,7 @@ def test_a_state_of_version_0_1_means_its_default(monkeypatch: pytest.MonkeyPatc
     former = GenerativeSearch(NASBench201(), GOALS, 0, shares={"diffusion": 0.35, "mutation": 0.15, "random": 0.5})
     state = former.state_dict()
     del state["resolved"]
-    monkeypatch.setattr(GenerativeSearch, "_default_shares", lambda self: {"evolve": 1.0})
+    monkeypatch.setattr(GenerativeSearch, "_default_pool", lambda self: ({"evolve": 1.0}, {"mutation": 1.0}))
     now = GenerativeSearch(NASBench201(), GOALS, 0)
     assert now.shares == {"evolve": 1.0}
     now.load_state_dict(state)

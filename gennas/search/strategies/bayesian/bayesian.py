@@ -25,7 +25,7 @@ from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
 from gennas.search.strategies.bayesian.memory import SurrogateMemory
 from gennas.search.strategies.bayesian.second_look import feature_groups, survivors
-from gennas.search.strategies.evolved import EvolvedSource, new_kernel
+from gennas.search.strategies.evolved import DEFAULT_KERNELS, EvolvedSource, new_kernel
 from gennas.search.strategies.kernels import Kernel
 from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
@@ -109,23 +109,23 @@ class BayesianSearch(Rounds):
         _check(surrogate, acquisition, design)
         self.design, self.pool_size, self.elites = design, pool_size, elites
         self.surrogate_kind, self.acquisition, self.adaptive = surrogate, acquisition, bandit
-        self.kernels, self._open = kernels, not shares
-        self._per_proposal = PER_PROPOSAL
-        self._set_shares(shares or self._default_shares())
+        self._open, self._per_proposal = not shares, PER_PROPOSAL
+        default, usual = ({}, DEFAULT_KERNELS) if shares else self._default_pool()
+        self._set_pool(shares or default, kernels or usual)
+        if kernels and not self.shares.get("evolve"):
+            raise ConfigError(f"Expected a share of evolve, whose kernels {dict(kernels)} are given.")
         self._figures = RoundFigures()
         self._memory = SurrogateMemory()
 
-    def _default_shares(self) -> Mapping[str, float]:
-        """Parts of the pool where nobody says otherwise; kept with the state, so that they stay if the rule changes."""
-        return {"random": 1.0}
+    def _default_pool(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        """Shares and kernels where nobody says otherwise; the state keeps them, should the rule change."""
+        return {"random": 1.0}, DEFAULT_KERNELS
 
-    def _set_shares(self, shares: Mapping[str, float]) -> None:
+    def _set_pool(self, shares: Mapping[str, float], kernels: Mapping[str, float]) -> None:
         """Make the sources that have a share."""
-        self.shares = {name: float(share) for name, share in shares.items()}
+        self.shares, self.kernels = ({k: float(v) for k, v in part.items()} for part in (shares, kernels))
         if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
             raise ConfigError(f"Expected shares that are not negative and sum to 1, got {self.shares}.")
-        if self.kernels is not None and not self.shares.get("evolve"):
-            raise ConfigError(f"Expected a share of evolve, whose kernels {dict(self.kernels)} are given.")
         self.sources = {name: self._source(name) for name, share in self.shares.items() if share > 0}
         self._bandit = ShareBandit(self.shares, adaptive=self.adaptive)
 
@@ -284,7 +284,7 @@ class BayesianSearch(Rounds):
     def state_dict(self) -> dict[str, Any]:
         """What every strategy in rounds keeps, what sources remember, credit and figures, and settings left open."""
         return super().state_dict() | {
-            "resolved": {"shares": dict(self.shares), "per_proposal": self._per_proposal},
+            "resolved": {"shares": self.shares, "kernels": self.kernels, "per_proposal": self._per_proposal},
             "sources": {name: source.state_dict() for name, source in self.sources.items()},
             "credit": self._bandit.state_dict(),
             "figures": self._figures.state_dict(),
@@ -294,11 +294,12 @@ class BayesianSearch(Rounds):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore everything, so that the search goes on as if it had not stopped."""
         super().load_state_dict(state)
-        former = {"shares": self.former_shares, "per_proposal": 0}  # of versions that did not say
+        former = {"shares": self.former_shares, "kernels": {}, "per_proposal": 0}  # of versions that did not say
         resolved = state.get("resolved", former)
         self._per_proposal = resolved["per_proposal"]
-        if self._open and dict(resolved["shares"]) != self.shares:
-            self._set_shares(resolved["shares"])
+        shares = resolved["shares"] if self._open else self.shares
+        if (shares, resolved["kernels"]) != (self.shares, self.kernels):
+            self._set_pool(shares, resolved["kernels"])
         for name, source in self.sources.items():
             if name in state["sources"]:
                 source.load_state_dict(state["sources"][name])

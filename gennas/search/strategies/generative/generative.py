@@ -22,6 +22,7 @@ from gennas.registry import import_object
 from gennas.search.objectives import Objectives
 from gennas.search.strategies.bayesian.acquisition import Acquisition
 from gennas.search.strategies.bayesian.bayesian import BayesianSearch, Design, SurrogateName
+from gennas.search.strategies.generative.defaults import default_pool
 from gennas.search.strategies.generative.generator_kernels import GeneratorKernel
 from gennas.search.strategies.generative.generator_source import GeneratorSource, make_generator
 from gennas.search.strategies.kernels import KERNELS, Kernel
@@ -62,11 +63,14 @@ class GenerativeSearch(BayesianSearch):
             131,072 of these at most, 116 architectures of 1,128 decisions.
         shares: parts of the pool by source: generators (``diffusion``, ``autoregressive``, ``latent``, or your own as
             ``file.py:Class``), ``evolve`` (children of the best, evolved on the acquisition function), ``mutation`` and
-            ``crossover`` (of the best), ``random`` (the space), or a source of your own. By default diffusion .35,
-            mutation .15, random .5. What is not named is off, and never trained.
-        kernels: what makes the children of ``evolve``: ``mutation`` (one to three edits), ``crossover``, or your
-            own as ``file.py:Class``, with their shares at the start; by default half and half. Shares then follow
-            what each kernel yields for what it costs.
+            ``crossover`` (of the best), ``random`` (the space), or a source of your own. What is not named is off, and
+            never trained. By default, in spaces of more than a million architectures evolve .9 and random .1, in
+            smaller ones diffusion .35, evolve .15, random .5
+            (:func:`gennas.search.strategies.generative.defaults.default_pool`).
+        kernels: what makes the children of ``evolve``: ``mutation`` (one to three edits), ``crossover``, ``renoise``
+            (parts of a parent redrawn by the diffusion model), ``complete`` (by the autoregressive model), or your own
+            as ``file.py:Class``, with their shares at the start; by default mutation and crossover, half and half.
+            Shares then follow what each kernel yields for what it costs.
         elites: how many of the best are mutated or crossed (a third of the mutants is mutated twice).
         quantile: quality asked of the generators, in [0, 1].
         conditions: False trains generators on the weighted archive without conditions.
@@ -136,12 +140,12 @@ class GenerativeSearch(BayesianSearch):
             bandit=bandit,
         )
 
-    def _default_shares(self) -> Mapping[str, float]:
-        return {"diffusion": 0.35, "mutation": 0.15, "random": 0.5}
+    def _default_pool(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        return default_pool(self.space)
 
-    def _set_shares(self, shares: Mapping[str, float]) -> None:
+    def _set_pool(self, shares: Mapping[str, float], kernels: Mapping[str, float]) -> None:
         self._generators: dict[str, GeneratorSource] = {}
-        super()._set_shares(shares)
+        super()._set_pool(shares, kernels)
 
     def _source(self, name: str) -> Source:
         if name in SOURCES:
