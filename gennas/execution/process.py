@@ -8,7 +8,8 @@ import os
 import pickle
 import signal
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -16,6 +17,7 @@ from multiprocessing.process import BaseProcess
 from gennas.errors import ConfigError
 from gennas.eval.base import Evaluator
 from gennas.execution.base import run_trial
+from gennas.execution.gpus import on_gpu, usable_gpus
 from gennas.execution.imports import warm_up
 from gennas.execution.parent import end_group, exit_with
 from gennas.registry import import_user_files, user_files
@@ -38,9 +40,11 @@ class ProcessExecutor:
             (:func:`gennas.execution.imports.warm_up`).
         memory_limit_gb: data-segment limit of each worker on Unix; beyond it allocations fail and
             the trial ends as out of memory.
+        gpus: ``all`` GPUs, or a list of them; each worker sees one, in turn, as its number 0. None: every worker sees
+            all.
 
     Raises:
-        ConfigError: ``workers`` is not positive.
+        ConfigError: ``workers`` is not positive, there are no GPUs, or the evaluator does not pickle.
     """
 
     def __init__(
@@ -49,11 +53,13 @@ class ProcessExecutor:
         workers: int = 2,
         time_limit: float | None = None,
         memory_limit_gb: float | None = None,
+        gpus: str | int | Sequence[str | int] | None = None,
     ) -> None:
         if workers < 1:
             raise ConfigError(f"Expected at least one worker, got {workers}.")
         self.capacity, self.time_limit = workers, time_limit
         self._memory_limit, self._parcel = memory_limit_gb, _packed(evaluator)
+        self._gpus: tuple[str | None, ...] = (None,) if gpus is None else usable_gpus(gpus)
         self._queue: deque[Proposal] = deque()
         self._workers: list[_Worker] = []
 
@@ -88,11 +94,16 @@ class ProcessExecutor:
         while self._queue:
             free = next((w for w in self._workers if w.proposal is None), None)
             if free is None and len(self._workers) < self.capacity:
-                free = _Worker(self._parcel, self._memory_limit, warm=self.time_limit is not None)
+                free = _Worker(self._parcel, self._memory_limit, self.time_limit is not None, self._free_gpu())
                 self._workers.append(free)
             if free is None:
                 return
             free.start(self._queue.popleft(), self.time_limit)
+
+    def _free_gpu(self) -> str | None:
+        """The GPU that fewest workers have."""
+        taken = Counter(worker.gpu for worker in self._workers)
+        return min(self._gpus, key=lambda gpu: taken[gpu])
 
     def _collect(self, worker: _Worker) -> Trial:
         try:
@@ -122,13 +133,15 @@ class _Ready:
 class _Worker:
     """One process and the proposal it is working on."""
 
-    def __init__(self, parcel: _Parcel, memory_limit_gb: float | None, warm: bool) -> None:
+    def __init__(self, parcel: _Parcel, memory_limit_gb: float | None, warm: bool, gpu: str | None) -> None:
         context = mp.get_context("spawn")
         self.connection, remote = context.Pipe()
         self.process: BaseProcess = context.Process(
             target=_work, args=(remote, parcel, memory_limit_gb, warm, os.getpid()), daemon=True, name="gennas-worker"
         )
-        self.process.start()
+        self.gpu = gpu
+        with on_gpu(gpu):
+            self.process.start()
         remote.close()
         self.proposal: Proposal | None = None
         self.started, self.deadline = time.monotonic(), float("inf")

@@ -93,7 +93,9 @@ def fine_tune(
         )
     tuned = generator.with_conditions(range(generator.num_conditions), seed=seed)
     seeds = np.random.default_rng(seed).integers(2**31, size=(rounds, 2)).tolist()
-    gone, delta, seen, values = 0.0, 0.0, [], []
+    gone, delta = 0.0, 0.0
+    seen: list[Population] = []
+    values: list[FloatArray] = []
     for i, (drawing, fitting) in enumerate(seeds):
         archs = tuned.sample(samples, seed=drawing)
         v = np.asarray(value(archs), dtype=np.float64)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["redacted"]
+__all__ = ["masked", "redacted"]
 
 _SECRET = re.compile(
     r"(^|[_\-.])(api_?-?key|secret|password|credentials?)s?$|(^|[_\-.])(access|auth|hf)[_-]?token$|^token$"
@@ -28,3 +29,21 @@ def redacted(config: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for name, value in config.items()
     }
+
+
+def masked(text: str) -> str:
+    """A text without the values of those environment variables whose names say that they are secret.
+
+    Example:
+        >>> os.environ["MY_API_KEY"] = "sk-0123456789"
+        >>> masked("refused: sk-0123456789")
+        'refused: (hidden)'
+        >>> del os.environ["MY_API_KEY"]
+    """
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST and _SECRET.search(name.lower()):
+            text = text.replace(value, "(hidden)")
+    return text
+
+
+_SHORTEST = 8

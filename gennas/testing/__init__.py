@@ -1,7 +1,7 @@
 """Contracts of the replaceable parts, as pytest classes to subclass, and doubles that fail on purpose.
 
-The doubles (``SyntheticEvaluator``, ``FailingEvaluator``, ``FlakyExecutor``, ``example_trials``) work without pytest,
-which only contracts need.
+The doubles (``SyntheticEvaluator``, ``UnevenEvaluator``, ``FailingEvaluator``, ``FlakyExecutor``, ``example_trials``)
+work without pytest, which only contracts need.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gennas.testing.archives import ArchiveContract, example_trials
 from gennas.testing.evaluators import EvaluatorContract, FailingEvaluator, SyntheticEvaluator
-from gennas.testing.executors import ExecutorContract, FlakyExecutor
+from gennas.testing.executors import ExecutorContract, FlakyExecutor, UnevenEvaluator, check_same_archive
 from gennas.testing.proxies import ProxyContract
 from gennas.testing.spaces import SpaceContract
 from gennas.testing.strategies import StrategyContract
@@ -29,6 +29,8 @@ __all__ = [
     "SpaceContract",
     "StrategyContract",
     "SyntheticEvaluator",
+    "UnevenEvaluator",
+    "check_same_archive",
     "example_trials",
 ]
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 
-from gennas.eval.base import Evaluator
+from gennas.eval.base import Evaluator, Fidelity
 from gennas.execution import Executor, SerialExecutor
+from gennas.graph import Architecture
+from gennas.search import Archive, Objective, Objectives, Search
+from gennas.search.strategies import RegularizedEvolution
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces import MacroChain
 from gennas.testing.evaluators import FailingEvaluator, SyntheticEvaluator
 
-__all__ = ["ExecutorContract", "FlakyExecutor"]
+__all__ = ["ExecutorContract", "FlakyExecutor", "UnevenEvaluator", "check_same_archive"]
 
 
 class FlakyExecutor(SerialExecutor):
@@ -39,6 +43,37 @@ class FlakyExecutor(SerialExecutor):
         if self.lose_every and trial.proposal.id % self.lose_every == 0:
             return replace(trial, status="lost", metrics={}, error="lost on purpose")
         return trial
+
+
+class UnevenEvaluator(SyntheticEvaluator):
+    """Takes up to 20 ms, so that trials finish in another order than they began."""
+
+    def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
+        """Evaluate, late."""
+        time.sleep(int(arch.key, 16) % 5 * 0.005)
+        return {**super().evaluate(arch, fidelity, seed), "size": float(seed % 1000)}
+
+
+def check_same_archive(executor: Executor, evaluator: Evaluator) -> None:
+    """Check that a search over an executor ends in the archive of the serial run, with the budget spent once.
+
+    Args:
+        executor: it evaluates with ``evaluator``.
+        evaluator: of architectures of :class:`gennas.spaces.MacroChain`.
+
+    Raises:
+        AssertionError: it does not.
+    """
+    space, goals = MacroChain(), Objectives((Objective("score"),))
+
+    def records(by: Executor) -> list[tuple[object, ...]]:
+        strategy = RegularizedEvolution(space, goals, 0, population_size=16, sample_size=4)
+        archive = Archive(":memory:", space)
+        Search(strategy, by, archive, goals, 24).run()
+        return [(t.proposal.id, t.arch.key, t.proposal.seed, t.status, dict(t.metrics)) for t in archive.trials()]
+
+    found, expected = records(executor), records(SerialExecutor(evaluator))
+    assert found == expected and len(found) == 24
 
 
 class ExecutorContract(ABC):
@@ -88,3 +123,9 @@ class ExecutorContract(ABC):
                 assert trial.status == expected, (failure, trial)
                 assert trial.ok or (reason in trial.error and not trial.metrics)
             assert {t.status for t in trials} == {"ok", "failed"}
+
+    def test_a_search_ends_in_the_archive_of_the_serial_run(self) -> None:
+        """However many workers there are, and in whichever order they finish."""
+        evaluator = UnevenEvaluator(MacroChain().schema)
+        with self._running(evaluator) as executor:
+            check_same_archive(executor, evaluator)

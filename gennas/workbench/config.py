@@ -218,16 +218,27 @@ class KnowledgeSettings(Settings):
     """YAML or JSON file of weights, DECISION: {LABEL: WEIGHT, …}, by which random architectures are drawn."""
 
 
+def _read_workers(value: object) -> object:
+    if value is None or value == "batch" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise ConfigError(f"Expected a number of workers, at least 1, or batch, got {shown(value)}.")
+
+
 @dataclass(frozen=True)
 class ExecutionSettings(Settings):
     """Where trials run, and what is kept of them."""
 
     out: Path = Path("runs/search")
     """Run directory; running again on the same one continues."""
-    executor: Literal["serial", "process"] = "serial"
-    """Where trials run: in this process, or in worker processes that may crash."""
-    workers: Count = 2
-    """Worker processes of the process executor."""
+    executor: Literal["serial", "process", "futures", "ray"] = "serial"
+    """Where trials run: in this process; in worker processes that may crash; in a pool of yours (the standard library,
+    loky, dask, …: `factory=my_pool.py:make`); on Ray, here or on a cluster. Which one when: docs/executors.md."""
+    executor_option: OptionMap = NO_OPTIONS
+    """Arguments of the executor, as KEY=VALUE: gpus=all of process; factory=my_pool.py:make of futures, the others go
+    to the factory; num_cpus=4, num_gpus=1, memory_gb=8, address=… of ray."""
+    workers: Annotated[Count | Literal["batch"] | None, BeforeValidator(_read_workers)] = None
+    """Most trials at once, or `batch`: as many as the strategy proposes at once, as far as there are CPUs (GPUs, with
+    gpus=…; room in the cluster). Default: 2 of process, else batch."""
     asynchronous: Switch = False
     """Keep all workers busy; the order of results then decides what is proposed next."""
     time_limit_s: Positive | None = None
@@ -345,6 +356,7 @@ _HOW = (
     "download",
     "enqueue",
     "executor",
+    "executor_option",
     "ingest",
     "ingest_as",
     "limit",

@@ -12,7 +12,8 @@ from gennas.eval.base import CheckedEvaluator
 from gennas.eval.tables import read_rows
 from gennas.execution import describe
 from gennas.graph import Architecture
-from gennas.search import Search
+from gennas.search import Origin, Search
+from gennas.search.trial import WARM
 from gennas.workbench.config import SearchConfig
 from gennas.workbench.problem import Problem
 
@@ -21,15 +22,24 @@ __all__ = ["Known", "read_known", "try_one"]
 
 @dataclass(frozen=True)
 class Known:
-    """What a person knows: architectures to be evaluated first, and measured ones."""
+    """What a person knows: architectures to be evaluated first, and measured ones; and the best of other runs."""
 
     enqueued: Sequence[Architecture] = ()
     measured: Sequence[tuple[Architecture, Mapping[str, float]]] = ()
+    others: Sequence[tuple[Architecture, str]] = ()
+    """With the name of the run that each comes from."""
+
+    @property
+    def keys(self) -> set[str]:
+        """Of what is enqueued and measured."""
+        return {arch.key for arch in self.enqueued} | {arch.key for arch, _ in self.measured}
 
     def add_to(self, search: Search, charged: bool) -> None:
         """Give them to a search."""
         search.ingest(self.measured, charged)
         search.enqueue(self.enqueued)
+        for arch, run in self.others:
+            search.enqueue([arch], Origin(WARM, details={"run": run}))
 
 
 def read_known(config: SearchConfig, problem: Problem) -> Known:
@@ -99,7 +109,8 @@ def try_one(problem: Problem, config: SearchConfig) -> None:
             reason = str(error) if isinstance(error, GennasError) else describe(error)
             failure = ConfigError(
                 f"The space and the task do not work together: {problem.space.to_text(arch)} gave "
-                f"{reason.rstrip('.')}. No evaluation was spent."
+                f"{reason.rstrip('.')}. "
+                "No evaluation was spent."
             )
             failure.__cause__ = error
         else:

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import gennas
 from gennas.errors import ArchiveError, ConfigError, EvaluationError, GennasError, shown
-from gennas.eval.base import Evaluator, Metric
-from gennas.execution import Executor, ProcessExecutor, SerialExecutor
+from gennas.eval.base import Metric
 from gennas.runtime.files import write_atomically
 from gennas.search import (
     Archive,
@@ -30,6 +29,7 @@ from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import SearchConfig
 from gennas.workbench.directory import holds_run, locked, open_archive, read_config
 from gennas.workbench.equip import labels_of_others, make_equipment
+from gennas.workbench.executors import make_executor
 from gennas.workbench.known import read_known, try_one
 from gennas.workbench.problem import Problem, make_problem, make_strategy, space_from, task_name
 from gennas.workbench.save_generator import GeneratorSaver
@@ -148,12 +148,6 @@ def _describe(trial: Trial, space: Space) -> dict[str, Any]:
     return {"text": space.to_text(trial.arch), "key": trial.arch.key, "metrics": dict(trial.metrics)}
 
 
-def _make_executor(config: SearchConfig, evaluator: Evaluator) -> Executor:
-    if config.executor == "serial":
-        return SerialExecutor(evaluator, config.time_limit_s)
-    return ProcessExecutor(evaluator, config.workers, config.time_limit_s, config.memory_limit_gb)
-
-
 # ---------------------------------------------------------------------- running
 
 
@@ -221,7 +215,7 @@ def run_search(
     if is_new:  # what cannot work leaves nothing behind, and the place stays free
         try_one(problem, config)
         equipment.check(config.seed)
-    executor = _make_executor(config, problem.evaluator)
+    executor = make_executor(config, problem.evaluator)
     tracker = make_tracker(config, config.out)
     with locked(config.out), open_archive(config, problem) as archive:
         equipment.claim(archive)
