@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -217,10 +218,13 @@ def run_search(
     """
     problem = problem or make_problem(config)
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
-    executor = make_executor(config, problem.evaluator)
     tracker = make_tracker(config, config.out)
     known = read_known(config, problem)
-    with locked(config.out), open_archive(config, problem) as archive:
+    with (
+        closing(make_executor(config, problem.evaluator)) as executor,
+        locked(config.out),
+        open_archive(config, problem) as archive,
+    ):
         writer = _Writer(config, problem, archive, report)
         search = Search(
             strategy,
@@ -253,8 +257,6 @@ def run_search(
             writer.write(run)
             tracker.finish(run.summary())
             raise
-        finally:
-            executor.close()
 
 
 class _Writer:
