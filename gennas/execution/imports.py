@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import linecache
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -35,14 +36,21 @@ def warm_up(evaluator: object) -> None:
         if file is not None:
             files.add(file)
     for file in sorted(files):
-        package = next((m.__package__ for m in list(sys.modules.values()) if getattr(m, "__file__", None) == file), "")
+        module = next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == file), None)
         with suppress(OSError, SyntaxError, ValueError):  # no source is there: compiled code
-            for name, parts in modules_named_in(Path(file).read_text(encoding="utf-8"), package or ""):
+            for name, parts in modules_named_in(_text_of(file, module), getattr(module, "__package__", "") or ""):
                 _import(name, parts)
     for name in getattr(evaluator, "imports", ()):
         _import(name, ())
     if "torch" in sys.modules:
         _import("torch._dynamo", ())  # which the first step of any optimizer imports
+
+
+def _text_of(file: str, module: ModuleType | None) -> str:
+    """The source of a module, which may have come from another machine without its file."""
+    if module is not None and not Path(file).exists():
+        return "".join(linecache.getlines(file, vars(module)))
+    return Path(file).read_text(encoding="utf-8")
 
 
 def _import(name: str, parts: tuple[str, ...]) -> None:

@@ -219,9 +219,12 @@ class KnowledgeSettings(Settings):
 
 
 def _read_workers(value: object) -> object:
-    if value is None or value == "batch" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        return value
-    raise ConfigError(f"Expected a number of workers, at least 1, or batch, got {shown(value)}.")
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if not (value is None or value == "batch" or is_number):
+        raise ConfigError(f"Expected a whole number or batch, got {shown(value)}.")
+    if isinstance(value, int) and value < 1:
+        raise ConfigError(f"Expected at least 1, got {value}.")
+    return value
 
 
 @dataclass(frozen=True)

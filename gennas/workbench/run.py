@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -215,9 +216,12 @@ def run_search(
     if is_new:  # what cannot work leaves nothing behind, and the place stays free
         try_one(problem, config)
         equipment.check(config.seed)
-    executor = make_executor(config, problem.evaluator)
     tracker = make_tracker(config, config.out)
-    with locked(config.out), open_archive(config, problem) as archive:
+    with (
+        closing(make_executor(config, problem.evaluator)) as executor,
+        locked(config.out),
+        open_archive(config, problem) as archive,
+    ):
         equipment.claim(archive)
         writer = _Writer(config, problem, archive, report)
         search = Search(
@@ -252,8 +256,6 @@ def run_search(
             writer.write(run)
             tracker.finish(run.summary())
             raise
-        finally:
-            executor.close()
 
 
 class _Writer:

@@ -18,10 +18,12 @@ from gennas.testing import SyntheticEvaluator
 
 OPEN = """
 import pickle, sys
+from gennas.execution.imports import warm_up
 from pathlib import Path
 parcel = pickle.loads(Path(sys.argv[1]).read_bytes())
 evaluator = parcel.open()
-print(evaluator.says(), Path(type(evaluator).__module__).name, "torch" in sys.modules)
+warm_up(evaluator)
+print(evaluator.says(), Path(type(evaluator).__module__).name, "colorsys" in sys.modules)
 """
 
 
@@ -43,6 +45,7 @@ def test_files_and_what_they_import_travel_by_value(tmp_path: Path, monkeypatch:
     (tmp_path / "unrelated_to_it.py").write_text("raise SystemExit('never imported there')\n")
     (tmp_path / "mine_by_path.py").write_text(
         "from helpers_of_mine.inner import WORD\nclass Mine:\n    def says(self):\n        return WORD\n"
+        "    def later(self):\n        import colorsys\n"
     )
     mine = import_object("mine_by_path.py:Mine")
     parcel = packed(mine())
@@ -52,7 +55,7 @@ def test_files_and_what_they_import_travel_by_value(tmp_path: Path, monkeypatch:
     for name in ("_gennas_user_mine_by_path", "helpers_of_mine", "helpers_of_mine.inner"):
         del sys.modules[name]
     done = opened_elsewhere(parcel, tmp_path)
-    assert done.stdout.split() == ["inner", "_gennas_user_mine_by_path", "False"], done.stderr
+    assert done.stdout.split() == ["inner", "_gennas_user_mine_by_path", "True"], done.stderr
 
 
 def test_installed_code_does_not_travel() -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +204,6 @@ if __name__ == "__main__":
     executor = RayExecutor(FailingEvaluator(SyntheticEvaluator(space.schema), "hang", every=1), workers=2)
     for i, arch in enumerate(space.sample(4, np.random.default_rng(0))):
         executor.submit(Proposal(arch, Origin("test"), id=i))
-    print("ready", flush=True)
     executor.wait_any()
 """
 
@@ -213,13 +212,23 @@ def test_a_cluster_of_ours_ends_with_a_killed_driver(tmp_path: Path, mark: str, 
     (tmp_path / "driver.py").write_text(_DRIVER)
     driver = subprocess.Popen(
         [sys.executable, str(tmp_path / "driver.py")],
-        env={k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}, stdout=subprocess.PIPE, text=True,
-        start_new_session=True,
+        env={k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}, start_new_session=True,
     )  # fmt: skip
-    assert driver.stdout is not None and driver.stdout.readline() == "ready\n"
-    time.sleep(5.0)  # trials begin
-    names = [Path(f"/proc/{pid}/cmdline").read_text() for pid in running_under(mark)]
-    assert any("raylet" in name for name in names) and any("gennas.execution.child" in name for name in names), names
-    driver.kill()
-    driver.wait()
+    end = time.monotonic() + 120
+    try:
+        while not (found := commands(running_under(mark), "gennas.execution.child")) and time.monotonic() < end:
+            time.sleep(0.1)
+        assert found and commands(running_under(mark), "raylet")
+    finally:
+        driver.kill()
+        driver.wait()
     assert all_end(mark, 60.0)
+
+
+def commands(pids: list[int], word: str) -> list[int]:
+    """Those whose command line has the word."""
+    found = []
+    for pid in pids:
+        with suppress(OSError):  # it has ended meanwhile
+            found += [pid] if word in Path(f"/proc/{pid}/cmdline").read_text() else []
+    return found
