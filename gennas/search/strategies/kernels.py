@@ -24,7 +24,8 @@ class Kernel(ABC):
 
     :attr:`cost` is the CPU time that it takes to make *and rank* a child, in units of that by :class:`MutationKernel`.
     It is a constant that whoever writes a kernel measures once: a search must propose the same on every machine, so no
-    clock may decide how many children a kernel gets.
+    clock may decide how many children a kernel gets. What does not grow with the children, as the training of a
+    generator, is not in it. Those of gennas were measured on chains of 8 and 12 layers with 60 labels.
 
     Args:
         space: where parents and children belong.
@@ -89,6 +90,8 @@ class MutationKernel(Kernel):
 @KERNELS.register("crossover")
 class CrossoverKernel(Kernel):
     """Every decision from either of two parents, kept legal from first to last."""
+
+    cost = 0.6
 
     def vary(
         self, parents: Population, n: int, evidence: Evidence, progress: float, rng: np.random.Generator

@@ -85,7 +85,7 @@ class RenoiseKernel(GeneratorKernel):
     """
 
     generator_name = "diffusion"
-    cost = 8.0
+    cost = 2.0
 
     def _changed(
         self, parents: Population, level: NDArray[np.float64], asked: NDArray[np.float64] | None, seed: int
@@ -114,7 +114,7 @@ class CompletionKernel(GeneratorKernel):
     """
 
     generator_name = "autoregressive"
-    cost = 12.0
+    cost = 20.0
 
     def _changed(
         self, parents: Population, level: NDArray[np.float64], asked: NDArray[np.float64] | None, seed: int

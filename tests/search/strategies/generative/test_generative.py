@@ -59,7 +59,7 @@ def test_rounds_and_their_figures() -> None:
     assert [t.proposal.origin.source for t in trials[:8]] == ["random"] * 8
     assert [r["n_evals"] for r in rounds] == [12, 16, 20, 24, 28, 32]
     assert [t.proposal.origin.round for t in trials[8:]] == [i for i in range(1, 7) for _ in range(4)]
-    assert {t.proposal.origin.source for t in trials} <= {"random", "mutation", "diffusion"}
+    assert {t.proposal.origin.source for t in trials} <= {"random", "evolve", "diffusion"}
     for record in rounds:
         assert record["validity"] == 1.0
         assert 0 < record["uniqueness"] <= 1 and 0 <= record["novelty"] <= 1 and 0 <= record["hit_rate"] <= 1
