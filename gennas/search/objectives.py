@@ -49,6 +49,11 @@ class Objective:
     def __str__(self) -> str:
         return f"{self.metric}:{self.direction}"
 
+    @property
+    def sign(self) -> float:
+        """1, or -1 where less is better."""
+        return 1.0 if self.direction == "max" else -1.0
+
     def signed(self, value: float) -> float:
         """``value`` turned so that more is better."""
         return value if self.direction == "max" else -value
@@ -92,8 +97,13 @@ class Constraint:
 
     def violation(self, value: float) -> float:
         """By how much ``value`` breaks the bound, 0 if it does not, relative to the bound's size."""
-        excess = value - self.bound if self.sense == "<=" else self.bound - value
-        return max(0.0, excess) / max(abs(self.bound), 1e-12)
+        return float(self.violations(np.array(value, dtype=np.float64)))
+
+    def violations(self, values: FloatArray) -> FloatArray:
+        """:meth:`violation` of each value; 0 of what is no number."""
+        excess = values - self.bound if self.sense == "<=" else self.bound - values
+        broken: FloatArray = np.fmax(0.0, excess) / max(abs(self.bound), 1e-12)
+        return broken
 
 
 @dataclass(frozen=True)
@@ -137,10 +147,11 @@ class Objectives:
         ok = [i for i, t in enumerate(trials) if t.ok]
         if not ok:
             return utility
-        values = np.array(
-            [[o.signed(trials[i].metrics[o.metric]) for o in self.objectives] for i in ok], dtype=np.float64
-        )
-        violation = np.array([self.violation(trials[i].metrics) for i in ok])
+        measured = {m: np.array([trials[i].metrics[m] for i in ok], dtype=np.float64) for m in self.metric_names}
+        values = np.stack([o.sign * measured[o.metric] for o in self.objectives], axis=1)
+        violation = np.zeros(len(ok))
+        for c in self.constraints:
+            violation += c.violations(measured[c.metric])
         feasible = violation == 0
         score = values[:, 0] if values.shape[1] == 1 else np.zeros(len(ok))
         if values.shape[1] > 1 and feasible.any():

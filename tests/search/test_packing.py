@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gennas.errors import ArchiveError
+from gennas.errors import ArchiveError, InvalidArchitectureError
 from gennas.search import Origin, Proposal, Trial
 from gennas.search.packing import (
     pack_proposals,
@@ -50,6 +50,35 @@ def test_trials_and_proposals_as_plain_values() -> None:
     found = unpack_trials(space, unpack_state(pack_state({"t": pack_trials(trials)}))["t"])
     assert [(t.arch, t.status, t.metrics) for t in found] == [(t.arch, t.status, t.metrics) for t in trials]
     assert {t.proposal.origin.source for t in found} == {"restored"}
+
+
+def test_trials_of_version_0_1_are_read() -> None:
+    space = NASBench201()
+    archs = space.sample(2, np.random.default_rng(0))
+    records = [
+        {"arch": archs[0].decisions.tolist(), "metrics": {"score": 0.5, "cost": float("nan")}, "status": "ok"},
+        {"arch": archs[1].decisions.tolist(), "metrics": {}, "status": "lost"},
+    ]
+    found = unpack_trials(space, unpack_state(pack_state({"t": records}))["t"])
+    assert [(t.arch, t.status) for t in found] == [(archs[0], "ok"), (archs[1], "lost")]
+    assert found[0].metrics["score"] == 0.5 and np.isnan(found[0].metrics["cost"]) and not found[1].metrics
+    assert unpack_trials(space, []) == []
+
+
+@pytest.mark.parametrize("statuses", [[], ["failed", "lost"]])
+def test_trials_without_any_metric(statuses: list[str]) -> None:
+    space = NASBench201()
+    archs = space.sample(2, np.random.default_rng(0))
+    trials = [Trial(Proposal(a, Origin("restored")), s) for a, s in zip(archs, statuses, strict=False)]
+    assert unpack_trials(space, unpack_state(pack_state({"t": pack_trials(trials)}))["t"]) == trials
+
+
+def test_decisions_of_nothing_valid_are_refused() -> None:
+    space = NASBench201()
+    packed = pack_trials([Trial(Proposal(space.sample(1, np.random.default_rng(0))[0], Origin("random")), "failed")])
+    packed["decisions"][0, 2] = 99
+    with pytest.raises(InvalidArchitectureError, match="no valid architecture"):
+        unpack_trials(space, packed)
 
 
 def test_proposals_of_before_details_were_kept_are_read() -> None:

@@ -51,6 +51,9 @@ class BayesianSearch(Rounds):
     ``round_size``, one after the other, each as if the ones before had come out as predicted. Before the first round
     ``warm_start`` random architectures are evaluated. Every evaluation counts towards the budget.
 
+    Cost: a round takes time with the cube of the labels up to 400 of these (one CPU second at most), and no longer
+    grows beyond: COSTB in rounds of 50 on 49 decisions, see ``docs/surrogates.md``.
+
     Args:
         space: where to search.
         objectives: what is better.

@@ -25,6 +25,7 @@ from gennas.search.strategies.bayesian.bayesian import BayesianSearch, Design, S
 from gennas.search.strategies.generative.defaults import default_pool
 from gennas.search.strategies.generative.generator_kernels import GeneratorKernel
 from gennas.search.strategies.generative.generator_source import GeneratorSource, make_generator
+from gennas.search.strategies.generative.schedule import refit_interval
 from gennas.search.strategies.kernels import KERNELS, Kernel
 from gennas.search.strategies.rounds import bounded, check_positive, ranks
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
@@ -52,6 +53,9 @@ class GenerativeSearch(BayesianSearch):
     ``warm_start`` random architectures are evaluated, and generators see ``unlabelled`` random
     architectures of the space, which costs no label. Every evaluation counts towards the budget.
 
+    Cost: that of ``bayesian``, and of a refit and new samples, which does not depend on the labels; beyond 400 labels
+    refits are spaced with these. COSTG in rounds of 50 on 49 decisions, see ``docs/surrogates.md``.
+
     Args:
         space: where to search.
         objectives: what is better.
@@ -77,7 +81,8 @@ class GenerativeSearch(BayesianSearch):
         unlabelled: random architectures that generators are pre-trained on.
         pretrain_steps: optimiser steps of this pre-training; 0 does without.
         refit_steps: optimiser steps of each refit; 0 leaves generators as they are.
-        refit_every: new labels between two refits; samples serve until the next.
+        refit_every: new labels between two refits; samples serve until the next. Above 400 labels there are more
+            between them (:func:`~gennas.search.strategies.generative.schedule.refit_interval`).
         surrogate: ``gp`` (the mixture of two Gaussian processes, one on decisions, one on labelled
             neighbourhoods, both with graph statistics), ``forest``, ``stack`` (all three), or ``none`` (the
             order of the pool decides, which is then shuffled).
@@ -188,7 +193,9 @@ class GenerativeSearch(BayesianSearch):
     def _update_sources(self, evidence: Evidence) -> None:
         """Refit the generators and draw anew, once enough labels are new."""
         archs, outcomes, sources = evidence.archs, evidence.outcomes, self.generator_sources
-        if not sources or len(archs) - self._drawn_at < self.refit_every:
+        former = self._memory.former  # of version 0.1
+        interval = self.refit_every if former else refit_interval(self.refit_every, len(archs))
+        if not sources or len(archs) - self._drawn_at < interval:
             return
         ranked = ranks(outcomes.utility)
         weights = np.asarray(1.0 / (0.05 * len(archs) + ranked.max() - ranked), dtype=np.float64)
