@@ -27,7 +27,11 @@ from gennas.workbench.settings import Options
 Columns = Callable[[Population], Mapping[str, np.ndarray]]
 
 # Best settings out of those in docs/LOG.md, chosen on seeds from 2000 on, which no table shows.
-TUNED: dict[str, str] = {}
+TUNED = {
+    "regularized-evolution-tuned": "regularized-evolution@crossover=0.5@further_edits=0.33",
+    "local-search-tuned": "local-search@edits=2@tries=200",
+    "genetic-tuned": "genetic@start=20@parents=50@selection=tournament@tournament=10@crossover=0.5@further_edits=0.33",
+}
 
 _CHAIN = {"proxy": "logsynflow,params", "objective": ("logsynflow:max",), "constraint": ("params<=1e5",)}
 _REAL: dict[str, dict[str, Any]] = {

@@ -23,18 +23,18 @@ from gennas.spaces.base import Space
 
 __all__ = ["Genetic"]
 
-DEFAULT_START = 50
+DEFAULT_START = 20
 
 
 @STRATEGIES.register("genetic")
 class Genetic(Strategy):
     """Children of the best: uniform crossover, one to a few edits, survival of the fittest; in batches.
 
-    A round: (1) of everything evaluated the best ``parents`` are kept; (2) pairs of them are drawn, uniformly with
-    ``selection="truncation"``, or as the best of ``tournament`` drawn ones; (3) with probability ``crossover`` a child
-    takes every decision from either parent, else all from the first; (4) it is edited once, and again with probability
-    ``further_edits`` each; (5) children that are known or break a cheap constraint are drawn again; (6) ``round_size``
-    are proposed. There is no model: it is the baseline that one has to beat, and it costs next to nothing.
+    A round: (1) of everything evaluated the best ``parents`` are kept; (2) pairs of them are drawn, each as the best
+    of ``tournament`` drawn ones, or uniformly with ``selection="truncation"``; (3) with probability ``crossover`` a
+    child takes every decision from either parent, else all from the first; (4) it is edited once, and again with
+    probability ``further_edits`` each; (5) children that are known or break a cheap constraint are drawn again; (6)
+    ``round_size`` are proposed. There is no model: it is the baseline that one has to beat, and costs next to nothing.
 
     Args:
         space: where to search.
@@ -42,7 +42,7 @@ class Genetic(Strategy):
         seed: seed of every random decision.
         start: random architectures at first.
         parents: of the next children.
-        selection: ``truncation`` or ``tournament``.
+        selection: ``tournament`` or ``truncation``.
         tournament: drawn parents of which the best is taken.
         crossover: probability that a child has two parents.
         further_edits: probability of every edit of a child after its first.
@@ -65,9 +65,9 @@ class Genetic(Strategy):
         seed: int = 0,
         *,
         start: int = DEFAULT_START,
-        parents: int = 20,
-        selection: Literal["truncation", "tournament"] = "truncation",
-        tournament: int = 3,
+        parents: int = 50,
+        selection: Literal["truncation", "tournament"] = "tournament",
+        tournament: int = 10,
         crossover: float = 0.5,
         further_edits: float = 0.33,
         round_size: int = 10,

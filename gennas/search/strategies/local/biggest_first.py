@@ -23,9 +23,9 @@ class BiggestFirst(Strategy):
     """Evaluates random architectures by decreasing size, within the cheap bounds; what it is told changes nothing.
 
     Larger networks are often better, so that a search under a bound has to beat who only fills it. The size is the
-    first cheap metric (``--cheap params``); without one it is the sum of the numbers that the decisions' labels have
-    (widths, kernels, depths), and where labels have none the order is random. Of ``pool_size`` random architectures
-    all are evaluated before others are drawn.
+    first cheap metric (``--cheap params``); without one it is the sum of the numbers that the labels have (widths,
+    kernels, depths), and where labels have none the order is random. Of ``pool_size`` random architectures all are
+    evaluated before others are drawn.
 
     Args:
         space: where to search.

@@ -20,12 +20,12 @@ GOALS = Objectives((Objective("score"),))
 
 class TestTruncation(StrategyContract):
     def make(self, space: Space, objectives: Objectives, seed: int) -> Strategy:
-        return Genetic(space, objectives, seed, start=20, parents=5)
+        return Genetic(space, objectives, seed, start=20, parents=5, selection="truncation")
 
 
 class TestTournament(StrategyContract):
     def make(self, space: Space, objectives: Objectives, seed: int) -> Strategy:
-        return Genetic(space, objectives, seed, start=20, selection="tournament", round_size=7)
+        return Genetic(space, objectives, seed, round_size=7)
 
 
 def run(strategy: Strategy, budget: int) -> list[Trial]:
@@ -35,7 +35,7 @@ def run(strategy: Strategy, budget: int) -> list[Trial]:
 
 
 def test_the_best_of_all_are_the_parents_of_a_whole_round() -> None:
-    trials = run(Genetic(NASBench201(), GOALS, 0, start=20, parents=4, round_size=10), 60)
+    trials = run(Genetic(NASBench201(), GOALS, 0, start=20, parents=4, selection="truncation", round_size=10), 60)
     assert [t.proposal.origin.source for t in trials[:20]] == ["random"] * 20
     for start in (20, 30, 40, 50):
         best = sorted(trials[:start], key=lambda t: -t.metrics["score"])[:4]
@@ -47,7 +47,7 @@ def test_the_best_of_all_are_the_parents_of_a_whole_round() -> None:
 
 
 def test_a_tournament_of_many_breeds_from_the_best_alone() -> None:
-    trials = run(Genetic(NASBench201(), GOALS, 1, start=20, selection="tournament", tournament=200), 30)
+    trials = run(Genetic(NASBench201(), GOALS, 1, start=20, tournament=200), 30)
     best = max(trials[:20], key=lambda t: t.metrics["score"])
     assert {t.proposal.origin.parents for t in trials[20:]} == {(best.arch.key,)}  # nobody else to cross with
 
@@ -78,4 +78,4 @@ def test_bad_settings(options) -> None:
 
 
 def test_a_small_budget_has_a_smaller_start() -> None:
-    assert Genetic.for_budget(60) == {"start": 15} and Genetic.for_budget(100) == {}
+    assert Genetic.for_budget(30) == {"start": 7} and Genetic.for_budget(40) == {}
