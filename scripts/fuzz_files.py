@@ -28,13 +28,14 @@ from gennas.eval.tables.formats.pickles import load_pickle
 from gennas.eval.tables.unpickle import load_numbers
 from gennas.generators.conditions import ConditionScale
 from gennas.generators.trained import SpaceSource, TrainedGenerator, generator_class
-from gennas.search import Archive
+from gennas.search import Archive, Objective
 from gennas.search.stored import read_meta
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.training import Task, TrainConfig, Trainer
 from gennas.training.checkpoint import load_module, read_note, save_module
 from gennas.workbench.chosen import best_text
 from gennas.workbench.directory import read_config
+from gennas.workbench.other_runs import read_labels
 from gennas.workbench.problem import load_architecture
 
 
@@ -298,7 +299,7 @@ class Archives(Surface):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         archive = Archive(folder / "archive.sqlite", SPACE)
-        archive.claim("nasbench201")
+        archive.claim(f"nasbench201 {SPACE.schema.fingerprint} table")
         archive.set_meta(
             "config", json.dumps({"space": "nasbench201", "table": "t.csv", "objective": ["acc:max"], "budget": 5})
         )
@@ -359,9 +360,11 @@ class Archives(Surface):
 
     @staticmethod
     def _read(own: Path, path: Path, rng: random.Random) -> None:
-        match rng.randrange(4):
+        match rng.randrange(5):
             case 0:
                 read_config(own)
+            case 2:
+                read_labels(str(path), SPACE, Objective("acc"))
             case 1:
                 read_meta(path, "config", "seal")
         archive = Archive(path, SPACE, read_only=rng.random() < 0.5)

@@ -21,6 +21,7 @@ from gennas.graph import Architecture, GraphSchema
 from gennas.search.objectives import Constraint, Objective
 from gennas.spaces import SPACES, MacroChain, NASBench201, Space, make_space
 from gennas.workbench.config import CompareConfig, SearchConfig
+from gennas.workbench.prior import read_prior
 from gennas.workbench.settings import read_limits
 from gennas.workbench.values import load_yaml, parse_options
 
@@ -182,6 +183,7 @@ class Yaml(Surface):
         "strategies: random,regularized-evolution@population_size=20\nseeds: 3\nbudget: 50\nspace: nasbench201\n"
         "table: a.csv\nobjective: [a, b]\n",
         "a: &a {b: 1}\nc: *a\nd: [*a, *a]\n",
+        '"edge 0-1": {none: 2, skip_connect: 0.5}\n"edge 2-3":\n  nor_conv_3x3: 1e3\n',
     )
 
     def run(self, rng: random.Random) -> Iterator[Any]:  # noqa: D102
@@ -190,4 +192,6 @@ class Yaml(Surface):
         content = edited_bytes(text.encode(), rng) if rng.random() < 0.2 else text.encode("utf-8", "surrogatepass")
         path.write_bytes(content)
         yield content
+        if rng.random() < 0.3:
+            read_prior(path, SPACE)
         rng.choice((SearchConfig, CompareConfig)).from_dict(load_yaml(path))

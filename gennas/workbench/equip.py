@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gennas.errors import ArchiveError
+from gennas.errors import ArchiveError, shown
 from gennas.graph import Architecture, Population
 from gennas.search import Archive, Strategy
 from gennas.search.columns import CheapFeatures
@@ -126,5 +126,12 @@ def make_equipment(config: SearchConfig, problem: Problem) -> Equipment:
 
 
 def labels_of_others(archive: Archive) -> dict[str, int]:
-    """How many labels of other runs a search was given, by run."""
-    return {str(name): int(count) for name, count in archive.meta_value(_LABELS, dict[str, int]()).items()}
+    """How many labels of other runs a search was given, by run.
+
+    Raises:
+        ArchiveError: what is remembered is no number.
+    """
+    found: dict[str, int] = archive.meta_value(_LABELS, dict[str, int]())
+    if not all(type(count) is int and count >= 0 for count in found.values()):
+        raise ArchiveError(f"{archive.path}: expected numbers of labels of other runs, got {shown(found)}.")
+    return found

@@ -22,7 +22,7 @@ from gennas.spaces import Space
 from gennas.workbench.config import SearchConfig
 from gennas.workbench.problem import Problem
 
-__all__ = ["identity_of", "read_other_runs"]
+__all__ = ["identity_of", "read_labels", "read_other_runs"]
 
 _LEAST = 2
 _ARCHIVES = (".sqlite", ".sqlite3", ".db")
@@ -45,7 +45,7 @@ def read_other_runs(config: SearchConfig, problem: Problem) -> list[OtherRun]:
         raise ConfigError(f"--warm-from names a run twice: {', '.join(config.warm_from)}.")
     if _archive_of(config.out).resolve() in places:
         raise ConfigError(f"--warm-from names this search's own directory, {config.out}; expected other runs.")
-    return [_read(text, problem) for text in config.warm_from]
+    return [read_labels(text, problem.space, problem.objectives.primary) for text in config.warm_from]
 
 
 def identity_of(runs: Sequence[OtherRun]) -> str:
@@ -60,25 +60,28 @@ def _archive_of(path: Path) -> Path:
     return path / "archive.sqlite" if path.is_dir() or not path.suffix else path
 
 
-def _read(text: str, problem: Problem) -> OtherRun:
+def read_labels(text: str, space: Space, own: Objective) -> OtherRun:
+    """The labels of one run, archive or table, for a search of ``space`` for ``own``.
+
+    Raises:
+        GennasError: as :func:`read_other_runs`.
+    """
     path = Path(text)
     if path.is_file() and path.suffix.lower() not in _ARCHIVES:
-        goal = problem.objectives.primary
-        archs, columns = read_rows(path, problem.space, [goal.metric])
-        values = np.array([goal.signed(value) for value in columns[goal.metric]])
-        return _other_run(text, str(goal), archs, values)
+        archs, columns = read_rows(path, space, [own.metric])
+        return _other_run(text, str(own), archs, np.array([own.signed(value) for value in columns[own.metric]]))
     file = _archive_of(path)
     if not file.is_file():
         raise ConfigError(f"--warm-from {text}: expected the --out of a search or an archive, got nothing there.")
     identity, written, noted = read_meta(file, "identity", "config", "metrics")
-    _refuse_other_space(text, identity, problem.space)
-    goal = _goal(text, _settings(file, written), _metrics(file, noted), problem)
-    archive = Archive(file, problem.space, read_only=True)
+    _refuse_other_space(text, identity, space)
+    goal = _goal(text, _settings(file, written), _metrics(file, noted), own)
+    archive = Archive(file, space, read_only=True)
     try:
         trials = _usable(archive.trials(), goal)
     finally:
         archive.close()
-    archs = Population.of(problem.space.schema, [trial.arch for trial in trials])
+    archs = Population.of(space.schema, [trial.arch for trial in trials])
     return _other_run(text, str(goal), archs, np.array([goal.signed(t.metrics[goal.metric]) for t in trials]))
 
 
@@ -94,7 +97,7 @@ def _refuse_other_space(text: str, identity: str | None, space: Space) -> None:
 def _settings(file: Path, written: str | None) -> Mapping[str, Any]:
     try:
         found = json.loads(written or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArchiveError(f"{file}: the settings in it cannot be read ({reason_of(error)}).") from error
     return found if isinstance(found, dict) else {}
 
@@ -102,16 +105,15 @@ def _settings(file: Path, written: str | None) -> Mapping[str, Any]:
 def _metrics(file: Path, noted: str | None) -> dict[str, Metric]:
     try:
         return {n: Metric(**{**m, "bounds": tuple(m["bounds"])}) for n, m in json.loads(noted or "{}").items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ArchiveError(f"{file}: the metrics in it cannot be read ({reason_of(error)}).") from error
 
 
-def _goal(text: str, settings: Mapping[str, Any], metrics: Mapping[str, Metric], problem: Problem) -> Objective:
+def _goal(text: str, settings: Mapping[str, Any], metrics: Mapping[str, Metric], own: Objective) -> Objective:
     """What the run was for."""
     given = settings.get("objective") or ()
     if given and isinstance(given, (list, tuple)) and isinstance(given[0], str):
         return Objective.parse(read_goal(given[0], metrics)[0])
-    own = problem.objectives.primary
     if own.metric in metrics:
         return own
     name = "val_accuracy" if "val_accuracy" in metrics else next(iter(metrics), "")

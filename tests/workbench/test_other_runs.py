@@ -65,6 +65,14 @@ def test_their_best_come_first_and_labels_are_counted_apart(
     assert open_run(run.directory).summary()["labels_of_other_runs"] == {str(other): 8}
 
 
+def test_damaged_numbers_of_labels_are_refused(other: Path, make_run: Callable[..., Run], tmp_path: Path) -> None:
+    run = make_run(strategy="random", warm_from=str(other), out=tmp_path / "new")
+    with sqlite3.connect(run.directory / "archive.sqlite") as db:
+        db.execute("UPDATE meta SET value = '{\"a\": \"x\"}' WHERE name = 'other_runs'")
+    with pytest.raises(ArchiveError, match="numbers of labels of other runs, got {'a': 'x'}"):
+        open_run(run.directory)
+
+
 def test_continuing_proposes_the_same(other: Path, make_run: Callable[..., Run], tmp_path: Path) -> None:
     settings = {**BAYESIAN, "warm_from": str(other)}
     make_run(**settings, budget=3, out=tmp_path / "parts")  # not even the warm start
