@@ -36,9 +36,9 @@ def warm_up(evaluator: object) -> None:
         if file is not None:
             files.add(file)
     for file in sorted(files):
-        module = next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == file), None)
+        loaded = next((m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == file), None)
         with suppress(OSError, SyntaxError, ValueError):  # no source is there: compiled code
-            for name, parts in modules_named_in(_text_of(file, module), getattr(module, "__package__", "") or ""):
+            for name, parts in modules_named_in(_text_of(file, loaded), getattr(loaded, "__package__", "") or ""):
                 _import(name, parts)
     for name in getattr(evaluator, "imports", ()):
         _import(name, ())
