@@ -176,10 +176,16 @@ class RayExecutor:
                 self._queue.appendleft(replace(attempt, losses=attempt.losses + 1))
                 return None
             return Trial(attempt.proposal, "lost", {}, spent, f"the worker went away: {reason_of(error)}")
-        if outcome.out_of_memory and attempt.scale == 1:
-            self._queue.appendleft(replace(attempt, scale=2.0))
+        seconds = attempt.spent + outcome.cost.get("seconds", 0.0)
+        if attempt.scale == 1 and self._more_may_help(outcome):
+            self._queue.appendleft(replace(attempt, scale=2.0, spent=seconds))
             return None
-        return trial_of(outcome, attempt.proposal)
+        return trial_of(replace(outcome, cost={**outcome.cost, "seconds": seconds}), attempt.proposal)
+
+    def _more_may_help(self, outcome: Outcome) -> bool:
+        """Whether it ran out of something that it can be given more of."""
+        of_gpu = "CUDA" in outcome.error or outcome.error.startswith("OutOfMemoryError")
+        return outcome.out_of_memory and (not of_gpu or 0 < self._wanted.get("GPU", 0) < 1)
 
     def _machines(self) -> list[dict[str, float]]:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -210,6 +216,7 @@ class _Attempt:
     payload: bytes
     scale: float = 1.0
     losses: int = 0
+    spent: float = 0.0  # seconds, of an attempt before that ran out of memory
     begun: float = 0.0
 
 

@@ -140,6 +140,23 @@ def test_out_of_memory_is_tried_once_more_with_more(tmp_path: Path, gib: float, 
     assert len(noted(tmp_path / "note")) == attempts
 
 
+class Full(Noting):
+    """Fails as PyTorch does when a GPU is full."""
+
+    def evaluate(self, arch, fidelity: Fidelity, seed: int):
+        super().evaluate(arch, fidelity, seed)
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+@pytest.mark.parametrize(("share", "attempts"), [(0.5, 2), (1.0, 1)])
+def test_a_full_gpu_is_tried_once_more_where_the_trial_had_a_part_of_it(
+    tmp_path: Path, share: float, attempts: int
+) -> None:
+    (trial,) = evaluated(Full(tmp_path / "note"), num_gpus=share, num_cpus=0)
+    assert trial.status == "failed" and "CUDA out of memory" in trial.error
+    assert len(noted(tmp_path / "note")) == attempts
+
+
 def test_an_error_of_the_user_is_not_tried_again_and_brings_its_log(tmp_path: Path) -> None:
     (trial,) = evaluated(Noting(tmp_path / "note", says="nan in layer 3"))
     assert trial.status == "failed" and "RuntimeError: on purpose" in trial.error

@@ -16,4 +16,4 @@ def test_it_prints_throughput_cost_and_memory() -> None:
     assert done.returncode == 0, done.stderr
     share = float(re.findall(r"([.\d]+) of the ideal", done.stdout)[0])
     assert 0 < share <= 1.1, done.stdout
-    assert len(re.findall(r"after +\d+: driver", done.stdout)) == 5
+    assert len(re.findall(r"after +\d+: driver", done.stdout)) == 10
