@@ -17,22 +17,22 @@ def default_pool(space: Space) -> tuple[Mapping[str, float], Mapping[str, float]
     """Shares of the pool by source, and shares of the children by kernel.
 
     In a large space, where a pool that is drawn once is a drop in the ocean, nine tenths of the candidates are evolved
-    on the acquisition function, and a tenth is random. In a small one half of the pool is random, which
-    covers much of what there is; the diffusion model draws .35, and .15 is evolved. A space that cannot say its
-    size is as large as all labels of its decisions allow. Nothing else decides: neither the budget, so that a search
-    can be extended, nor the size of a round.
+    on the acquisition function (of the first children .4 by mutation, .4 by crossover, .2 by the diffusion model), and
+    a tenth is random. In a small one half of the pool is random, which covers much of what there is; the diffusion
+    model draws .35, and .15 is evolved by mutation and crossover. A space that cannot say its size is as large as all
+    labels of its decisions allow. Nothing else decides: neither the budget, so that a search can be extended, nor the
+    size of a round.
 
     Example:
         >>> from gennas.spaces import MacroChain, NASBench201
         >>> default_pool(NASBench201())[0]
         {'diffusion': 0.35, 'evolve': 0.15, 'random': 0.5}
         >>> default_pool(MacroChain())
-        ({'evolve': 0.9, 'random': 0.1}, {'mutation': 0.5, 'crossover': 0.5})
+        ({'evolve': 0.9, 'random': 0.1}, {'mutation': 0.4, 'crossover': 0.4, 'renoise': 0.2})
     """
     size = space.size
     if size is None:
         size = math.prod(space.schema.decision_mask.sum(1).tolist())
-    kernels = {"mutation": 0.5, "crossover": 0.5}
     if size > LARGE:
-        return {"evolve": 0.9, "random": 0.1}, kernels
-    return {"diffusion": 0.35, "evolve": 0.15, "random": 0.5}, kernels
+        return {"evolve": 0.9, "random": 0.1}, {"mutation": 0.4, "crossover": 0.4, "renoise": 0.2}
+    return {"diffusion": 0.35, "evolve": 0.15, "random": 0.5}, {"mutation": 0.5, "crossover": 0.5}

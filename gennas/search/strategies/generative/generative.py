@@ -47,11 +47,12 @@ class GenerativeSearch(BayesianSearch):
     A round: (1) fit a surrogate of every objective and constraint to the archive; (2) once
     ``refit_every`` labels are new, refit the generators, better architectures more often, from the
     weights they have, and draw from them under high quantiles of the objectives and what the
-    constraints ask for; (3) join their samples, mutations of the best and random architectures to a
-    pool; (4) drop what is known; (5) rank by the acquisition function; (6) propose ``round_size``, one
-    after the other, each as if the ones before had come out as predicted. Before the first round
-    ``warm_start`` random architectures are evaluated, and generators see ``unlabelled`` random
-    architectures of the space, which costs no label. Every evaluation counts towards the budget.
+    constraints ask for; (3) join their samples, children of the best that are evolved on the
+    acquisition function, some of them made by a generator, and random architectures to a pool; (4) drop
+    what is known; (5) rank by the acquisition function; (6) propose ``round_size``, one after the other,
+    each as if the ones before had come out as predicted. Before the first round ``warm_start`` random
+    architectures are evaluated, and generators see ``unlabelled`` random architectures of the space,
+    which costs no label. Every evaluation counts towards the budget.
 
     Cost: that of ``bayesian``, and of a refit and new samples, which does not depend on the labels; beyond 400 labels
     refits are spaced with these. COSTG in rounds of 50 on 49 decisions, see ``docs/surrogates.md``.
@@ -73,8 +74,9 @@ class GenerativeSearch(BayesianSearch):
             (:func:`gennas.search.strategies.generative.defaults.default_pool`).
         kernels: what makes the children of ``evolve``: ``mutation`` (one to three edits), ``crossover``, ``renoise``
             (parts of a parent redrawn by the diffusion model), ``complete`` (by the autoregressive model), or your own
-            as ``file.py:Class``, with their shares at the start; by default mutation and crossover, half and half.
-            Shares then follow what each kernel yields for what it costs.
+            as ``file.py:Class``, with their shares at the start. By default mutation and crossover, half and half;
+            in large spaces, where shares are left open, too, .4, .4 and renoise .2. Shares then follow what each
+            kernel yields for what it costs.
         elites: how many of the best are mutated or crossed (a third of the mutants is mutated twice).
         quantile: quality asked of the generators, in [0, 1].
         conditions: False trains generators on the weighted archive without conditions.
@@ -207,20 +209,20 @@ class GenerativeSearch(BayesianSearch):
                 continue
             count = bounded(round(self._bandit.shares()[name] * self.pool_size), self.space, _DRAWN)
             asked = outcomes.wanted(count, self.quantile, self.rng) if self.conditions else None
-            self._note_samples(source.renew(count, asked, self.rng), refits=name == next(iter(sources)))
+            drawn = source.renew(count, asked, self.rng)
+            if name == next(iter(sources)):
+                self._note_samples(drawn)
+        self._figures.record["refits"] = self._figures.record.get("refits", 0) + 1
         self._note_elbo_gap(archs[evidence.best])
         self._drawn_at = len(archs)
 
     # ------------------------------------------------------------------ figures, state
 
-    def _note_samples(self, drawn: Population, refits: bool) -> None:
+    def _note_samples(self, drawn: Population) -> None:
         """Validity, uniqueness among valid, novelty among unique ones of what the first generator drew."""
-        if not refits:
-            return
         valid = drawn[self.space.is_valid(drawn)] if len(drawn) else drawn
         keys = set(self.space.canonical(valid).keys) if len(valid) else set()
         self._figures.record |= {
-            "refits": self._figures.record.get("refits", 0) + 1,
             "validity": len(valid) / max(1, len(drawn)),
             "uniqueness": len(keys) / max(1, len(valid)),
             "novelty": len(keys - self.seen) / max(1, len(keys)),

@@ -96,6 +96,7 @@ def test_a_generator_that_is_only_a_kernel_is_saved_and_named() -> None:
     executor = SerialExecutor(SyntheticEvaluator(NASBench201().schema, 0))
     Search(strategy, executor, archive, GOALS, 16, 0).run()
     assert strategy.generator is not None and archive.rounds()[-1]["elbo_gap"] is not None
+    assert [r["refits"] for r in archive.rounds()] == [1, 2]
     assert archive.rounds()[-1]["kernel_renoise"] == 1.0 and archive.rounds()[-1]["share_evolve"] == 1.0
     twin = GenerativeSearch(NASBench201(), GOALS, 0, kernels={"renoise": 1.0}, **SMALL)
     twin.load_state_dict(unpack_state(pack_state(strategy.state_dict())))
