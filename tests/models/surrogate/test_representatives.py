@@ -18,25 +18,23 @@ def test_all_where_there_are_no_more() -> None:
     assert representatives(archs, scores, 20).tolist() == list(range(20))
 
 
-def test_half_are_the_best_and_a_quarter_of_the_others_the_latest() -> None:
+def test_half_are_the_best_and_two_fifths_the_latest_of_the_others() -> None:
     archs, scores = measured(200)
     rows = representatives(archs, scores, 40)
     assert len(set(rows.tolist())) == 40 and (np.diff(rows) > 0).all()
     best = set(np.argsort(-scores)[:20].tolist())
     assert best <= set(rows.tolist())
-    assert {i for i in range(200) if i not in best} - set(rows.tolist()) <= set(range(190))
     others = [i for i in range(200) if i not in best]
-    assert set(others[-10:]) <= set(rows.tolist())
+    assert set(others[-16:]) <= set(rows.tolist()) and len(set(others[:-16]) & set(rows.tolist())) == 4
 
 
-def test_a_quarter_lies_far_from_these() -> None:
+def test_a_tenth_lies_far_from_these() -> None:
     """Seventy copies of one architecture, and two that differ: those are kept, wherever they came."""
     D = np.repeat(toy_schema().decision_mask.argmax(1)[None], 72, axis=0)
     D[5, :4] += 1
     D[17, 4:] += 1
-    scores = np.arange(72.0)
-    rows = representatives(Population.from_decisions(toy_schema(), D), scores, 8)
-    assert set(rows.tolist()) == {68, 69, 70, 71, 66, 67, 5, 17}
+    rows = representatives(Population.from_decisions(toy_schema(), D), np.arange(72.0), 20)
+    assert rows.tolist() == [5, 17, *range(54, 72)]
 
 
 def test_scores_that_are_equal_and_many_labels() -> None:

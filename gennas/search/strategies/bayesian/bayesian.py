@@ -52,7 +52,8 @@ class BayesianSearch(Rounds):
     ``warm_start`` random architectures are evaluated. Every evaluation counts towards the budget.
 
     Cost: a round takes time with the cube of the labels up to 400 of these (one CPU second at most), and no longer
-    grows beyond: COSTB in rounds of 50 on 49 decisions, see ``docs/surrogates.md``.
+    grows beyond: 3 to 10 CPU milliseconds for each proposal in rounds of 50 on 49 decisions, whether 100 or 10,000
+    labels are known (``docs/surrogates.md``).
 
     Args:
         space: where to search.
