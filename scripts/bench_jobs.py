@@ -26,7 +26,7 @@ from gennas.workbench.settings import Options
 
 Columns = Callable[[Population], Mapping[str, np.ndarray]]
 
-# Best settings out of those in docs/LOG.md, chosen on seeds from 2000 on, which no table shows.
+# Out of those in docs/LOG.md, which says where they lose; chosen on seeds from 2000 on, which no table shows.
 TUNED = {
     "regularized-evolution-tuned": "regularized-evolution@crossover=0.5@further_edits=0.33",
     "local-search-tuned": "local-search@edits=2@tries=200",

@@ -44,4 +44,5 @@ def test_what_is_unknown_is_refused_before_the_first_run(tmp_path: Path) -> None
     assert "unknown problem 'nk2'" in bench("--problems", "nk2").stderr
     done = bench("--problems", "nk", "--strategies", "random", "randon", "--out", str(tmp_path))
     assert done.returncode and "Did you mean random" in done.stderr and not (tmp_path / "runs.jsonl").exists()
-    assert "macro12" in bench("--list").stdout
+    listed = bench("--list").stdout
+    assert "macro12" in listed and "local-search-tuned: local-search@edits=2@tries=200" in listed
