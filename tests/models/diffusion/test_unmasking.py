@@ -79,3 +79,15 @@ def test_what_is_fixed_stays_and_steps_can_be_watched(mixed: GraphSchema) -> Non
     for before, after in itertools.pairwise(seen):
         assert ((before == after) | (before == 3)).all()  # what shows a label keeps it
     assert (seen[0][:, 1:3] == 3).all()
+
+
+def test_mutants_keep_less_the_more_noise_and_each_has_its_own(mixed: GraphSchema) -> None:
+    D = np.array(list(itertools.product([1, 2], range(3), range(3), range(3))))
+    parents = Population.from_decisions(mixed, np.tile(D, (60, 1)))
+    strength = np.repeat([0.0, 0.25, 0.5, 1.0], len(parents) // 4)
+    children = make(mixed).renoise(parents, strength, num_steps=4, generator=seeded(0))
+    same = (children.decisions == parents.decisions).mean(1).reshape(4, -1).mean(1)
+    assert same[0] == 1.0 and same[0] > same[1] > same[2] > same[3] > 0.2
+    keep = np.array([True, False, False, True])
+    again = make(mixed).renoise(parents, 1.0, keep=keep, generator=seeded(0)).decisions
+    assert (again == parents.decisions)[:, keep].all() and (again != parents.decisions)[:, ~keep].any()
