@@ -31,8 +31,8 @@ def warm_up(evaluator: object) -> None:
     needs it, which says so.
     """
     files = set(user_files())
-    for module in _homes(evaluator):
-        file = getattr(module, "__file__", None)
+    for home in _homes(evaluator):
+        file = getattr(home, "__file__", None)
         if file is not None:
             files.add(file)
     for file in sorted(files):

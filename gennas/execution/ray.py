@@ -31,8 +31,8 @@ class RayExecutor:
     A cluster that this process joined before is used; else the one at ``address`` or ``RAY_ADDRESS``; else one is
     started on this machine, with room for ``workers`` trials, which ends with this process, however that ends. Each
     trial runs in a process below Ray's worker (``isolated``): what it does to itself is recorded as the process
-    executor does, with the last lines of its log. Ray's own retries are off, because they would repeat a trial that
-    needs too much memory without end; a trial whose worker or machine went away is evaluated again ``retries`` times,
+    executor does, with the last lines of its log. Ray's own retries are off, because they repeat a trial with the
+    memory that it had; a trial whose worker or machine went away is evaluated again ``retries`` times,
     one that ran out of memory once, with twice the memory (of the largest machine, where none was asked for, or twice
     the share of a GPU). What a user's code raises is never tried again.
 
