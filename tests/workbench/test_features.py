@@ -13,6 +13,7 @@ import pytest
 from gennas.errors import ArchiveError, ConfigError, TableError, UnknownNameError
 from gennas.search.columns import CountedColumns, KnownColumns, MeasuredColumns
 from gennas.search.embedding import EncoderColumns
+from gennas.training import Task
 from gennas.workbench.config import SearchConfig
 from gennas.workbench.equip import make_equipment
 from gennas.workbench.features import ChosenFeatures, choose_features
@@ -141,6 +142,20 @@ def test_a_proxy_without_a_value_is_said_before_the_search(make_run: Callable[..
     )
     with pytest.raises(ConfigError, match=r"never has no value here.*not here"):
         make_run(**BAYESIAN, features=f"{file}:Never", feature_option=SMALL)
+
+
+def test_proxies_look_at_the_task_that_is_trained_on(blobs: Task) -> None:
+    config = SearchConfig(
+        space="macro-chain", space_option=CHAINS, task=blobs, features="nwot", feature_option={"batch_size": 8}
+    )
+    problem = make_problem(config)
+    chosen = choose_features(config, problem)
+    assert chosen is not None and chosen.identity.startswith("proxies(nwot; blobs x8; init default; input 1x8x8")
+    chosen.check(problem, 0)
+    assert chosen.features.paid is not None
+    archs = problem.space.sample(2, np.random.default_rng(0))
+    chosen.features.paid.compute(archs)
+    assert np.isfinite(chosen.features.paid.raw(archs)).all()
 
 
 def test_equipment_of_nothing_changes_nothing(table: Path) -> None:

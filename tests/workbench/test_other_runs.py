@@ -69,7 +69,7 @@ def test_damaged_numbers_of_labels_are_refused(other: Path, make_run: Callable[.
     run = make_run(strategy="random", warm_from=str(other), out=tmp_path / "new")
     with sqlite3.connect(run.directory / "archive.sqlite") as db:
         db.execute("UPDATE meta SET value = '{\"a\": \"x\"}' WHERE name = 'other_runs'")
-    with pytest.raises(ArchiveError, match=r"numbers of labels of other runs, got {'a': 'x'}"):
+    with pytest.raises(ArchiveError, match=r"numbers of labels of other runs, got \{'a': 'x'\}"):
         open_run(run.directory)
 
 
