@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["redacted"]
+__all__ = ["redacted", "without_secrets"]
 
 _SECRET = re.compile(
     r"(^|[_\-.])(api_?-?key|secret|password|credentials?)s?$|(^|[_\-.])(access|auth|hf)[_-]?token$|^token$"
@@ -28,3 +28,16 @@ def redacted(config: Mapping[str, Any]) -> dict[str, Any]:
         else value
         for name, value in config.items()
     }
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """A text, such as an error's, in which every occurrence of a secret is blacked out.
+
+    Example:
+        >>> without_secrets("Incorrect API key: sk-123", ["sk-123"])
+        'Incorrect API key: (hidden)'
+    """
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "(hidden)")
+    return text
