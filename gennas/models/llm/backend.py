@@ -22,6 +22,7 @@ __all__ = [
     "Question",
     "Reply",
     "ServerError",
+    "UnavailableError",
     "Usage",
     "labels_for",
 ]
@@ -49,6 +50,17 @@ def labels_for(number: int) -> str:
     if number > len(known):
         raise ConfigError(f"Expected at most {len(known)} options of a question, got {number}.")
     return known[:number]
+
+
+class UnavailableError(ServerError):
+    """No usable answer after all tries; ``status`` is that of the last one, None where there was not even that."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.status)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,19 @@
-"""Tiny real models: a flat one that knows nothing, and a random one."""
+"""Tiny real models: a flat one that knows nothing, and a random one; and spaces with hard limits."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+
+from gennas.graph import Population
+from gennas.models.llm import Decisions, within_bound
+from gennas.spaces import SPACES, TaskSpec
 
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "
 
@@ -51,18 +57,48 @@ def random_model(tokenizer: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def flat_model(tokenizer: Any) -> Any:
-    """The same with an output layer of zeros: every token is equally likely."""
-    import copy
-
-    from transformers import LlamaForCausalLM
-
-    torch.manual_seed(0)
-    from transformers import LlamaConfig
+    """One with an output layer of zeros: every token is equally likely."""
+    from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
-        vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=1,
-        max_position_embeddings=1024, bos_token_id=0, eos_token_id=1,
-    )  # fmt: skip
-    model = copy.deepcopy(LlamaForCausalLM(config).eval())
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        max_position_embeddings=1024,
+        bos_token_id=0,
+        eos_token_id=1,
+    )
+    model = LlamaForCausalLM(config).eval()
     torch.nn.init.zeros_(model.lm_head.weight)
     return model
+
+
+BOUND = 50_000  # parameters of macro-chain's networks
+
+
+@pytest.fixture(scope="session")
+def limited() -> Callable[[str], tuple[Decisions, Callable[[np.ndarray], None]]]:
+    """Decisions of a space under its hard limits, and what checks rows by other means than the grammar."""
+
+    def made(name: str) -> tuple[Decisions, Callable[[np.ndarray], None]]:
+        space, constraint = SPACES.get(name)(), None
+
+        def parameters(D: np.ndarray) -> np.ndarray:
+            spec = TaskSpec("image", (3, 32, 32), 10)
+            return np.asarray(space.count_parameters(Population.from_decisions(space.schema, D), spec))
+
+        def check(D: np.ndarray) -> None:
+            assert space.is_valid(Population.from_decisions(space.schema, D)).all()
+            if name == "macro-chain":
+                assert (parameters(D) <= BOUND).all()
+            if name == "nasbench101":
+                edges = [t for t, slot in enumerate(space.schema.slots) if not slot.is_node]
+                assert (D[:, edges].sum(1) <= 9).all()
+
+        if name == "macro-chain":
+            constraint = within_bound(space.schema, parameters, BOUND, space.legal)
+        return Decisions(space.schema, space.legal, space.completions, constraint), check
+
+    return made

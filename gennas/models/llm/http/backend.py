@@ -111,7 +111,7 @@ class HttpBackend:
         """What the server does with each field that may hold a grammar, asked once: see :func:`probe`."""
         with self._lock:
             if self._probed is None:
-                self._probed = probe(lambda field, g: self._complete(PROBE, g, 0, field, 0), self._fields, self.model)
+                self._probed = probe(lambda field, g: self._complete(PROBE, g, 0, field), self._fields, self.model)
                 self._field = next((f for f, says in self._probed.items() if says == "enforced"), None)
         return self._probed
 
@@ -134,11 +134,10 @@ class HttpBackend:
         grammar: Grammar | None,
         draw: int,
         field: str | None,
-        retries: int | None = None,
     ) -> Reply:
         parameters = self._with_seed(draw)
         path, body = self.texts.request(self.model, messages, parameters, field, grammar)
-        response = self._refused(self.client.post(path, body, retries))
+        response = self._refused(self.client.post(path, body))
         text, outcome, usage = self.texts.read(response.content)
         return Reply(text, outcome, usage, response.seconds, redacted(body))
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gennas.errors import ConfigError, reason_of, shown
-from gennas.models.llm.backend import ServerError
+from gennas.models.llm.backend import ServerError, UnavailableError
 from gennas.runtime.secrets import without_secrets
 
 __all__ = ["Client", "Response"]
@@ -109,15 +109,16 @@ class Client:
         """Fetch a path, see :meth:`post`."""
         return self.post(path, None)
 
-    def post(self, path: str, body: Mapping[str, Any] | None, retries: int | None = None) -> Response:
+    def post(self, path: str, body: Mapping[str, Any] | None) -> Response:
         """Send a body and return the answer, also one whose status says that the request was wrong.
 
         Raises:
-            ServerError: no usable answer after all tries, an open circuit, a reply that is too large or no JSON object.
+            UnavailableError: no usable answer after all tries, or an open circuit.
+            ServerError: a reply that is too large, or no JSON object.
         """
         start = time.monotonic()
         self._admit()
-        tries = 1 + (self.retries if retries is None else retries)
+        tries = 1 + self.retries
         with self._slots:
             for attempt in range(tries):
                 found, pause = self._once(path, body)
@@ -129,10 +130,12 @@ class Client:
                     break
                 self.sleep(pause)
         self._count(failed=True)
+        status = found.status if isinstance(found, Response) else None
         if isinstance(found, Response):
             asks = f", asks to wait {pause:,.0f} s" if pause > self.longest_wait else ""
             found = f"status {found.status}{asks}{': ' if found.message else ''}{found.message}"
-        raise ServerError(self._say(f"{self.url}{path} gave no answer after {attempt + 1} of {tries} tries: {found}."))
+        words = f"{self.url}{path} gave no answer after {attempt + 1} of {tries} tries: {found}."
+        raise UnavailableError(self._say(words), status)
 
     def _once(self, path: str, body: Mapping[str, Any] | None) -> tuple[Response | str, float]:
         """One try: an answer or what went wrong, and seconds to wait as the server says (NaN: it does not)."""
@@ -186,7 +189,7 @@ class Client:
         with self._lock:
             left = self._open_until - time.monotonic()
             if left > 0:
-                raise ServerError(
+                raise UnavailableError(
                     f"{self.url} failed {self._failed} times in a row; nothing is sent for another {left:.0f} s."
                 )
 

@@ -9,13 +9,14 @@ import numpy as np
 
 from gennas.models.llm.alphabet import LABELS
 from gennas.models.llm.automaton import Automaton
-from gennas.models.llm.backend import Message, Reply, ServerError
+from gennas.models.llm.backend import Message, Reply, ServerError, UnavailableError
 from gennas.models.llm.grammar import Grammar
 
 __all__ = ["PROBE", "label_grammar", "probe", "riddle"]
 
 PROBE: tuple[Message, ...] = ({"role": "user", "content": "Reply with the word hello."},)
 _LENGTH = 8
+_ITS_FAULT = 500  # how some servers answer to fields that they cannot follow
 
 
 def riddle(name: str) -> Grammar:
@@ -42,6 +43,9 @@ def probe(ask: Callable[[str, Grammar], Reply], fields: tuple[str, ...], name: s
         ask: sends :data:`PROBE` with a grammar in a field.
         fields: which to try, in order.
         name: of the model.
+
+    Raises:
+        UnavailableError: the server is busy or away, which says nothing about its fields.
     """
     found: dict[str, str] = {}
     grammar = riddle(name)
@@ -49,6 +53,8 @@ def probe(ask: Callable[[str, Grammar], Reply], fields: tuple[str, ...], name: s
         try:
             reply = ask(field, grammar)
         except ServerError as error:
+            if isinstance(error, UnavailableError) and error.status != _ITS_FAULT:
+                raise  # which says nothing about the field
             found[field] = f"refused: {error}"
             continue
         enforced = grammar.read(reply.text) is not None
