@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["masked", "redacted"]
+__all__ = ["masked", "redacted", "without_secrets"]
 
+_SHORTEST = 8  # letters of a value that is worth hiding
 _SECRET = re.compile(
     r"(^|[_\-.])(api_?-?key|secret|password|credentials?)s?$|(^|[_\-.])(access|auth|hf)[_-]?token$|^token$"
 )
@@ -40,10 +41,18 @@ def masked(text: str) -> str:
         'refused: (hidden)'
         >>> del os.environ["MY_API_KEY"]
     """
-    for name, value in os.environ.items():
-        if len(value) >= _SHORTEST and _SECRET.search(name.lower()):
-            text = text.replace(value, "(hidden)")
+    named = os.environ.items()
+    return without_secrets(text, [v for name, v in named if len(v) >= _SHORTEST and _SECRET.search(name.lower())])
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """A text, such as an error's, in which every occurrence of a secret is blacked out.
+
+    Example:
+        >>> without_secrets("Incorrect API key: sk-123", ["sk-123"])
+        'Incorrect API key: (hidden)'
+    """
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "(hidden)")
     return text
-
-
-_SHORTEST = 8

@@ -1,6 +1,6 @@
 import pytest
 
-from gennas.runtime.secrets import redacted
+from gennas.runtime.secrets import redacted, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -17,3 +17,7 @@ def test_harmless_names_are_kept(name: str) -> None:
 
 def test_secrets_that_are_not_set_stay_none() -> None:
     assert redacted({"api_key": None}) == {"api_key": None}
+
+
+def test_secrets_in_texts() -> None:
+    assert without_secrets("key k-1, k-1 and k-2", ["k-1", "k-2", ""]) == "key (hidden), (hidden) and (hidden)"

@@ -1,0 +1,228 @@
+"""Architectures from a language model, each valid and inside the hard constraints by construction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gennas.graph import IntArray
+from gennas.models.base import FloatArray
+from gennas.models.llm.backend import Answer, Backend, Message, Outcome, Question, Usage
+from gennas.models.llm.decisions import Decisions
+from gennas.models.llm.grammar import Grammar, grammar_of
+
+__all__ = ["Proposals", "by_choices", "by_texts"]
+
+_BATCH = 64  # questions in one call
+
+
+@dataclass(frozen=True, eq=False)
+class Proposals:
+    """What a model proposed.
+
+    Args:
+        D: ``(n, d)`` decisions, legal in every row.
+        repaired: ``(n,)`` how many decisions of each were *not* the model's own.
+        outcomes: how many answers or replies came out how, re-asked ones among them.
+        usage: tokens in all.
+    """
+
+    D: IntArray
+    repaired: NDArray[np.int64]
+    outcomes: Mapping[Outcome, int]
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def valid_before_repair(self) -> float:
+        """Share of the proposals that needed no repair."""
+        return float((self.repaired == 0).mean()) if len(self.repaired) else 1.0
+
+
+def by_choices(
+    decisions: Decisions,
+    backend: Backend,
+    state: str,
+    n: int,
+    seed: int = 0,
+    temperature: float = 1.0,
+    by_count: bool = True,
+    tries: int = 2,
+) -> Proposals:
+    r"""Draw ``n`` architectures decision by decision from what the model thinks of the options.
+
+    Decision ``t`` takes label ``a`` with probability
+
+    .. math:: p(a) \propto q(a)^{1/T} \, N(a)^{c}
+
+    of the model's ``q`` over the legal labels and the number ``N`` of architectures that go on with ``a``
+    (``c`` is 1 with ``by_count``): under a model that knows nothing, so with uniform ``q``, architectures are uniform.
+    The options are shown in an order that is drawn anew for each question. Rows with the same history share a question;
+    where one label is legal nobody is asked. An answer without probabilities is asked for again, ``tries`` times in
+    all; then the label is drawn as from a model that knows nothing, and counted as repaired.
+
+    Args:
+        decisions: what is legal.
+        backend: the model.
+        state: the text before every question: the task, the space, the history of the search.
+        n: how many.
+        seed: fixes the orders of the options and the draws.
+        temperature: ``T``.
+        by_count: whether options count by the number of architectures behind them.
+        tries: how often an unusable answer is asked for.
+    """
+    rng = np.random.default_rng(seed)
+    D = np.zeros((n, len(decisions)), dtype=np.int16)
+    repaired, outcomes, usage = np.zeros(n, dtype=np.int64), Counter[Outcome](), Usage()
+    for t in range(len(decisions)):
+        _, first, group = np.unique(D[:, :t], axis=0, return_index=True, return_inverse=True)
+        group = group.reshape(-1)  # NumPy 2.0 gives it another shape
+        log_counts = decisions.log_counts(D[first], t)
+        legal = np.isfinite(log_counts)
+        asked = np.flatnonzero(legal.sum(1) > 1)
+        orders = [rng.permutation(np.flatnonzero(legal[u])) for u in asked]
+        questions = [_question(decisions, D[first[u]], t, order) for u, order in zip(asked, orders, strict=True)]
+        log_q = np.zeros(legal.shape)
+        known = np.ones(len(first), dtype=bool)
+        for u, order, answers in zip(asked, orders, _answers(backend, state, questions, tries), strict=True):
+            outcomes.update(a.outcome for a in answers)
+            usage = sum((a.usage for a in answers), usage)
+            q = answers[-1].probabilities
+            known[u] = q is not None
+            if q is not None:
+                with np.errstate(divide="ignore"):
+                    log_q[u, order] = np.log(q)
+        logits = log_q / temperature + (log_counts if by_count else np.where(legal, 0.0, -np.inf))
+        D[:, t] = _draw(logits[group], rng)
+        repaired += ~known[group]
+    return Proposals(D, repaired, dict(outcomes), usage)
+
+
+def _question(decisions: Decisions, row: IntArray, t: int, order: NDArray[np.intp]) -> Question:
+    """Decision ``t`` of a row, its options in the given order."""
+    history = f"Decisions so far: {decisions.write(row[None, :t])[0]}\n" if t else ""
+    names = dict(
+        zip(decisions.labels[t].tolist(), (decisions.schema.label(t, int(s)) for s in decisions.labels[t]), strict=True)
+    )
+    return Question(f"{history}Next: {decisions.name(t)}?", tuple(names[int(s)] for s in order))
+
+
+def _answers(backend: Backend, state: str, questions: Sequence[Question], tries: int) -> list[list[Answer]]:
+    """All answers to each question, the last of which counts."""
+    found: list[list[Answer]] = [[] for _ in questions]
+    todo = list(range(len(questions)))
+    for _ in range(tries):
+        for start in range(0, len(todo), _BATCH):
+            part = todo[start : start + _BATCH]
+            for i, answer in zip(part, backend.choose(state, [questions[i] for i in part]), strict=True):
+                found[i].append(answer)
+        todo = [i for i in todo if found[i][-1].probabilities is None]
+    return found
+
+
+def _draw(logits: FloatArray, rng: np.random.Generator) -> IntArray:
+    """One label of each row, in proportion to ``exp(logits)``."""
+    weights = np.exp(logits - logits.max(1, keepdims=True))
+    cumulative = weights.cumsum(1)
+    drawn: IntArray = (cumulative <= rng.random(len(weights))[:, None] * cumulative[:, -1:]).sum(1).astype(np.int16)
+    return drawn
+
+
+def by_texts(
+    decisions: Decisions,
+    backend: Backend,
+    messages: Sequence[Message],
+    n: int,
+    seed: int = 0,
+    tries: int = 3,
+    most: int = 500,
+) -> Proposals:
+    """Have ``n`` architectures written by the model, each request under the grammar of the decisions that come next.
+
+    Where one grammar holds all that is legal, one request makes an architecture; else each makes as many decisions as a
+    grammar of ``most`` beginnings holds, and the next one starts where it ended. Every reply is read by the grammar
+    whatever the server promised. What is no legal text is asked for again, ``tries`` times in all; then the last reply
+    is repaired: from left to right each symbol becomes the nearest legal one, missing ones are drawn by count.
+
+    Args:
+        decisions: what is legal.
+        backend: the model.
+        messages: the conversation; the decisions that were made are told after it.
+        n: how many.
+        seed: fixes the draws of repairs.
+        tries: how often an unusable reply is asked for.
+        most: beginnings that a grammar is made of; up to 500 can be written as a JSON Schema, too.
+    """
+    first = grammar_of(decisions, most=most, whole=False)
+    seeds = np.random.SeedSequence(seed).spawn(n)
+
+    def one(i: int) -> tuple[IntArray, int, list[Outcome], Usage]:
+        row, rng = np.zeros((1, 0), dtype=np.int16), np.random.default_rng(seeds[i])
+        repaired, outcomes, usage = 0, [], Usage()
+        while row.shape[1] < len(decisions):
+            grammar = grammar_of(decisions, row, most, whole=False) if row.shape[1] else first
+            labels = _forced(grammar)
+            text = ""
+            for attempt in range(tries if labels is None else 0):
+                reply = backend.complete(_asked(messages, decisions, row), grammar, i * tries + attempt)
+                labels = grammar.read(reply.text) if reply.outcome in ("ok", "truncated") else None
+                outcome: Outcome = "ok" if labels is not None else reply.outcome
+                outcomes.append("invalid" if labels is None and outcome == "ok" else outcome)
+                usage, text = usage + reply.usage, reply.text
+                if labels is not None:
+                    break
+            if labels is None:
+                labels, changed = _repaired(decisions, row, len(grammar), text, rng)
+                repaired += changed
+            row = np.concatenate([row, labels[None]], axis=1)
+        return row[0], repaired, outcomes, usage
+
+    with ThreadPoolExecutor(max(1, backend.concurrency)) as pool:
+        made = list(pool.map(one, range(n)))
+    return Proposals(
+        np.array([row for row, *_ in made], dtype=np.int16).reshape(n, len(decisions)),
+        np.array([repaired for _, repaired, *_ in made], dtype=np.int64),
+        dict(Counter(outcome for _, _, outcomes, _ in made for outcome in outcomes)),
+        sum((usage for *_, usage in made), Usage()),
+    )
+
+
+def _forced(grammar: Grammar) -> IntArray | None:
+    """The labels where there is one way only."""
+    if any((layer >= 0).sum() > 1 for layer in grammar.automaton.layers):
+        return None
+    return np.array([int(layer.argmax()) for layer in grammar.automaton.layers], dtype=np.int16)
+
+
+def _asked(messages: Sequence[Message], decisions: Decisions, row: IntArray) -> Sequence[Message]:
+    """The conversation, with the decisions that were made."""
+    if not row.shape[1]:
+        return messages
+    last = messages[-1]
+    content = f"{last['content']}\nDecisions so far: {decisions.write(row)[0]}. Go on from there."
+    return [*messages[:-1], {**last, "content": content}]
+
+
+def _repaired(
+    decisions: Decisions, row: IntArray, length: int, text: str, rng: np.random.Generator
+) -> tuple[IntArray, int]:
+    """The nearest legal labels to a text, and how many are other ones than the text's."""
+    full = np.zeros((1, len(decisions)), dtype=np.int16)
+    start = row.shape[1]
+    full[:, :start] = row
+    changed, wishes = 0, text.strip()
+    for t in range(start, start + length):
+        symbol = wishes[t - start] if t - start < len(wishes) else ""
+        wish = np.flatnonzero(decisions.symbols[t, decisions.labels[t]] == symbol)
+        legal = decisions.options(full, t)[0]
+        if len(wish):
+            full[0, t] = decisions.nearest(t, int(decisions.labels[t][wish[0]]), legal)
+            changed += int(full[0, t] != decisions.labels[t][wish[0]])
+        else:
+            full[:, t] = _draw(decisions.log_counts(full, t), rng)
+            changed += 1
+    return full[0, start : start + length], changed

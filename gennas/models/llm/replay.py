@@ -1,0 +1,71 @@
+"""A backend that answers from a transcript alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from gennas.errors import ArchiveError, shown
+from gennas.models.llm.backend import Answer, Message, Question, Reply
+from gennas.models.llm.grammar import Grammar
+from gennas.models.llm.transcript import Recorder, Transcript
+
+__all__ = ["Replay"]
+
+
+class Replay:
+    """Gives again what a model said, without any model.
+
+    Args:
+        transcript: the records.
+        name: the model whose records they are; None: the one that the transcript holds.
+
+    Raises:
+        ArchiveError: the transcript holds records of no model or of several; and, when asked, what is not recorded.
+    """
+
+    def __init__(self, transcript: Transcript, name: str | None = None) -> None:
+        names = sorted({record["model"] for records in transcript.records.values() for record in records})
+        if name is None and len(names) != 1:
+            raise ArchiveError(
+                f"Expected a transcript of one model, got one of {len(names)}: {', '.join(names) or 'none'}."
+            )
+        self.name, self.concurrency = name if name is not None else names[0], 1
+        self._recorder = Recorder(_Nobody(self.name), transcript)
+
+    def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
+        """What was answered.
+
+        Raises:
+            ArchiveError: it was never asked.
+        """
+        return self._recorder.choose(state, questions)
+
+    def complete(self, messages: Sequence[Message], grammar: Grammar | None = None, draw: int = 0) -> Reply:
+        """What was replied.
+
+        Raises:
+            ArchiveError: it was never asked.
+        """
+        return self._recorder.complete(messages, grammar, draw)
+
+
+class _Nobody:
+    """Stands where the model was."""
+
+    concurrency = 1
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def choose(self, state: str, questions: Sequence[Question]) -> NoReturn:
+        raise ArchiveError(
+            f"The transcript of {self.name} has no answer to {shown(questions[0].text)}: the search that is replayed "
+            "is another one. Give the settings and the seed of the recorded one."
+        )
+
+    def complete(self, messages: Sequence[Message], grammar: Grammar | None = None, draw: int = 0) -> NoReturn:
+        raise ArchiveError(
+            f"The transcript of {self.name} has no reply to {shown(messages[-1]['content'])} (draw {draw}): the search "
+            "that is replayed is another one. Give the settings and the seed of the recorded one."
+        )
