@@ -93,7 +93,9 @@ SMALL = {"unlabelled": 50, "pretrain_steps": 2}
 STRATEGIES_WITH_OPTIONS = {
     "random": {},
     "local-search": {},
+    "biggest-first": {},
     "regularized-evolution": {"population_size": 6, "sample_size": 3},
+    "genetic": {},
     "nsga2": {"population_size": 6},
     "bayesian": {"pool_size": 100},
     "generative": {"pool_size": 100, "shares": {"mutation": 0.5, "random": 0.5}},
