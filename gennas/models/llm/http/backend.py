@@ -139,6 +139,7 @@ class HttpBackend:
         path, body = self.texts.request(self.model, messages, parameters, field, grammar)
         response = self._refused(self.client.post(path, body))
         text, outcome, usage = self.texts.read(response.content)
+        text = without_secrets(text, [self._key])  # should a server repeat it
         return Reply(text, outcome, usage, response.seconds, redacted(body))
 
     def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
