@@ -52,7 +52,12 @@ def test_probabilities_are_those_of_the_model_whatever_token_it_drew(llama: str)
     backend, question = HttpBackend("llama.cpp", url=llama), Question("Which?", ("conv", "skip", "pool"))
     for i in range(8):
         (answer,) = backend.choose(f"state {i}", [question])
-        body = {"prompt": f"user: state {i}\n{question.prompt}\nassistant: ", "n_predict": 1, "n_probs": 354, "ignore_eos": True}
+        body = {
+            "prompt": f"user: state {i}\n{question.prompt}\nassistant: ",
+            "n_predict": 1,
+            "n_probs": 354,
+            "ignore_eos": True,
+        }
         content = backend.client.post("/completion", {**body, "samplers": [], "post_sampling_probs": True}).content
         p = {e["token"]: e["prob"] for e in content["completion_probabilities"][0]["top_probs"] if e["id"] > 258}
         expected = np.array([p[label] for label in "ABC"]) / sum(p[label] for label in "ABC")
