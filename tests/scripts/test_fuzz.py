@@ -10,7 +10,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "fuzz"
 SURFACES = [
-    "texts", "expressions", "options", "yaml", "tables", "json", "checkpoints", "pickles", "archives",
+    "texts", "expressions", "options", "yaml", "tables", "json", "checkpoints", "pickles", "archives", "replies",
 ]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks, and limits memory")

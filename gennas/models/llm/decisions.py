@@ -80,12 +80,14 @@ class Decisions:
         mask = np.broadcast_to(np.asarray(mask, dtype=bool), (len(D), self.schema.num_symbols))
         if self.constraint is not None:
             mask = mask & self.constraint(D, t)
-        if not bool(mask.any(1).all()):
-            row = int(np.flatnonzero(~mask.any(1))[0])
-            raise InvalidArchitectureError(
-                f"{self.schema.name}: no label may follow the {t} decisions {D[row, :t].tolist()}."
-            )
+        self._require_some(mask, D, t)
         return mask
+
+    def _require_some(self, mask: BoolArray, D: NDArray[np.integer], t: int) -> None:
+        some = mask.any(1)
+        if not bool(some.all()):
+            beginning = D[int(np.flatnonzero(~some)[0]), :t].tolist()
+            raise InvalidArchitectureError(f"{self.schema.name}: no label may follow the {t} decisions {beginning}.")
 
     def log_counts(self, D: NDArray[np.integer], t: int) -> FloatArray:
         """Logarithm of the number of architectures that go on with each label, ``(b, L)``; -inf where none is legal.
@@ -93,10 +95,12 @@ class Decisions:
         Where they are not counted every legal label has 0, so that a flat model draws uniformly among *labels*.
         Under a constraint the counts are those without it.
         """
-        legal = self.options(D, t)
         counts = None if self.completions is None else self.completions(self._wide(D), t)
         if counts is None:
-            return np.where(legal, 0.0, -np.inf)
+            return np.where(self.options(D, t), 0.0, -np.inf)
+        # What is counted is legal: only a constraint leaves less.
+        legal = np.asarray(counts > 0, dtype=bool) if self.constraint is None else self.options(D, t)
+        self._require_some(legal, D, t)
         if counts.dtype == object:  # integers beyond float64
             flat = [math.log(c) if c > 0 else -math.inf for c in counts.ravel().tolist()]
             logs = np.array(flat, dtype=np.float64).reshape(counts.shape)
@@ -182,7 +186,15 @@ class Decisions:
 
     def option_names(self, D: NDArray[np.integer], t: int) -> tuple[str, ...]:
         """Names of the options of decision ``t`` after the one row ``D (1, ≥t)``."""
-        return tuple(plain(self.schema.label(t, int(s))) for s in np.flatnonzero(self.options(D, t)[0]))
+        return tuple(self.shown(t)[int(s)] for s in np.flatnonzero(self.options(D, t)[0]))
+
+    def shown(self, t: int) -> dict[int, str]:
+        """Names of the labels that the schema ever allows at decision ``t``, as prompts show them."""
+        return self._shown[t]
+
+    @cached_property
+    def _shown(self) -> list[dict[int, str]]:
+        return [{int(s): plain(self.schema.label(t, int(s))) for s in row} for t, row in enumerate(self.labels)]
 
     # ------------------------------------------------------------------ numbers
 

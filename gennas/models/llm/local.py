@@ -7,6 +7,7 @@ import inspect
 import os
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gennas.models.llm.grammar import Grammar
 __all__ = ["LocalBackend"]
 
 _KEPT = 4096  # calibrations
+_PLAIN = "\nAnswer: "  # behind a prompt where there is no template
 
 
 class LocalBackend:
@@ -68,6 +70,8 @@ class LocalBackend:
         self.name = f"{name} (local, chat={chat}, calibrate={calibrate}, temperature={temperature}, seed={seed})"
         self._context = int(getattr(model.config, "max_position_embeddings", 0) or 0)
         self._takes_positions = "logits_to_keep" in inspect.signature(model.forward).parameters
+        self._head: tuple[str, list[int]] = ("", [])
+        self._labels: dict[str, tuple[int, ...]] = {}
         self._stems: dict[str, tuple[list[int], Any]] = {}
         self._without: dict[Question, FloatArray] = {}
 
@@ -124,28 +128,52 @@ class LocalBackend:
 
     def _log_p(self, state: str, questions: Sequence[Question]) -> tuple[list[FloatArray], list[int]]:
         """Log-probability of every option's label, and tokens of every prompt."""
-        asked = [
-            self._tokens([{"role": "user", "content": f"{state}\n{q.prompt}" if state else q.prompt}])
-            for q in questions
-        ]
-        rows: dict[tuple[int, ...], int] = {}  # a prompt and all but the last token of a label
-        parts: list[list[list[tuple[int, int]]]] = []  # of each question's options: row and token, for each token
+        asked = self._asked(state, questions)
+        rows: list[list[int]] = []
+        entries: list[tuple[int, int, int]] = []  # row, place in it and token, for each token of each label
+        sizes: list[int] = []  # tokens of each label
         for ids, question in zip(asked, questions, strict=True):
-            parts.append([])
+            places: dict[tuple[int, ...], int] = {}  # all but the last token of a label: its row
             for label in question.labels:
-                option = self.tokenizer.encode(label, add_special_tokens=False)
-                row = rows.setdefault((*ids, *option[:-1]), len(rows))
-                parts[-1].append([(row, token) for token in option])
-        ends = [len(ids) - 1 for ids, question in zip(asked, questions, strict=True) for _ in question.labels]
-        flat = [option for options in parts for option in options]
-        places = sorted({end + j for end, option in zip(ends, flat, strict=True) for j in range(len(option))})
-        logits = self._logits([list(row) for row in rows], places, "state" if state else "without")
-        at = {place: i for i, place in enumerate(places)}
-        scores = iter(
-            float(sum(logits[row, at[end + j], token] for j, (row, token) in enumerate(option)))
-            for end, option in zip(ends, flat, strict=True)
-        )
-        return [np.array([next(scores) for _ in options]) for options in parts], [len(ids) for ids in asked]
+                option = self._label(label)
+                if option[:-1] not in places:
+                    places[option[:-1]] = len(rows)
+                    rows.append([*ids, *option[:-1]])
+                entries += [(places[option[:-1]], len(ids) - 1 + j, token) for j, token in enumerate(option)]
+                sizes.append(len(option))
+        row, place, token = np.array(entries).T
+        needed, at = np.unique(place, return_inverse=True)
+        log_p = self._logits(rows, needed.tolist(), "state" if state else "without").numpy()
+        scores = np.add.reduceat(log_p[row, at, token].astype(np.float64), np.cumsum([0, *sizes[:-1]]))
+        ends = np.cumsum([len(question.options) for question in questions])[:-1]
+        return np.split(scores, ends), [len(ids) for ids in asked]
+
+    def _asked(self, state: str, questions: Sequence[Question]) -> list[list[int]]:
+        """Tokens of every prompt; what they share is turned into tokens once."""
+        before, after = self._frame
+        head = f"{before}{state}\n" if state else before
+        if self._head[0] != head:
+            self._head = head, self.tokenizer.encode(head, add_special_tokens=not self.chat)
+        tails = self.tokenizer([q.prompt + after for q in questions], add_special_tokens=False)["input_ids"]
+        return [[*self._head[1], *tail] for tail in tails]
+
+    def _label(self, label: str) -> tuple[int, ...]:
+        if label not in self._labels:
+            self._labels[label] = tuple(self.tokenizer.encode(label, add_special_tokens=False))
+        return self._labels[label]
+
+    @cached_property
+    def _frame(self) -> tuple[str, str]:
+        """What stands before and after a user's message."""
+        if not self.chat:
+            return "", _PLAIN
+        marker = "STATE-AND-QUESTION"
+        before, _, after = self._templated([{"role": "user", "content": marker}]).partition(marker)
+        return before, after
+
+    def _templated(self, messages: Sequence[Message]) -> str:
+        conversation = [dict(m) for m in messages]
+        return str(self.tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True))
 
     # ------------------------------------------------------------------ texts
 
@@ -166,7 +194,7 @@ class LocalBackend:
             legal = np.flatnonzero(follow[state] >= 0)
             label = int(legal[0])
             symbols = grammar.symbols[layer, legal].tolist()
-            tokens = [self.tokenizer.encode(symbol, add_special_tokens=False) for symbol in symbols]
+            tokens = [self._label(symbol) for symbol in symbols]
             if len(legal) > 1:
                 logits = self._logits([row], [len(row) - 1])[0, 0]
                 scores = logits[[token[0] for token in tokens]] / self.temperature
@@ -193,11 +221,8 @@ class LocalBackend:
     def _tokens(self, messages: Sequence[Message]) -> list[int]:
         """Tokens of a conversation up to where the model answers."""
         if self.chat:
-            text = self.tokenizer.apply_chat_template(
-                [dict(m) for m in messages], tokenize=False, add_generation_prompt=True
-            )
-            return list(self.tokenizer.encode(text, add_special_tokens=False))
-        return list(self.tokenizer.encode("\n".join(m["content"] for m in messages) + "\nAnswer: "))
+            return list(self.tokenizer.encode(self._templated(messages), add_special_tokens=False))
+        return list(self.tokenizer.encode("\n".join(m["content"] for m in messages) + _PLAIN))
 
     @torch.inference_mode()
     def _logits(self, rows: list[list[int]], places: list[int], stem: str = "text") -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ from gennas.models.llm.backend import Usage
 from gennas.runtime.reading import read_json_bounded
 
 __all__ = ["Price", "read_prices"]
+
+_MOST = 1e9  # dollars per million tokens
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ def read_prices(file: str | Path, model: str) -> Price:
         raise UnknownNameError(f"model of the price table {file}", model, map(str, content))
     entry = content[model]
     numbers = [entry.get(kind) for kind in ("input", "output")] if isinstance(entry, Mapping) else []
-    good = [float(n) for n in numbers if isinstance(n, int | float) and not isinstance(n, bool)]
-    if len(good) != 2 or not all(0 <= n < math.inf for n in good):
+    good = [n for n in numbers if isinstance(n, int | float) and not isinstance(n, bool) and 0 <= n < _MOST]
+    if len(good) != 2:
         raise ConfigError(
             f"Expected dollars per million tokens of {model!r} in {file} as "
             f'{{"input": 0.5, "output": 2.0}}, got {shown(json.dumps(entry, default=str))}.'
         )
-    return Price(*good)
+    return Price(float(good[0]), float(good[1]))

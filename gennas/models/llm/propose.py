@@ -85,7 +85,7 @@ def by_choices(
         legal = np.isfinite(log_counts)
         asked = np.flatnonzero(legal.sum(1) > 1)
         orders = [rng.permutation(np.flatnonzero(legal[u])) for u in asked]
-        questions = [_question(decisions, D[first[u]], t, order) for u, order in zip(asked, orders, strict=True)]
+        questions = _questions(decisions, D[first[asked]], t, orders)
         log_q = np.zeros(legal.shape)
         known = np.ones(len(first), dtype=bool)
         for u, order, answers in zip(asked, orders, _answers(backend, state, questions, tries), strict=True):
@@ -102,13 +102,14 @@ def by_choices(
     return Proposals(D, repaired, dict(outcomes), usage)
 
 
-def _question(decisions: Decisions, row: IntArray, t: int, order: NDArray[np.intp]) -> Question:
-    """Decision ``t`` of a row, its options in the given order."""
-    history = f"Decisions so far: {decisions.write(row[None, :t])[0]}\n" if t else ""
-    names = dict(
-        zip(decisions.labels[t].tolist(), (decisions.schema.label(t, int(s)) for s in decisions.labels[t]), strict=True)
-    )
-    return Question(f"{history}Next: {decisions.name(t)}?", tuple(names[int(s)] for s in order))
+def _questions(decisions: Decisions, rows: IntArray, t: int, orders: Sequence[NDArray[np.intp]]) -> list[Question]:
+    """Decision ``t`` of each row, its options in the given order."""
+    names, ask = decisions.shown(t), f"Next: {decisions.name(t)}?"
+    histories = [f"Decisions so far: {text}\n" if t else "" for text in decisions.write(rows[:, :t])]
+    return [
+        Question(history + ask, tuple(names[s] for s in order.tolist()))
+        for history, order in zip(histories, orders, strict=True)
+    ]
 
 
 def _answers(backend: Backend, state: str, questions: Sequence[Question], tries: int) -> list[list[Answer]]:

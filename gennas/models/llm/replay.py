@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from gennas.errors import ArchiveError, shown
+from gennas.errors import ArchiveError, listed, shown
 from gennas.models.llm.backend import Answer, Message, Question, Reply
 from gennas.models.llm.grammar import Grammar
 from gennas.models.llm.transcript import Recorder, Transcript
@@ -28,7 +28,7 @@ class Replay:
         names = sorted({record["model"] for records in transcript.records.values() for record in records})
         if name is None and len(names) != 1:
             raise ArchiveError(
-                f"Expected a transcript of one model, got one of {len(names)}: {', '.join(names) or 'none'}."
+                f"Expected a transcript of one model, got one of {len(names)}: {listed(names) or 'none'}."
             )
         self.name, self.concurrency = name if name is not None else names[0], 1
         self._recorder = Recorder(_Nobody(self.name), transcript)

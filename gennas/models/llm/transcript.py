@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gennas.errors import ArchiveError, OutputError, reason_of
-from gennas.models.llm.backend import Answer, Backend, Message, Question, Reply, Usage
+from gennas.models.llm.backend import OUTCOMES, Answer, Backend, Message, Question, Reply, Usage
 from gennas.models.llm.grammar import Grammar
 
 __all__ = ["Recorder", "Transcript", "answer_of", "choose_key", "complete_key", "reply_of"]
@@ -63,8 +63,9 @@ class Transcript:
         for number, line in enumerate(content[:end].splitlines(), 1):
             try:
                 record = json.loads(line)
+                _check(record)
                 self.records.setdefault(record["key"], []).append(record)
-            except (ValueError, TypeError, KeyError, RecursionError) as error:
+            except (ValueError, TypeError, OverflowError, RecursionError) as error:
                 raise ArchiveError(f"Line {number} of {file} is no record: {reason_of(error)}.") from error
         if end < len(content):
             with file.open("r+b") as handle:
@@ -139,6 +140,34 @@ class Recorder:
         with self._lock:
             self._used[key] = self._used.get(key, -1) + 1
             return self._used[key]
+
+
+def _check(record: Any) -> None:
+    """Raise ValueError unless a record is as :class:`Recorder` writes them."""
+    texts = isinstance(record, dict) and all(isinstance(record.get(name), str) for name in ("key", "model"))
+    if not texts or not ({"reply", "answer"} & set(record)):
+        raise ValueError("expected key, model, and reply or answer")
+    kept = record.get("reply", record.get("answer"))
+    good = isinstance(kept, dict) and kept.get("outcome") in OUTCOMES and _is_usage(kept.get("usage"))
+    if good and "reply" in record:
+        good = (
+            isinstance(kept.get("text"), str) and isinstance(kept.get("request"), dict) and _is_number(kept, "seconds")
+        )
+    elif good:
+        p = kept.get("probabilities")
+        good = isinstance(kept.get("sampled"), bool) and (kept.get("mass", 0) is None or _is_number(kept, "mass"))
+        good = good and (p is None or (isinstance(p, list) and Answer.of(p).outcome == "ok" and abs(sum(p) - 1) < 1e-6))
+    if not good:
+        raise ValueError("expected a reply or an answer of the right form")
+
+
+def _is_usage(usage: Any) -> bool:
+    names = {"input_tokens", "output_tokens"}
+    return isinstance(usage, dict) and set(usage) == names and all(type(n) is int and n >= 0 for n in usage.values())
+
+
+def _is_number(record: Mapping[str, Any], name: str) -> bool:
+    return type(record.get(name)) in (int, float)
 
 
 def _written(answer: Answer) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -128,10 +129,49 @@ def test_the_same_question_again_is_another_record(tmp_path: Path) -> None:
     assert [r.text for r in replies] == texts and replies[0].request == {"temperature": 1}
 
 
-def test_damaged_files_are_told(tmp_path: Path) -> None:
+SOUND: dict[str, Any] = {
+    "key": "k",
+    "model": "m",
+    "reply": {
+        "text": "31",
+        "outcome": "ok",
+        "usage": {"input_tokens": 1, "output_tokens": 2},
+        "seconds": 1,
+        "request": {},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"model": None}, {"key": 3}, {"reply": None}, {"reply": {}}, {"reply": {**SOUND["reply"], "text": 3}},
+        {"reply": {**SOUND["reply"], "usage": {"input_tokens": [], "output_tokens": 1}}},
+        {"reply": {**SOUND["reply"], "outcome": "fine"}}, {"reply": {**SOUND["reply"], "request": None}},
+    ],
+)  # fmt: skip
+def test_damaged_records_are_told(damage: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "t.jsonl"
-    file.write_text('{"key": "a", "model": "m"}\n[1, 2]\n')
-    with pytest.raises(ArchiveError, match=r"Line 2 of .*t\.jsonl is no record"):
+    file.write_text(json.dumps(SOUND) + "\n")
+    assert len(Transcript(file)) == 1
+    file.write_text(json.dumps(SOUND) + "\n" + json.dumps({**SOUND, **damage}) + "\n")
+    with pytest.raises(ArchiveError, match=r"Line 2 of .*t\.jsonl is no record: expected"):
+        Transcript(file)
+
+
+@pytest.mark.parametrize("p", [[0.5, 0.6], [2, -1], ["a"], 3, [10**400, 1]])
+def test_damaged_probabilities_are_told(p: Any, tmp_path: Path) -> None:
+    answer = {"outcome": "ok", "usage": {"input_tokens": 1, "output_tokens": 2}, "sampled": False, "mass": None}
+    file = tmp_path / "t.jsonl"
+    file.write_text(json.dumps({"key": "k", "model": "m", "answer": {**answer, "probabilities": p}}) + "\n")
+    with pytest.raises(ArchiveError, match="is no record"):
+        Transcript(file)
+
+
+def test_files_that_cannot_be_used_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "t.jsonl"
+    file.write_text("[1, 2]\n")
+    with pytest.raises(ArchiveError, match=r"Line 1 of .*t\.jsonl is no record"):
         Transcript(file)
     with pytest.raises(OutputError, match="Cannot write the transcript"):
         Transcript(tmp_path / "none" / "t.jsonl").add("k", {})

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gennas.errors import ConfigError, UnknownNameError
+from gennas.errors import ConfigError, UnknownNameError, listed
 from gennas.models.llm.backend import Answer, Message, Question, Reply, ServerError
 from gennas.models.llm.grammar import Grammar
 from gennas.models.llm.http.client import Client, Response
@@ -101,7 +101,7 @@ class HttpBackend:
         names = [str(e.get("id", e.get("name", ""))) for e in entries if isinstance(e, dict)]
         if model is None:
             if len(names) != 1:
-                raise ConfigError(f"Expected the name of a model; {self.client.url} has {', '.join(names) or 'none'}.")
+                raise ConfigError(f"Expected the name of a model; {self.client.url} has {listed(names) or 'none'}.")
             return names[0]
         if names and model not in names and f"{model}:latest" not in names:
             raise UnknownNameError(f"model of {self.client.url}", model, names)
@@ -139,6 +139,7 @@ class HttpBackend:
         path, body = self.texts.request(self.model, messages, parameters, field, grammar)
         response = self._refused(self.client.post(path, body))
         text, outcome, usage = self.texts.read(response.content)
+        text = without_secrets(text, [self._key])  # should a server repeat it
         return Reply(text, outcome, usage, response.seconds, redacted(body))
 
     def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:

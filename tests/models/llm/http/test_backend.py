@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,12 @@ def test_probabilities_are_those_of_the_model_whatever_token_it_drew(llama: str)
     backend, question = HttpBackend("llama.cpp", url=llama), Question("Which?", ("conv", "skip", "pool"))
     for i in range(8):
         (answer,) = backend.choose(f"state {i}", [question])
-        body = {"prompt": f"user: state {i}\n{question.prompt}\nassistant: ", "n_predict": 1, "n_probs": 354}
+        body = {
+            "prompt": f"user: state {i}\n{question.prompt}\nassistant: ",
+            "n_predict": 1,
+            "n_probs": 354,
+            "ignore_eos": True,
+        }
         content = backend.client.post("/completion", {**body, "samplers": [], "post_sampling_probs": True}).content
         p = {e["token"]: e["prob"] for e in content["completion_probabilities"][0]["top_probs"] if e["id"] > 258}
         expected = np.array([p[label] for label in "ABC"]) / sum(p[label] for label in "ABC")
@@ -234,6 +240,18 @@ def test_keys_of_the_clouds(server: str, double: Any, says: Any, monkeypatch: py
     double.script = [says({"error": {"message": "The model `m` does not exist"}}, 404)]
     with pytest.raises(ServerError, match=r"has no model 'm' or no such path \(status 404\): The model `m` does not"):
         backend.complete(MESSAGES)
+
+
+def test_keys_are_in_no_transcript(double: Any, says: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where the server repeats them, or where they came as a parameter."""
+    monkeypatch.setenv("SOME_KEY", "sk-very-secret")
+    double.script = [says(solved, follows=True), says(chat("your key is sk-very-secret"))]
+    backend = _compatible(double, key_variable="SOME_KEY", parameters={"api_key": "sk-another"})
+    by_texts(decisions_of(), Recorder(backend, Transcript(tmp_path / "t.jsonl")), MESSAGES, 1, most=2**18)
+    written = (tmp_path / "t.jsonl").read_text()
+    assert "your key is (hidden)" in written and "sk-" not in written
+    assert double.requests[-1][1]["api_key"] == "sk-another"
+    assert double.requests[-1][2]["Authorization"] == "Bearer sk-very-secret"
 
 
 def test_ollama_lists_its_models(double: Any, says: Any) -> None:

@@ -158,6 +158,7 @@ def test_typed_decisions() -> None:
         {}, {"answers": None}, {"answers": [None]}, {"answers": {"q0": 3}}, {"answers": [{"probabilities": [{}]}]},
         {"answers": {"q0": {"probabilities": {"A": 1.0}}}}, {"answers": {"q0": {"probabilities": {"A": "x", "B": 1}}}},
         {"answers": {"q0": {"probabilities": {"A": -1.0, "B": 1}}}},
+        {"answers": {"q0": {"probabilities": {"A": 10**400, "B": 1}}}},
         {"answers": [{"probabilities": [{"value": "A", "probability": math.nan}, {"value": "B", "probability": 1}]}]},
         {"completion_probabilities": []}, {"completion_probabilities": [{"top_probs": [{"token": "Z", "prob": 1}]}]},
         {"completion_probabilities": [{"top_probs": [{"token": "A", "prob": "much"}]}]},

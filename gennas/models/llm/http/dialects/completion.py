@@ -79,7 +79,7 @@ class CompletionChoice:
             for entry in content["completion_probabilities"][0]["top_probs"]:
                 if entry["token"] in weights:
                     weights[entry["token"]] += float(entry["prob"])
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError):
             return [Answer(None, "invalid", _usage(content))]
         return [Answer.of(list(weights.values()), _usage(content))]
 

@@ -48,5 +48,5 @@ def _answer(given: Any, question: Question, usage: Usage) -> Answer:
     try:
         p = {str(entry["value"]): float(entry["probability"]) for entry in given["probabilities"]}
         return Answer.of([p[label] for label in question.labels], usage)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return Answer(None, "invalid", usage)

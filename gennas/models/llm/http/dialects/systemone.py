@@ -45,6 +45,6 @@ def _choice(question: Question) -> dict[str, Any]:
 def _answer(given: Any, question: Question, usage: Usage) -> Answer:
     try:
         weights = [float(given["probabilities"][label]) for label in question.labels]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return Answer(None, "invalid", usage)
     return Answer.of(weights, usage)
