@@ -102,7 +102,8 @@ def choose_features(config: SearchConfig, problem: Problem) -> ChosenFeatures | 
 
     Raises:
         UnknownNameError: it is none of them.
-        ConfigError: a table or a protocol without features that need it.
+        ConfigError: a table or a protocol without features that need it, a column without a number, or what is
+            searched.
         GennasError: the table cannot be read, or a proxy not be made.
     """
     names = config.features
@@ -113,6 +114,7 @@ def choose_features(config: SearchConfig, problem: Problem) -> ChosenFeatures | 
     wanted = [name for name in rest if name != ENCODER]
     _refuse_options(config, wanted)
     _refuse_unknown(wanted, free)
+    _refuse_labels(wanted, problem)
     paid, measure = None, None
     if wanted:
         task = _task(config, problem)
@@ -156,6 +158,17 @@ def _refuse_unknown(names: Sequence[str], free: Sequence[Columns]) -> None:
             raise UnknownNameError("feature", name, [*known, ENCODER, *PROXIES])
 
 
+def _refuse_labels(names: Sequence[str], problem: Problem) -> None:
+    """What is searched is no feature, unless it is known of every candidate anyway."""
+    cheap = getattr(problem.evaluator, "cheap_metrics", ())
+    labels = [name for name in names if name in problem.objectives.metric_names and name not in cheap]
+    if labels:
+        raise ConfigError(
+            f"--features {shown(labels[0])} is what the search is for, which would be a label that nobody counts; name "
+            "other features."
+        )
+
+
 def _of_table(
     config: SearchConfig, problem: Problem, names: Sequence[str]
 ) -> tuple[list[Columns], list[str], list[str]]:
@@ -171,6 +184,12 @@ def _of_table(
         raise ConfigError(
             f"--feature-table {config.feature_table}: {shown(labels[0])} is what the search is for, which would be a "
             "label that nobody counts; name other columns with --features."
+        )
+    empty = [name for name in chosen if not np.isfinite(columns[name]).any()]
+    if empty:
+        raise ConfigError(
+            f"--feature-table {config.feature_table}: expected numbers in {shown(empty[0])}, got none that is finite; "
+            "name other columns with --features."
         )
     rest = [name for name in dict.fromkeys(names) if name not in chosen]
     identity = f"{','.join(chosen)} of table {digest[:16]}"

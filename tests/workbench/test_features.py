@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,25 @@ def test_labels_and_strangers_in_a_table_are_refused(
         choose(feature_table=table)
     with pytest.raises(UnknownNameError, match=r"column of --feature-table 'chep'\. Did you mean cheap"):
         choose(features="chep", feature_table=columns)
+    empty = tmp_path / "empty.csv"
+    pd.read_csv(columns).assign(hollow="nan", endless=np.inf).to_csv(empty, index=False)
+    for name in ("hollow", "endless"):
+        with pytest.raises(ConfigError, match=f"expected numbers in '{name}', got none"):
+            choose(features=name, feature_table=empty)
     other = tmp_path / "other.csv"
     other.write_text("arch,x\n|none~0|+|none~0|none~1|+|none~0|none~1|none~2|,1\n")
     with pytest.raises(TableError, match="another space"):
         choose(feature_table=other)
+
+
+def test_a_proxy_that_is_searched_is_no_feature() -> None:
+    config = SearchConfig(
+        space="macro-chain", space_option=CHAINS, proxy="nwot,params", objective=("nwot:max",), features="nwot,params"
+    )
+    with pytest.raises(ConfigError, match="'nwot' is what the search is for, which would be a label"):
+        choose_features(config, make_problem(config))
+    sizes = replace(config, features=("params",))
+    assert choose_features(sizes, make_problem(sizes)) is not None
 
 
 def test_a_search_computes_charges_and_shows_them(make_run: Callable[..., Run], tmp_path: Path) -> None:

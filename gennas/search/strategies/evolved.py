@@ -18,7 +18,7 @@ from gennas.search.strategies.rounds import check_positive
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.spaces.base import Space
 
-__all__ = ["DEFAULT_KERNELS", "EvolvedSource", "new_kernel"]
+__all__ = ["DEFAULT_KERNELS", "EvolvedSource", "are_shares", "new_kernel"]
 
 FloatArray = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ class EvolvedSource(Source):
         super().__init__(space)
         check_positive(generations=generations, survivors=survivors)
         shares = {name: float(share) for name, share in (DEFAULT_KERNELS if kernels is None else kernels).items()}
-        if not shares or min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        if not are_shares(shares):
             raise ConfigError(f"Expected shares of kernels that are not negative and sum to 1, got {shares}.")
         self.generations, self.survivors = generations, survivors
         make = make or partial(new_kernel, space=space)
@@ -147,6 +147,11 @@ def new_kernel(name: str, space: Space) -> Kernel:
     if not isinstance(kernel, Kernel):
         raise ConfigError(f"Expected {shown(name)} to be a Kernel, got {type(kernel).__name__}.")
     return kernel
+
+
+def are_shares(shares: Mapping[str, float]) -> bool:
+    """Whether no share is negative and they sum to 1; NaN is no share."""
+    return all(share >= 0 for share in shares.values()) and abs(sum(shares.values()) - 1) <= 1e-6
 
 
 def _split(n: int, shares: list[float]) -> list[int]:

@@ -143,6 +143,8 @@ def test_what_kernels_yielded_is_remembered() -> None:
     [
         ({"kernels": {}}, "sum to 1"),
         ({"kernels": {"mutation": 0.5}}, "sum to 1"),
+        ({"kernels": {"mutation": float("nan")}}, "sum to 1"),
+        ({"kernels": {"mutation": 1.0, "crossover": float("nan")}}, "sum to 1"),
         ({"kernels": {"mutaton": 1.0}}, "Did you mean mutation"),
         ({"kernels": {f"{__name__}:widths": 1.0}}, r"kernel|Kernel"),
         ({"kernels": {f"{__name__}:SPACE": 1.0}}, r"kernel|Kernel"),

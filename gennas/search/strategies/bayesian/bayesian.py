@@ -25,7 +25,7 @@ from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
 from gennas.search.strategies.bayesian.memory import SurrogateMemory
 from gennas.search.strategies.bayesian.second_look import feature_groups, survivors
-from gennas.search.strategies.evolved import DEFAULT_KERNELS, EvolvedSource, new_kernel
+from gennas.search.strategies.evolved import DEFAULT_KERNELS, EvolvedSource, are_shares, new_kernel
 from gennas.search.strategies.kernels import Kernel
 from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
@@ -128,7 +128,7 @@ class BayesianSearch(Rounds):
     def _set_pool(self, shares: Mapping[str, float], kernels: Mapping[str, float]) -> None:
         """Make the sources that have a share."""
         self.shares, self.kernels = ({k: float(v) for k, v in part.items()} for part in (shares, kernels))
-        if min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
+        if not are_shares(self.shares):
             raise ConfigError(f"Expected shares that are not negative and sum to 1, got {self.shares}.")
         self.sources = {name: self._source(name) for name, share in self.shares.items() if share > 0}
         self._bandit = ShareBandit(self.shares, adaptive=self.adaptive)
@@ -248,7 +248,10 @@ class BayesianSearch(Rounds):
         """What sources need before they draw; those of the space and the best need nothing."""
 
     def _draw_pool(self, evidence: Evidence) -> tuple[Population, list[str]]:
-        count = {name: round(share * self.pool_size) for name, share in self._bandit.shares().items()}
+        shares = self._bandit.shares()
+        count = {name: round(share * self.pool_size) for name, share in shares.items()}
+        if not any(count.values()):  # a pool of one or two candidates
+            count[max(shares, key=lambda name: shares[name])] = self.pool_size
         parts = {
             name: source.draw(count[name], evidence, self.rng)
             for name, source in sorted(self.sources.items(), key=_place)

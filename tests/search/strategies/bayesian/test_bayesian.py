@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from gennas.errors import ConfigError
 from gennas.execution import SerialExecutor
 from gennas.search import Archive, Objective, Objectives, Search, Strategy
 from gennas.search.strategies import BayesianSearch
@@ -48,3 +51,19 @@ def test_what_was_expected_survives_a_stop_within_a_round() -> None:
         found.append([(t.arch.key, t.proposal.origin) for t in archive.trials()])
     assert found[0] == found[1]
     assert all(origin.details for _, origin in found[0][8:])
+
+
+@pytest.mark.parametrize("shares", [{"random": float("nan")}, {"random": 1.0, "mutation": float("nan")}])
+def test_what_is_no_number_is_no_share(shares: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="sum to 1"):
+        BayesianSearch(NASBench201(), Objectives((Objective("score"),)), shares=shares)
+
+
+@pytest.mark.parametrize("pool_size", [1])
+def test_a_tiny_pool_is_drawn_from_the_greatest_share(pool_size: int) -> None:
+    space, goals = NASBench201(), Objectives((Objective("score"),))
+    shares = {"evolve": 0.24, "mutation": 0.24, "crossover": 0.24, "random": 0.28}
+    strategy = BayesianSearch(space, goals, 0, warm_start=4, round_size=1, pool_size=pool_size, shares=shares)
+    archive = Archive(":memory:", space)
+    Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema, 0)), archive, goals, 7, 0).run()
+    assert [t.proposal.origin.source for t in archive.trials()][4:] == ["random"] * 3
