@@ -63,7 +63,7 @@ def rounds_chart(rounds: Sequence[Mapping[str, float]]) -> Figure | None:
         return None
     lines = [_round_line(rounds, name, color) for name, color in zip(names, PALETTE, strict=False)]
     low = min(y for name in names for r in rounds if (y := finite(r.get(name))) is not None)
-    axis = {"title": {"text": "share of samples (tau: rank correlation)"}, "range": [min(0.0, low) - 0.03, 1.04]}
+    axis = {"title": {"text": "share (tau: rank correlation)"}, "range": [min(0.0, low) - 0.03, 1.04]}
     x_title = "evaluations so far" if "n_evals" in rounds[0] else "round"
     layout = {"height": 360, "hovermode": "x unified", "xaxis": {"title": {"text": x_title}}, "yaxis": axis}
     return {"data": lines, "layout": layout}

@@ -113,6 +113,14 @@ def test_sections_appear_where_there_is_something_to_show(
     assert [f'id="{name}"' in few for name in ("pareto", "decisions", "learning")] == [False] * 3
 
 
+def test_rounds_without_a_generator_do_not_speak_of_one(make_run: MakeRun, tmp_path: Path) -> None:
+    sampled, ranked = make_run(), make_run(rounds=[{"n_evals": 4, "hit_rate": 0.5, "surrogate_tau": 0.1}])
+    assert "<h2>Generator rounds</h2>" in (html := without_scripts(written(sampled, tmp_path)))
+    assert "Of what the generator sampled" in html
+    assert "<h2>Rounds</h2>" in (html := without_scripts(written(ranked, tmp_path)))
+    assert "Of what the generator sampled" not in html
+
+
 def test_drawings_of_the_front_and_the_best_are_kept(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run(objectives=Objectives((Objective("val"), Objective("latency", "min"))))
     html = written(run, tmp_path)
