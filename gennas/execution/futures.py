@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, GennasError
 from gennas.eval.base import Evaluator
 from gennas.execution.base import describe
 from gennas.execution.lease import Lease
@@ -167,11 +167,16 @@ class FuturesExecutor:
     def _made(self) -> Any:
         """A new pool, and what has to be done with it at the end."""
         assert self._make is not None
-        made = self._make()
-        if isinstance(made, Pool):
-            self._stack.callback(_shut_down, made)
-        elif hasattr(made, "__enter__"):
-            made = self._stack.enter_context(made)
+        try:
+            made = self._make()
+            if isinstance(made, Pool):
+                self._stack.callback(_shut_down, made)
+            elif hasattr(made, "__enter__"):
+                made = self._stack.enter_context(made)
+        except GennasError:
+            raise
+        except Exception as error:  # somebody else's code may raise anything
+            raise ConfigError(f"The pool cannot be made, its factory raised {describe(error)}.") from error
         if not hasattr(made, "submit"):
             raise ConfigError(
                 f"Expected the factory to return a concurrent.futures.Executor, got {type(made).__name__}; such as "

@@ -27,6 +27,13 @@ def number():
     return 3
 def on_dask():
     import distributed
+def broken():
+    raise RuntimeError("no pool today")
+class Closed:
+    def __enter__(self):
+        raise OSError("no scheduler here")
+    def __exit__(self, *error):
+        pass
 """
 
 
@@ -73,6 +80,9 @@ def test_options_of_the_pool_are_checked(pool: str) -> None:
         made(executor="futures", executor_option={"factory": f"{pool}:make", "sise": 7})
     with pytest.raises(ConfigError, match=r"concurrent\.futures\.Executor, got int"):
         made(executor="futures", executor_option={"factory": f"{pool}:number"})
+    for name, reason in (("broken", "RuntimeError: no pool today"), ("Closed", "OSError: no scheduler here")):
+        with pytest.raises(ConfigError, match=f"its factory raised {reason}"):
+            made(executor="futures", executor_option={"factory": f"{pool}:{name}"})
     with pytest.raises(ConfigError, match=r"factory=my_pool\.py:make"):
         made(executor="futures")
     with pytest.raises(ConfigError, match="say --workers N"):
