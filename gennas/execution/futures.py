@@ -50,8 +50,8 @@ class FuturesExecutor:
         retries: how often a trial is evaluated again when its pool broke or its worker went away.
 
     Raises:
-        ConfigError: ``workers`` is not positive, limits without isolation, no pool is made, or the evaluator does not
-            pickle.
+        ConfigError: ``workers`` is not positive, ``retries`` is negative, limits without isolation, no pool is made, or
+            the evaluator does not pickle.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class FuturesExecutor:
         if workers < 1:
             raise ConfigError(f"Expected at least one worker, got {workers}.")
         refuse_limits(isolated, time_limit, memory_limit_gb)
+        refuse_negative(retries=retries)
         self.capacity, self.retries = workers, retries
         self._make = pool if callable(pool) and not isinstance(pool, Pool) else None
         self._stack = ExitStack()
@@ -193,6 +194,17 @@ def refuse_limits(isolated: bool, time_limit: float | None, memory_limit_gb: flo
     """
     if not isolated and (time_limit is not None or memory_limit_gb is not None):
         raise ConfigError("Time and memory limits end a trial's own process: drop isolated=false, or the limits.")
+
+
+def refuse_negative(**amounts: float) -> None:
+    """Refuse amounts that are less than nothing, or NaN.
+
+    Raises:
+        ConfigError: one is.
+    """
+    for name, amount in amounts.items():
+        if not amount >= 0:
+            raise ConfigError(f"Expected {name} of 0 or more, got {amount}.")
 
 
 @dataclass
