@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, GennasError
 from gennas.eval.base import Evaluator
 from gennas.execution.base import describe
 from gennas.execution.lease import Lease
@@ -50,8 +50,8 @@ class FuturesExecutor:
         retries: how often a trial is evaluated again when its pool broke or its worker went away.
 
     Raises:
-        ConfigError: ``workers`` is not positive, limits without isolation, no pool is made, or the evaluator does not
-            pickle.
+        ConfigError: ``workers`` is not positive, ``retries`` is negative, limits without isolation, no pool is made, or
+            the evaluator does not pickle.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class FuturesExecutor:
         if workers < 1:
             raise ConfigError(f"Expected at least one worker, got {workers}.")
         refuse_limits(isolated, time_limit, memory_limit_gb)
+        refuse_negative(retries=retries)
         self.capacity, self.retries = workers, retries
         self._make = pool if callable(pool) and not isinstance(pool, Pool) else None
         self._stack = ExitStack()
@@ -167,11 +168,16 @@ class FuturesExecutor:
     def _made(self) -> Any:
         """A new pool, and what has to be done with it at the end."""
         assert self._make is not None
-        made = self._make()
-        if isinstance(made, Pool):
-            self._stack.callback(_shut_down, made)
-        elif hasattr(made, "__enter__"):
-            made = self._stack.enter_context(made)
+        try:
+            made = self._make()
+            if isinstance(made, Pool):
+                self._stack.callback(_shut_down, made)
+            elif hasattr(made, "__enter__"):
+                made = self._stack.enter_context(made)
+        except GennasError:
+            raise
+        except Exception as error:  # somebody else's code may raise anything
+            raise ConfigError(f"The pool cannot be made, its factory raised {describe(error)}.") from error
         if not hasattr(made, "submit"):
             raise ConfigError(
                 f"Expected the factory to return a concurrent.futures.Executor, got {type(made).__name__}; such as "
@@ -188,6 +194,17 @@ def refuse_limits(isolated: bool, time_limit: float | None, memory_limit_gb: flo
     """
     if not isolated and (time_limit is not None or memory_limit_gb is not None):
         raise ConfigError("Time and memory limits end a trial's own process: drop isolated=false, or the limits.")
+
+
+def refuse_negative(**amounts: float) -> None:
+    """Refuse amounts that are less than nothing, or NaN.
+
+    Raises:
+        ConfigError: one is.
+    """
+    for name, amount in amounts.items():
+        if not amount >= 0:
+            raise ConfigError(f"Expected {name} of 0 or more, got {amount}.")
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from gennas.errors import ConfigError, shown
 __all__ = ["on_gpu", "usable_cpus", "usable_gpus"]
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+_NAME = re.compile(r"[0-9]+|(GPU|MIG)-[0-9A-Za-z/-]+")
 
 
 def usable_cpus() -> int:
@@ -30,7 +32,7 @@ def usable_gpus(wanted: str | int | Sequence[str | int]) -> tuple[str, ...]:
         wanted: ``all`` that this process sees, or a list of numbers (or UUIDs, also of MIG slices).
 
     Raises:
-        ConfigError: there are none, or one is named twice.
+        ConfigError: there are none, one is named twice, or a name is none, of which CUDA would make no GPU at all.
 
     Example:
         >>> usable_gpus([0, 2]), usable_gpus("0, 2"), usable_gpus(1)
@@ -38,13 +40,13 @@ def usable_gpus(wanted: str | int | Sequence[str | int]) -> tuple[str, ...]:
     """
     if wanted == "all":
         found = _visible()
+        if not found:
+            raise ConfigError("gpus=all was asked for, but this process sees no GPU.")
     else:
         names = wanted.split(",") if isinstance(wanted, str) else [wanted] if isinstance(wanted, int) else wanted
         found = tuple(str(name).strip() for name in names)
-    if not all(found) or len(set(found)) < len(found):
-        raise ConfigError(f"Expected gpus=all or a list of different GPUs such as [0, 1], got {shown(wanted)}.")
-    if not found:
-        raise ConfigError("gpus=all was asked for, but this process sees no GPU.")
+        if not found or len(set(found)) < len(found) or not all(map(_NAME.fullmatch, found)):
+            raise ConfigError(f"Expected gpus=all or a list of different GPUs such as [0, 1], got {shown(wanted)}.")
     return found
 
 

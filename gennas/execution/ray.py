@@ -12,7 +12,7 @@ from typing import Any
 
 from gennas.errors import ConfigError, reason_of
 from gennas.eval.base import Evaluator
-from gennas.execution.futures import refuse_limits
+from gennas.execution.futures import refuse_limits, refuse_negative
 from gennas.execution.gpus import usable_cpus
 from gennas.execution.lease import Lease
 from gennas.execution.outcome import Outcome, trial_of
@@ -56,7 +56,8 @@ class RayExecutor:
         object_store_gb: of a cluster that is started.
 
     Raises:
-        ConfigError: Ray is not installed, no cluster answers, or no machine has room for one trial.
+        ConfigError: an amount is negative, Ray is not installed, no cluster answers, or no machine has room for one
+            trial.
     """
 
     def __init__(
@@ -77,6 +78,8 @@ class RayExecutor:
         object_store_gb: float = 0.1,
     ) -> None:
         refuse_limits(isolated, time_limit, memory_limit_gb)
+        amounts = {"num_cpus": num_cpus, "num_gpus": num_gpus, "memory_gb": memory_gb or 0, "retries": retries}
+        refuse_negative(**amounts, **{f"resources {name}": amount for name, amount in resources.items()})
         self._ray = _imported()
         wanted = {"CPU": num_cpus, "GPU": num_gpus, "memory": (memory_gb or 0) * _GIB, **resources}
         self._wanted = {name: amount for name, amount in wanted.items() if amount}

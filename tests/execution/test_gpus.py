@@ -73,3 +73,14 @@ def test_cpus_are_those_of_the_affinity() -> None:
     from gennas.execution.gpus import usable_cpus
 
     assert usable_cpus() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("wanted", ["many", [-1], [0, 0], [], "", [""], "0,cuda:1", ["GPU"]])
+def test_what_is_no_gpu_is_refused(wanted: str | list[int | str]) -> None:
+    with pytest.raises(ConfigError, match="list of different GPUs"):
+        usable_gpus(wanted)
+
+
+def test_slices_and_uuids_are_gpus() -> None:
+    names = ("GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "MIG-GPU-8932f937-d72c-4106-c12f-20bd9faed9f6/1/0")
+    assert usable_gpus(list(names)) == names

@@ -27,6 +27,13 @@ def number():
     return 3
 def on_dask():
     import distributed
+def broken():
+    raise RuntimeError("no pool today")
+class Closed:
+    def __enter__(self):
+        raise OSError("no scheduler here")
+    def __exit__(self, *error):
+        pass
 """
 
 
@@ -73,6 +80,9 @@ def test_options_of_the_pool_are_checked(pool: str) -> None:
         made(executor="futures", executor_option={"factory": f"{pool}:make", "sise": 7})
     with pytest.raises(ConfigError, match=r"concurrent\.futures\.Executor, got int"):
         made(executor="futures", executor_option={"factory": f"{pool}:number"})
+    for name, reason in (("broken", "RuntimeError: no pool today"), ("Closed", "OSError: no scheduler here")):
+        with pytest.raises(ConfigError, match=f"its factory raised {reason}"):
+            made(executor="futures", executor_option={"factory": f"{pool}:{name}"})
     with pytest.raises(ConfigError, match=r"factory=my_pool\.py:make"):
         made(executor="futures")
     with pytest.raises(ConfigError, match="say --workers N"):
@@ -116,3 +126,19 @@ def test_rounds_of_64_stay_whole_and_distinct(
     keys = [t.arch.key for t in run.result.trials]
     assert len(set(keys)) == 128, "two rounds of 64 different architectures, the second one chosen"
     assert max(in_flight) == 64, "workers follow the batch"
+
+
+@pytest.mark.parametrize(
+    ("executor", "option", "reason"),
+    [
+        ("futures", {"retries": -1}, "retries of 0 or more, got -1"),
+        ("ray", {"retries": -1}, "retries of 0 or more, got -1"),
+        ("ray", {"memory_gb": -1}, "memory_gb of 0 or more, got -1"),
+        ("ray", {"num_gpus": float("nan")}, "num_gpus of 0 or more, got nan"),
+        ("ray", {"resources": {"tpu": -2}}, "resources tpu of 0 or more, got -2"),
+    ],
+)
+def test_amounts_are_not_negative(pool: str, executor: str, option: dict[str, Any], reason: str) -> None:
+    factory = {"factory": f"{pool}:make"} if executor == "futures" else {}
+    with pytest.raises(ConfigError, match=reason):
+        made(executor=executor, executor_option=factory | option)
