@@ -64,12 +64,12 @@ def naive_tokens(tokenizer: Any, names: Sequence[str], n: int, rng: np.random.Ge
 
 
 def test_a_flat_model_is_uniform_on_nasbench201_and_masked_tokens_are_not(flat_model: Any, tokenizer: Any) -> None:
-    space, n = NASBench201(), 1500
+    space, n = NASBench201(), 1000
     decisions = Decisions(space.schema, space.legal, space.completions)
     D = by_choices(decisions, LocalBackend(flat_model, tokenizer, calibrate=False), "Nothing is known.", n, seed=3).D
     assert p_uniform(decisions.rank(D), decisions.count(), 25) > 0.01
     names = [f"|{name}~" for name in space.schema.edge_labels]
-    naive = naive_tokens(tokenizer, names, 6 * 300, np.random.default_rng(0)).reshape(-1, 6)
+    naive = naive_tokens(tokenizer, names, 6 * 150, np.random.default_rng(0)).reshape(-1, 6)
     assert p_uniform(decisions.rank(naive), decisions.count(), 25) < 1e-6
 
 
