@@ -77,6 +77,8 @@ GROUPS = [
     "stopping",
     "fidelity",
     "strategy",
+    "feature",
+    "knowledge",
     "execution",
     "continuation",
 ]

@@ -130,7 +130,7 @@ def test_completions_keep_what_is_legal_and_follow_the_model(fitted: Autoregress
     np.testing.assert_allclose(counts, p[possible] / p[possible].sum(), atol=0.03)
     assert len(possible) > 1 and counts.sum() == pytest.approx(1)
     full = np.ones_like(keep)
-    assert fitted.complete(parents[:3], full).keys == parents.keys[:3]
+    assert fitted.complete(parents[:3], full[:3]).keys == parents.keys[:3]
     broken = Population.from_decisions(archs.schema, archs.decisions[np.argsort(edge_share(archs))[-1:]])
     assert edge_share(broken)[0] == 1 and edge_share(fitted.complete(broken, full[:1]))[0] == pytest.approx(2 / 6)
 

@@ -18,7 +18,7 @@ def test_a_row_for_every_number_of_labels() -> None:
     assert [row[:2] for row in found] == [["bayesian", "30"], ["bayesian", "60"]]
     milliseconds, seconds, best = ([float(row[i]) for row in found] for i in (2, 3, 4))
     assert min(milliseconds) > 0 and seconds[1] > seconds[0] and best[1] >= best[0]
-    assert float(found[1][5]) > seconds[1] and float(found[1][6]) > 0.05 and float(found[1][7]) > 0.01
+    assert float(found[1][5]) >= seconds[1] and float(found[1][6]) > 0.05 and float(found[1][7]) > 0.01
 
 
 def test_a_row_for_every_surrogate() -> None:

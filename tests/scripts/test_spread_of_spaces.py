@@ -43,14 +43,14 @@ def test_it_prints_a_row_and_goes_on_from_its_file(
     assert done.stdout == capsys.readouterr().out  # with the CPU time of the first run
     row = [cell.strip() for cell in done.stdout.splitlines()[-1].strip("|").split("|")]
     assert row[:3] == ["vit", "`autoformer-tiny`", "`digits`"]
-    assert row[3:6] == ["epochs=1, batch_size=64", "3 × 2", "4, 5"]
+    assert row[3:6] == ["epochs=1, batch_size=64, lr=0.002", "3 × 2", "4, 5"]
     assert float(row[-1]) > 0
     assert len((tmp_path / "spread.csv").read_text().splitlines()) == 1 + 6
 
 
 def test_a_row_states_the_recipe_that_is_used(script: ModuleType) -> None:
     """The field's epochs unless others are asked for, and the task's where the field says nothing."""
-    assert script.recipe_of("vit", 0) == f"epochs={script.FIELDS['vit'].recipe['epochs']}, batch_size=64"
+    assert script.recipe_of("vit", 0) == f"epochs={script.FIELDS['vit'].recipe['epochs']}, batch_size=64, lr=0.002"
     assert script.recipe_of("gnn", 0) == "epochs=20"
 
 

@@ -64,7 +64,8 @@ def test_what_is_given_replaces_what_the_run_had() -> None:
 def test_options_stand_with_their_defaults() -> None:
     config = SearchConfig(**CORA, strategy="regularized-evolution", strategy_option={"sample_size": 3})
     values = resolved_values(config, make_problem(config))
-    assert values["strategy_option"] == {"population_size": 50, "sample_size": 3}
+    defaults = {"population_size": 50, "further_edits": 0.0, "crossover": 0.0}
+    assert values["strategy_option"] == defaults | {"sample_size": 3}
     assert values["space_option"]["hidden"] == 64
     json.dumps(values)  # plain
 
