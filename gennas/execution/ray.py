@@ -15,6 +15,7 @@ from gennas.eval.base import Evaluator
 from gennas.execution.futures import refuse_limits, refuse_negative
 from gennas.execution.gpus import usable_cpus
 from gennas.execution.lease import Lease
+from gennas.execution.orphans import Sweeper
 from gennas.execution.outcome import Outcome, trial_of
 from gennas.execution.parcel import Parcel, packed
 from gennas.execution.remote import UNOPENED, evaluate
@@ -93,7 +94,7 @@ class RayExecutor:
             memory_limit_gb=memory_limit_gb,
             lease=self._lease.sign if isolated else None,
         )
-        self._is_ours = _join(self._ray, address, workers, num_cpus, object_store_gb)
+        self._is_ours, self._sweeper = _join(self._ray, address, workers, num_cpus, object_store_gb)
         try:
             room = self._room(autoscaling)
         except ConfigError:
@@ -131,6 +132,8 @@ class RayExecutor:
             self._running.clear()
         if self._is_ours:
             self._ray.shutdown()
+        if self._sweeper is not None:
+            self._sweeper.end()
 
     def _dispatch(self) -> None:
         while self._queue and len(self._running) < self.capacity:
@@ -244,14 +247,16 @@ def _imported() -> Any:
     return ray
 
 
-def _join(ray: Any, address: str, workers: int | None, num_cpus: float, object_store_gb: float) -> bool:
-    """Join a cluster, or start one; whether this connection is ours to end.
+def _join(
+    ray: Any, address: str, workers: int | None, num_cpus: float, object_store_gb: float
+) -> tuple[bool, Sweeper | None]:
+    """Join a cluster, or start one; whether this connection is ours to end, and what ends it if we are killed.
 
     Raises:
         ConfigError: no cluster answers at the address.
     """
     if ray.is_initialized():
-        return False
+        return False, None
     address = address or os.environ.get("RAY_ADDRESS", "")
     quiet = {"log_to_driver": False, "logging_level": "error"}
     if address and address != "local":
@@ -262,11 +267,12 @@ def _join(ray: Any, address: str, workers: int | None, num_cpus: float, object_s
                 f"No Ray cluster answers at {address} ({reason_of(error)}); start one with ray start --head, or leave "
                 "address and RAY_ADDRESS out."
             ) from error
-        return True
+        return True, None
     cpus = max(1, round(workers * num_cpus)) if workers else max(usable_cpus(), round(num_cpus))
     memory = max(int(object_store_gb * _GIB), 80 * 2**20)  # Ray takes no less
+    sweeper = Sweeper()  # the agents of Ray's node do not notice that it was killed
     ray.init(address="local", num_cpus=cpus, object_store_memory=memory, include_dashboard=False, **quiet)
-    return True
+    return True, sweeper
 
 
 def _shown(resources: Mapping[str, float]) -> str:
