@@ -13,7 +13,7 @@ DRIVER = """
 import subprocess, sys
 from gennas.execution.orphans import Sweeper
 sweeper = Sweeper()
-started = subprocess.Popen(["sleep", "300"], start_new_session=True)
+started = subprocess.Popen(["sleep", "300"], start_new_session=True, stdout=subprocess.DEVNULL)
 if sys.argv[1] == "ended":
     sweeper.end()
 print(started.pid, flush=True)
