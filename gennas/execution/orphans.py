@@ -50,7 +50,8 @@ import os, signal, sys, time
 driver, mark = int(sys.argv[1]), sys.argv[2].encode()
 while os.getppid() == driver:
     time.sleep(0.5)
-for _ in range(20):  # what is killed may have started something meanwhile
+empty = 0
+for _ in range(60):  # what is killed may have started something meanwhile, which shows its environment a little later
     found = 0
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -60,7 +61,8 @@ for _ in range(20):  # what is killed may have started something meanwhile
                     found += 1
         except OSError:  # it has ended, or is somebody else's
             continue
-    if not found:
+    empty = 0 if found else empty + 1
+    if empty == 2:
         break
     time.sleep(0.5)
 """

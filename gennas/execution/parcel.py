@@ -8,6 +8,7 @@ import importlib.machinery
 import importlib.util
 import linecache
 import pickle
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -111,7 +112,8 @@ def sources(content: bytes) -> list[Source]:
     from there in turn; installed packages are not.
     """
     own = {source.name: source for source in _own()}
-    waiting = [name for name in own if name.encode() in content]
+    # Whole names: a pickle that names mine_by_path says nothing of mine.
+    waiting = [name for name in own if re.search(re.escape(name).encode() + rb"(?!\w)", content)]
     found: dict[str, Source] = {}
     while waiting:
         name = waiting.pop()

@@ -19,6 +19,7 @@ from gennas.eval.base import Evaluator
 from gennas.execution.base import run_trial
 from gennas.execution.gpus import on_gpu, usable_gpus
 from gennas.execution.imports import warm_up
+from gennas.execution.parcel import sources
 from gennas.execution.parent import end_group, exit_with
 from gennas.registry import import_user_files, user_files
 from gennas.runtime.quiet import hush_if_asked
@@ -174,12 +175,14 @@ _Parcel = tuple[tuple[str, ...], bytes]  # the user's files that it needs, and t
 
 def _packed(evaluator: Evaluator) -> _Parcel:
     try:
-        return user_files(), pickle.dumps(evaluator)
+        content = pickle.dumps(evaluator)
     except (pickle.PicklingError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"The evaluator cannot be sent to a worker process ({error}). Define it, its space and its data at "
             "the top level of a module or file, or use the serial executor."
         ) from error
+    needed = {source.file for source in sources(content)}
+    return tuple(file for file in user_files() if file in needed), content
 
 
 def _work(connection: Connection, parcel: _Parcel, memory_limit_gb: float | None, warm: bool, driver: int) -> None:

@@ -87,7 +87,7 @@ class KnownColumns(Columns):
     """
 
     def __init__(self, name: str, keys: Sequence[str], values: FloatArray) -> None:
-        self.name, self._values = name, values
+        self.name = name
         self._rows = {key: row for row, key in enumerate(keys)}
         self._scored = scores_among(values, values)
         self._nothing = scores_among(np.full((1, values.shape[1]), np.nan), values)[0]

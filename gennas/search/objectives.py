@@ -49,11 +49,6 @@ class Objective:
     def __str__(self) -> str:
         return f"{self.metric}:{self.direction}"
 
-    @property
-    def sign(self) -> float:
-        """1, or -1 where less is better."""
-        return 1.0 if self.direction == "max" else -1.0
-
     def signed(self, value: float) -> float:
         """``value`` turned so that more is better."""
         return value if self.direction == "max" else -value
@@ -148,7 +143,7 @@ class Objectives:
         if not ok:
             return utility
         measured = {m: np.array([trials[i].metrics[m] for i in ok], dtype=np.float64) for m in self.metric_names}
-        values = np.stack([o.sign * measured[o.metric] for o in self.objectives], axis=1)
+        values = np.stack([o.signed(1.0) * measured[o.metric] for o in self.objectives], axis=1)
         violation = np.zeros(len(ok))
         for c in self.constraints:
             violation += c.violations(measured[c.metric])

@@ -1,7 +1,7 @@
 """Contracts of the replaceable parts, as pytest classes to subclass, and doubles that fail on purpose.
 
-The doubles (``SyntheticEvaluator``, ``UnevenEvaluator``, ``FailingEvaluator``, ``FlakyExecutor``, ``example_trials``)
-work without pytest, which only contracts need.
+The doubles (``SyntheticEvaluator``, ``UnevenEvaluator``, ``NotingEvaluator``, ``FailingEvaluator``, ``FlakyExecutor``,
+``example_trials``) work without pytest, which only contracts need.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gennas.testing.archives import ArchiveContract, example_trials
-from gennas.testing.evaluators import EvaluatorContract, FailingEvaluator, SyntheticEvaluator
+from gennas.testing.evaluators import EvaluatorContract, FailingEvaluator, NotingEvaluator, SyntheticEvaluator
 from gennas.testing.executors import ExecutorContract, FlakyExecutor, UnevenEvaluator, check_same_archive
 from gennas.testing.proxies import ProxyContract
 from gennas.testing.spaces import SpaceContract
@@ -25,6 +25,7 @@ __all__ = [
     "FailingEvaluator",
     "FlakyExecutor",
     "GeneratorContract",
+    "NotingEvaluator",
     "ProxyContract",
     "SpaceContract",
     "StrategyContract",

@@ -17,7 +17,7 @@ from gennas.eval.base import CheapEvaluator, Evaluator, Fidelity, Metric
 from gennas.graph import Architecture, GraphSchema
 from gennas.spaces import NASBench201, Space
 
-__all__ = ["EvaluatorContract", "FailingEvaluator", "SyntheticEvaluator"]
+__all__ = ["EvaluatorContract", "FailingEvaluator", "NotingEvaluator", "SyntheticEvaluator"]
 
 Failure = Literal["raise", "nan", "missing", "memory", "die", "hang"]
 
@@ -59,6 +59,39 @@ class SyntheticEvaluator:
         score = self._single[t, D].sum() + 0.5 * self._pair[D[:, None], D[None], t[:, None], t[None]].sum()
         noise = np.random.default_rng(int(arch.key, 16)).normal(scale=0.5)
         return {"score": float(score), "test_score": float(score + noise), "size": float(D.sum())}
+
+
+class NotingEvaluator(SyntheticEvaluator):
+    """Notes in a file in which process it evaluates, wherever that is.
+
+    Args:
+        schema: schema of the architectures.
+        note: the file.
+        delay_s: seconds that each evaluation takes, after the note.
+    """
+
+    def __init__(self, schema: GraphSchema, note: Path, delay_s: float = 0.0) -> None:
+        super().__init__(schema, delay_s=delay_s)
+        self.note = note
+
+    def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
+        """Note the ids of this process and of its parent, and the first of its GPUs (-1: none), then evaluate."""
+        with self.note.open("a") as file:
+            file.write(f"{os.getpid()} {os.getppid()} {os.environ.get('CUDA_VISIBLE_DEVICES') or -1}\n")
+        return super().evaluate(arch, fidelity, seed)
+
+    def noted(self, count: int = 1, within_s: float = 60.0) -> list[list[int]]:
+        """The notes, once there are ``count``.
+
+        Raises:
+            TimeoutError: there are fewer by then.
+        """
+        end = time.monotonic() + within_s
+        while not self.note.exists() or len(self.note.read_text().splitlines()) < count:
+            if time.monotonic() > end:
+                raise TimeoutError(f"Expected {count} evaluations to begin within {within_s:g} s: {self.note}.")
+            time.sleep(0.02)
+        return [[int(word) for word in line.split()] for line in self.note.read_text().splitlines()]
 
 
 class FailingEvaluator:

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gennas.eval.base import Evaluator, Fidelity
+from gennas.eval.base import Evaluator
 from gennas.execution import Executor, FuturesExecutor
 from gennas.search import Origin, Proposal
 from gennas.spaces import MacroChain, NASBench201
 from gennas.testing import (
     ExecutorContract,
     FailingEvaluator,
+    NotingEvaluator,
     SyntheticEvaluator,
     UnevenEvaluator,
     check_same_archive,
@@ -75,38 +76,19 @@ def test_trials_that_exit_or_hang_end_alone(client: Any, failure, status: str, r
         assert trial.ok or reason in trial.error
 
 
-class Slow(SyntheticEvaluator):
-    """Notes its process and that one's parent, and takes its time."""
-
-    def __init__(self, note: Path, delay_s: float) -> None:
-        super().__init__(SPACE.schema, delay_s=delay_s)
-        self.note = note
-
-    def evaluate(self, arch, fidelity: Fidelity, seed: int):
-        with self.note.open("a") as file:
-            file.write(f"{os.getpid()} {os.getppid()}\n")
-        return super().evaluate(arch, fidelity, seed)
-
-
-def noted(note: Path, lines: int = 1) -> list[list[int]]:
-    end = time.monotonic() + 60
-    while not (note.exists() and len(note.read_text().splitlines()) >= lines):
-        assert time.monotonic() < end, "no trial has begun"
-        time.sleep(0.02)
-    return [[int(word) for word in line.split()] for line in note.read_text().splitlines()]
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_killed_worker_loses_no_trial_and_nothing_goes_on_after_close(client: Any, tmp_path: Path) -> None:
-    with closing(FuturesExecutor(Slow(tmp_path / "note", 1.0), client.get_executor)) as executor:
+    evaluator = NotingEvaluator(SPACE.schema, tmp_path / "note", 1.0)
+    with closing(FuturesExecutor(evaluator, client.get_executor)) as executor:
         executor.submit(proposals(1)[0])
-        (_, worker), *_ = noted(tmp_path / "note")
+        (_, worker, _), *_ = evaluator.noted()
         os.kill(worker, signal.SIGKILL)  # dask starts another one and gives it the trial
         assert executor.wait_any().ok
-    executor = FuturesExecutor(Slow(tmp_path / "long", 600.0), client.get_executor, workers=4)
+    evaluator = NotingEvaluator(SPACE.schema, tmp_path / "long", 600.0)
+    executor = FuturesExecutor(evaluator, client.get_executor, workers=4)
     for proposal in proposals(4):
         executor.submit(proposal)
-    children = [child for child, _ in noted(tmp_path / "long")]
+    children = [child for child, *_ in evaluator.noted()]
     executor.close()
     end = time.monotonic() + 20
     while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < end:

@@ -18,13 +18,14 @@ import numpy as np
 import pytest
 
 from gennas.errors import ConfigError
-from gennas.eval.base import Evaluator, Fidelity
+from gennas.eval.base import Evaluator
 from gennas.execution import Executor, FuturesExecutor, ProcessExecutor
 from gennas.search import Origin, Proposal
 from gennas.spaces import MacroChain, NASBench201
 from gennas.testing import (
     ExecutorContract,
     FailingEvaluator,
+    NotingEvaluator,
     SyntheticEvaluator,
     UnevenEvaluator,
     check_same_archive,
@@ -121,37 +122,15 @@ def test_a_pool_that_breaks_is_made_anew_and_the_one_that_breaks_it_is_lost(fact
         assert trial.ok or "worker went away" in trial.error
 
 
-class Noting(SyntheticEvaluator):
-    """Notes its process and that one's parent, and takes its time."""
-
-    def __init__(self, note: Path, delay_s: float) -> None:
-        super().__init__(SPACE.schema, delay_s=delay_s)
-        self.note = note
-
-    def evaluate(self, arch, fidelity: Fidelity, seed: int):
-        with self.note.open("a") as file:
-            file.write(f"{os.getpid()} {os.getppid()}\n")
-        return super().evaluate(arch, fidelity, seed)
-
-
-def noted(note: Path, lines: int = 1) -> list[list[int]]:
-    """The lines once there are as many."""
-    end = time.monotonic() + 60
-    while not (note.exists() and len(note.read_text().splitlines()) >= lines):
-        assert time.monotonic() < end, "no trial has begun"
-        time.sleep(0.02)
-    return [[int(word) for word in line.split()] for line in note.read_text().splitlines()]
-
-
 def test_a_killed_worker_of_a_pool_loses_no_trial(tmp_path: Path) -> None:
-    note = tmp_path / "note"
-    with closing(FuturesExecutor(Noting(note, 1.0), spawned)) as executor:
+    evaluator = NotingEvaluator(SPACE.schema, tmp_path / "note", 1.0)
+    with closing(FuturesExecutor(evaluator, spawned)) as executor:
         executor.submit(proposals(1)[0])
-        (_, worker), *_ = noted(note)
+        (_, worker, _), *_ = evaluator.noted()
         os.kill(worker, signal.SIGKILL)
         trial = executor.wait_any()
     assert trial.ok, trial
-    assert len(noted(note)) == 2
+    assert len(evaluator.noted()) == 2
 
 
 def test_a_pool_that_was_given_is_left_alone_and_cannot_be_made_anew() -> None:
@@ -167,14 +146,14 @@ def test_a_pool_that_was_given_is_left_alone_and_cannot_be_made_anew() -> None:
 
 
 def test_what_is_pending_is_cancelled_and_what_runs_is_ended(tmp_path: Path, mark: str, all_end) -> None:
-    note = tmp_path / "note"
-    executor = FuturesExecutor(Noting(note, 600.0), spawned, workers=8)
+    evaluator = NotingEvaluator(SPACE.schema, tmp_path / "note", 600.0)
+    executor = FuturesExecutor(evaluator, spawned, workers=8)
     for proposal in proposals(8):
         executor.submit(proposal)
-    noted(note)
+    evaluator.noted()
     executor.close()
     assert all_end(mark, 30.0)
-    assert len(noted(note)) <= 3, "a pool of two, and one that waits in its pipe"
+    assert len(evaluator.noted()) <= 3, "a pool of two, and one that waits in its pipe"
 
 
 def test_a_context_manager_of_a_pool_is_left_at_the_end() -> None:

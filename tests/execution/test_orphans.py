@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -23,12 +24,14 @@ sys.stdin.read()
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
 @pytest.mark.parametrize("how", ["killed", "ended"])
-def test_what_was_started_ends_with_a_killed_driver(how: str, mark: str, all_end) -> None:
+def test_what_was_started_ends_with_a_killed_driver(how: str, mark: str, all_end, running_under) -> None:
     driver = subprocess.Popen(
         [sys.executable, "-c", DRIVER, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert driver.stdout is not None
     started = int(driver.stdout.readline())
+    while started not in running_under(mark):  # it has an environment a moment after it has begun
+        time.sleep(0.01)
     driver.kill()
     driver.communicate()
     if how == "killed":

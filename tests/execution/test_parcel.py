@@ -37,8 +37,6 @@ def opened_elsewhere(parcel: object, folder: Path) -> subprocess.CompletedProces
 
 
 def test_files_and_what_they_import_travel_by_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("_gennas_user_")]:  # of other tests
-        monkeypatch.delitem(sys.modules, name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "helpers_of_mine").mkdir()
@@ -49,11 +47,13 @@ def test_files_and_what_they_import_travel_by_value(tmp_path: Path, monkeypatch:
         "from helpers_of_mine.inner import WORD\nclass Mine:\n    def says(self):\n        return WORD\n"
         "    def later(self):\n        import colorsys\n"
     )
+    (tmp_path / "mine.py").write_text("class Mine:\n    pass\n")
+    import_object("mine.py:Mine")  # nobody needs it, though its name is a part of the other's
     mine = import_object("mine_by_path.py:Mine")
     parcel = packed(mine())
     for file in tmp_path.rglob("*.py"):
         file.unlink()
-    for name in ("_gennas_user_mine_by_path", "helpers_of_mine", "helpers_of_mine.inner"):
+    for name in ("_gennas_user_mine", "_gennas_user_mine_by_path", "helpers_of_mine", "helpers_of_mine.inner"):
         del sys.modules[name]
     assert [s.name for s in parcel.sources] == ["_gennas_user_mine_by_path", "helpers_of_mine", "helpers_of_mine.inner"]
     done = opened_elsewhere(parcel, tmp_path)

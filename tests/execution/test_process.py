@@ -17,6 +17,7 @@ import pytest
 from gennas.errors import ConfigError
 from gennas.eval.base import Evaluator, Fidelity
 from gennas.execution import Executor, ProcessExecutor, SerialExecutor
+from gennas.registry import import_object
 from gennas.search import Archive, Objective, Objectives, Origin, Proposal, Search
 from gennas.search.strategies import RegularizedEvolution
 from gennas.spaces import NASBench201
@@ -56,6 +57,18 @@ def test_dead_and_hanging_workers_end_their_trial_only(failure, status: str, rea
     for trial in trials:
         assert trial.status == (status if evaluator.fails(trial.arch) else "ok")
         assert trial.ok or reason in trial.error
+
+
+def test_a_file_of_the_user_that_no_trial_needs_may_be_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "needed_by_nobody.py"
+    file.write_text("class Mine:\n    pass\n")
+    import_object(f"{file}:Mine")
+    name = "_gennas_user_needed_by_nobody"
+    monkeypatch.setitem(sys.modules, name, sys.modules.pop(name))  # forgotten after this test
+    file.write_text("raise ImportError('gone')\n")
+    with running(ProcessExecutor(INNER, workers=1)) as executor:
+        executor.submit(proposals(1)[0])
+        assert executor.wait_any().ok
 
 
 class Greedy(SyntheticEvaluator):

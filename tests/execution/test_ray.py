@@ -23,6 +23,7 @@ from gennas.spaces import MacroChain
 from gennas.testing import (
     ExecutorContract,
     FailingEvaluator,
+    NotingEvaluator,
     SyntheticEvaluator,
     UnevenEvaluator,
     check_same_archive,
@@ -79,30 +80,20 @@ def test_trials_that_exit_or_hang_end_alone(failure, status: str, reason: str) -
         assert trial.ok or reason in trial.error
 
 
-class Noting(SyntheticEvaluator):
-    """Notes its process, that one's parent and the GPU, writes to its log, and does as it is told."""
+class Noting(NotingEvaluator):
+    """Writes to its log and asks for memory, as it is told."""
 
     def __init__(self, note: Path, delay_s: float = 0.0, gib: float = 0.0, says: str = "") -> None:
-        super().__init__(SPACE.schema, delay_s=delay_s)
-        self.note, self.gib, self.says = note, gib, says
+        super().__init__(SPACE.schema, note, delay_s)
+        self.gib, self.says = gib, says
 
     def evaluate(self, arch, fidelity: Fidelity, seed: int):
-        with self.note.open("a") as file:
-            file.write(f"{os.getpid()} {os.getppid()} {os.environ.get('CUDA_VISIBLE_DEVICES') or -1}\n")
+        values = super().evaluate(arch, fidelity, seed)
         if self.says:
             print(self.says, file=sys.stderr)
             raise RuntimeError("on purpose")
         np.zeros(int(self.gib * 2**27))
-        return super().evaluate(arch, fidelity, seed)
-
-
-def noted(note: Path, lines: int = 1) -> list[list[int]]:
-    """The lines once there are as many."""
-    end = time.monotonic() + 60
-    while not (note.exists() and len(note.read_text().splitlines()) >= lines):
-        assert time.monotonic() < end, "no trial has begun"
-        time.sleep(0.02)
-    return [[int(word) for word in line.split()] for line in note.read_text().splitlines()]
+        return values
 
 
 def is_alive(pid: int) -> bool:
@@ -121,23 +112,24 @@ def ends(pid: int) -> bool:
 
 @pytest.mark.parametrize(("retries", "status"), [(1, "ok"), (0, "lost")])
 def test_a_killed_worker_loses_no_trial(tmp_path: Path, retries: int, status: str) -> None:
-    note = tmp_path / "note"
-    with closing(RayExecutor(Noting(note, 1.0), 1, retries=retries)) as executor:
+    evaluator = Noting(tmp_path / "note", 1.0)
+    with closing(RayExecutor(evaluator, 1, retries=retries)) as executor:
         executor.submit(proposals(1)[0])
-        (child, worker, _), *_ = noted(note)
+        (child, worker, _), *_ = evaluator.noted()
         os.kill(worker, signal.SIGKILL)
         trial = executor.wait_any()
     assert trial.status == status, trial
     assert trial.ok or "worker went away" in trial.error
-    assert len(noted(note)) == 1 + retries and ends(child)
+    assert len(evaluator.noted()) == 1 + retries and ends(child)
 
 
 @pytest.mark.parametrize(("gib", "status", "attempts"), [(3.0, "ok", 2), (8.0, "failed", 2), (1.0, "ok", 1)])
 def test_out_of_memory_is_tried_once_more_with_more(tmp_path: Path, gib: float, status: str, attempts: int) -> None:
-    (trial,) = evaluated(Noting(tmp_path / "note", gib=gib), memory_limit_gb=2.0, memory_gb=0.1)
+    evaluator = Noting(tmp_path / "note", gib=gib)
+    (trial,) = evaluated(evaluator, memory_limit_gb=2.0, memory_gb=0.1)
     assert trial.status == status, trial
     assert trial.ok or "out of memory" in trial.error
-    assert len(noted(tmp_path / "note")) == attempts
+    assert len(evaluator.noted()) == attempts
 
 
 class Full(Noting):
@@ -152,34 +144,38 @@ class Full(Noting):
 def test_a_full_gpu_is_tried_once_more_where_the_trial_had_a_part_of_it(
     tmp_path: Path, share: float, attempts: int
 ) -> None:
-    (trial,) = evaluated(Full(tmp_path / "note"), num_gpus=share, num_cpus=0)
+    evaluator = Full(tmp_path / "note")
+    (trial,) = evaluated(evaluator, num_gpus=share, num_cpus=0)
     assert trial.status == "failed" and "CUDA out of memory" in trial.error
-    assert len(noted(tmp_path / "note")) == attempts
+    assert len(evaluator.noted()) == attempts
 
 
 def test_an_error_of_the_user_is_not_tried_again_and_brings_its_log(tmp_path: Path) -> None:
-    (trial,) = evaluated(Noting(tmp_path / "note", says="nan in layer 3"))
+    evaluator = Noting(tmp_path / "note", says="nan in layer 3")
+    (trial,) = evaluated(evaluator)
     assert trial.status == "failed" and "RuntimeError: on purpose" in trial.error
     assert "last lines of its log: nan in layer 3" in trial.error and "\n" not in trial.error
-    assert len(noted(tmp_path / "note")) == 1
+    assert len(evaluator.noted()) == 1
 
 
 def test_each_trial_on_a_gpu_has_a_new_process_and_its_own_gpu(tmp_path: Path) -> None:
-    assert all(trial.ok for trial in evaluated(Noting(tmp_path / "note", 0.2), 3, num_gpus=1, num_cpus=0))
-    found = noted(tmp_path / "note", 3)
+    evaluator = Noting(tmp_path / "note", 0.2)
+    assert all(trial.ok for trial in evaluated(evaluator, 3, num_gpus=1, num_cpus=0))
+    found = evaluator.noted(3)
     assert {gpu for *_, gpu in found} <= {0, 1}
     assert len({child for child, *_ in found}) == len({worker for _, worker, _ in found}) == 3
 
 
 def test_nothing_goes_on_after_close(tmp_path: Path) -> None:
-    executor = RayExecutor(Noting(tmp_path / "note", 600.0), 2)
+    evaluator = Noting(tmp_path / "note", 600.0)
+    executor = RayExecutor(evaluator, 2)
     for proposal in proposals(4):
         executor.submit(proposal)
-    found = noted(tmp_path / "note", 2)
+    found = evaluator.noted(2)
     executor.close()
     assert ray.is_initialized(), "it was not the executor's"
     assert all(ends(child) for child, *_ in found)
-    assert len(noted(tmp_path / "note")) == 2
+    assert len(evaluator.noted()) == 2
 
 
 def test_what_no_machine_has_room_for_is_refused() -> None:

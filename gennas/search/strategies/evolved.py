@@ -118,8 +118,8 @@ class EvolvedSource(Source):
         chosen = rows[order]
         gain = np.exp(value[order] - value[order].max())
         new = chosen >= len(parents)
-        names = [list(self.kernels)[makers[row - len(parents)]] for row in chosen[new]]
-        self.bandit.note(names, gain[new] / gain.sum())
+        names = np.array(list(self.kernels))[makers[chosen[new] - len(parents)]]
+        self.bandit.note(names.tolist(), gain[new] / gain.sum())
         return both[chosen]
 
     def state_dict(self) -> dict[str, Any]:

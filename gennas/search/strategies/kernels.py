@@ -10,6 +10,7 @@ import numpy as np
 
 from gennas.graph import Population
 from gennas.registry import Registry
+from gennas.search.strategies.evolution.variation import edited
 from gennas.search.strategies.sources import Evidence
 from gennas.spaces.base import Space
 
@@ -80,11 +81,7 @@ class MutationKernel(Kernel):
         self, parents: Population, n: int, evidence: Evidence, progress: float, rng: np.random.Generator
     ) -> Population:
         """Mutants of parents that are drawn uniformly."""
-        children, rows = parents[rng.integers(len(parents), size=n)], np.arange(n)
-        for _ in range(_MOST_EDITS):
-            children = children.replaced(rows, self.space.mutate(children[rows], rng))
-            rows = rows[rng.random(len(rows)) < _FURTHER]
-        return children
+        return edited(self.space, parents[rng.integers(len(parents), size=n)], rng, _FURTHER, _MOST_EDITS)
 
 
 @KERNELS.register("crossover")

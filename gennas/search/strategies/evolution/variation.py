@@ -11,7 +11,9 @@ from gennas.spaces.base import Space
 __all__ = ["check_probability", "edited"]
 
 
-def edited(space: Space, parents: Population, rng: np.random.Generator, further: float = 0.0) -> Population:
+def edited(
+    space: Space, parents: Population, rng: np.random.Generator, further: float = 0.0, most: int | None = None
+) -> Population:
     r"""Children of one edit, and of a further one with a probability each: :math:`1 + \mathrm{Geometric}` edits.
 
     With ``further=p`` the mean number is ``1 / (1 - p)``. A later edit may undo an earlier one. Where a bound binds,
@@ -22,6 +24,7 @@ def edited(space: Space, parents: Population, rng: np.random.Generator, further:
         parents: ``b`` architectures.
         rng: decides; with ``further=0`` nothing is drawn from it but the one edit.
         further: probability in [0, 1) of every edit after the first.
+        most: edits of a child; None: any number.
 
     Example:
         >>> from gennas.spaces import NASBench201
@@ -30,9 +33,9 @@ def edited(space: Space, parents: Population, rng: np.random.Generator, further:
         >>> float((edited(space, parents, rng, 0.5).decisions != parents.decisions).sum(1).mean().round(1))
         1.6
     """
-    children, going = space.mutate(parents, rng), np.arange(len(parents) if further else 0)
-    while len(going):
-        going = going[rng.random(len(going)) < further]
+    children, going, edits = space.mutate(parents, rng), np.arange(len(parents) if further else 0), 1
+    while len(going) and edits != most:
+        going, edits = going[rng.random(len(going)) < further], edits + 1
         if len(going):
             children = children.replaced(going, space.mutate(children[going], rng))
     return children
