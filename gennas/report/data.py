@@ -14,6 +14,11 @@ from gennas.search.trial import ENQUEUED, GIVEN, INGESTED, WARM, Trial
 __all__ = ["WARM_START", "RunData", "SourceSummary"]
 
 WARM_START = "warm start"
+_PARTS = {
+    "fit_s": "fitting surrogates",
+    "sample_s": "fitting and sampling generators",
+    "rank_s": "drawing, evolving and ranking candidates",
+}
 OF_A_PERSON = (ENQUEUED, INGESTED, GIVEN, WARM)
 
 
@@ -160,14 +165,18 @@ class RunData:
         return total
 
     def ledger(self) -> list[tuple[str, float]]:
-        """Seconds by part: evaluations, fitting and sampling the generator, and the rest of the wall time."""
+        """Seconds by part: evaluations, features, surrogates, generators, the pool, and the rest of the wall time.
+
+        Features are computed while candidates are ranked, so that their seconds are taken off that part.
+        """
         costs = self.costs()
         features = costs.get("feature_seconds", 0.0)
         parts = [("evaluating architectures", costs.get("seconds", 0.0) - features)]
         parts += [("computing features of candidates", features)] if features else []
-        for key, label in (("fit_s", "fitting the generator"), ("sample_s", "sampling the generator")):
+        for key, label in _PARTS.items():
             if any(key in record for record in self.rounds):
-                parts.append((label, float(sum(record.get(key, 0.0) for record in self.rounds))))
+                seconds = float(sum(record.get(key, 0.0) for record in self.rounds))
+                parts.append((label, max(0.0, seconds - features) if key == "rank_s" else seconds))
         rest = self.wall_s - sum(seconds for _, seconds in parts)
         return [*parts, ("everything else", rest)] if rest > 0 else parts
 

@@ -98,10 +98,12 @@ def test_the_ledger_adds_up_to_the_wall_time(make_run: MakeRun) -> None:
     assert run.costs() == {"seconds": 12.0, "joules": 30.0}
     assert run.ledger() == [
         ("evaluating architectures", 12.0),
-        ("fitting the generator", 3.0),
-        ("sampling the generator", 0.5),
+        ("fitting surrogates", 3.0),
+        ("fitting and sampling generators", 0.5),
         ("everything else", 4.5),
     ]
+    ranked = make_run(rounds=[{"rank_s": 2.0}, {"rank_s": 1.5}])
+    assert ranked.ledger()[1:] == [("drawing, evolving and ranking candidates", 3.5), ("everything else", 4.5)]
     assert make_run(wall_s=5.0, rounds=[]).ledger() == [("evaluating architectures", 12.0)]
 
 
