@@ -84,3 +84,10 @@ def test_ends_of_trials_to_be_evaluated_again() -> None:
 def test_settings_that_came_later_leave_earlier_runs_their_identity() -> None:
     assert "depth" not in SearchConfig().identity()
     assert SearchConfig(depth=0.5).identity()["depth"] == 0.5
+
+
+@pytest.mark.parametrize("names", ["", " ", "nwot,,params", [""], ["nwot", ""]])
+def test_an_empty_name_is_no_name(names: object) -> None:
+    with pytest.raises(ConfigError, match=r"--features: expected names separated by commas, got .*; leave it out"):
+        SearchConfig(features=names)
+    assert SearchConfig(features=[]).features == () and SearchConfig(warm_from="a, b").warm_from == ("a", "b")
