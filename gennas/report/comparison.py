@@ -158,7 +158,7 @@ def columns_of(comparison: Comparison) -> list[Column]:
 
 
 def _costs(comparison: Comparison) -> list[Column]:
-    """What was spent, where strategies were told more than labels; nothing of it is bold."""
+    """What was spent, where it was limited or strategies were told more than labels; nothing of it is bold."""
     found, summary = [], comparison.summary
     if "cost_s" in summary:
         costs = summary["cost_s"], summary["feature_s"]

@@ -325,14 +325,15 @@ def summarize(curves: pd.DataFrame, problem: Problem, ends: Mapping[tuple[str, i
     Columns: ``strategy, seeds, feasible_share, objective_mean, objective_std, objective_median,
     report_mean, report_std, report_median, optimum_share, evals_to_optimum_mean,
     evals_to_optimum_median, wall_s``. Values are taken over the seeds that found anything feasible
-    (see ``feasible_share``), evaluations to the optimum over those that found it (``optimum_share``). Where some
-    strategy was told more than labels, ``cost_s, feature_s`` and ``labels_of_other_runs`` of each are there, too, means
-    over seeds.
+    (see ``feasible_share``), evaluations to the optimum over those that found it (``optimum_share``). Where trials have
+    a limit, or some strategy was told more than labels, there are means over seeds of ``cost_s, feature_s`` and
+    ``labels_of_other_runs``, too.
     """
     import pandas as pd
 
     rows = []
     told = any(end.spent[name] for end in ends.values() for name in ("feature_s", "labels_of_other_runs"))
+    told |= bool(problem.limits)
     for strategy in dict.fromkeys(name for name, _ in ends):
         group = curves[curves["strategy"] == strategy]
         last = group.groupby("seed").last()
