@@ -100,9 +100,10 @@ class Space(ABC):
         """
 
     def supernet(self, spec: TaskSpec) -> nn.Module:
-        """Return the network that holds the weights of all architectures, of :class:`~gennas.spaces.parts.Shared` parts.
+        """Return the network that holds the weights of all architectures.
 
-        It is of the class of the networks of :meth:`build`; :class:`gennas.training.supernet.Supernet` runs it.
+        It is of the class that :meth:`build` makes, of :class:`~gennas.spaces.parts.Shared` parts, and is run by a
+        :class:`gennas.training.supernet.Supernet`.
 
         Raises:
             ConfigError: the space has no weight-sharing network, or none for ``spec.kind``.

@@ -43,9 +43,7 @@ class Sizes:
 class RelativeBlock(nn.Module):
     """A pre-norm block whose attention knows relative positions."""
 
-    def __init__(
-        self, width: Size, heads: Size, head_dim: int, hidden: Size, distances: int, parts: Parts
-    ) -> None:
+    def __init__(self, width: Size, heads: Size, head_dim: int, hidden: Size, distances: int, parts: Parts) -> None:
         super().__init__()
         self.norm1 = parts.layer_norm(width, EPSILON)
         self.attention = RelativeAttention(width, heads, head_dim, distances, parts)
@@ -63,6 +61,8 @@ class VisionTransformer(nn.Module):
 
     The index of relative distances is one buffer ``distance (2, n, n)`` that all layers share.
     """
+
+    distance: Tensor
 
     def __init__(self, sizes: Sizes, spec: TaskSpec, parts: Parts) -> None:
         super().__init__()

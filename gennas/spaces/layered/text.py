@@ -44,7 +44,7 @@ def config_of(layout: Layout, labels: Sequence[str]) -> dict[str, Any]:
 
 
 def values_of(layout: Layout, schema: GraphSchema, parts: Parts) -> dict[str, Any]:
-    """As :func:`config_of`, of what ``parts`` make of each decision; lists are of the layers that ``parts`` may have."""
+    """As :func:`config_of`, of what ``parts`` make of each decision; lists are of all layers that there may be."""
     from gennas.spaces.parts import largest
 
     decisions = {slot.target: t for t, slot in enumerate(schema.slots)}

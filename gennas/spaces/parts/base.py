@@ -51,7 +51,7 @@ class Parts(Protocol):
         """An embedding."""
 
     def vector(self, make: Callable[[int], nn.Parameter], size: Size) -> nn.Parameter | nn.Module:
-        """The parameter ``make(size)``, whose last dimension is the size; :func:`~gennas.spaces.parts.read` reads it."""
+        """The parameter ``make(size)`` of that last dimension; :func:`~gennas.spaces.parts.read` reads it."""
 
 
 class Plain:

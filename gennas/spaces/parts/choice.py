@@ -31,8 +31,7 @@ class Choice(Routed, nn.ModuleDict):
 
     def chosen(self, decisions: Sequence[int]) -> nn.Module | None:
         """The candidate of an architecture; None where its label has no module."""
-        name = str(int(decisions[self.decision]))
-        return self[name] if name in self else None
+        return self._modules.get(str(int(decisions[self.decision])))
 
     def forward(self, *inputs: Tensor) -> Tensor | None:
         """Call the candidates on the route, and add up."""

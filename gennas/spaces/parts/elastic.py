@@ -89,9 +89,7 @@ class ElasticConv2d(_Sized, nn.Conv2d):
         weight = self.weight[:size] if self.depthwise else self.weight[:size, :c]
         bias = None if self.bias is None else self.bias[:size]
         x = x if factors is None else x * factors[:, None, None]
-        return functional.conv2d(
-            x, weight, bias, self.stride, self.padding, self.dilation, c if self.depthwise else 1
-        )
+        return functional.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, c if self.depthwise else 1)
 
 
 class ElasticBatchNorm2d(Routed, nn.BatchNorm2d):

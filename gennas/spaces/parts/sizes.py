@@ -51,7 +51,8 @@ class Elastic:
             if symbols in self.table:
                 factors = [w[s] for w, s in zip(weights, symbols, strict=True)]
                 size, weight = self.table[symbols], _product([f for f in factors if f is not None])
-                found[size] = weight if found.get(size) is None else found[size] + weight
+                before = found.get(size)
+                found[size] = weight if weight is None or before is None else before + weight
         if not found:
             raise EvaluationError(f"Decisions {self.decisions} of the route give no size to a layer that runs.")
         return found
