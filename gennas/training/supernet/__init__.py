@@ -1,0 +1,1 @@
+"""Supernets: networks that share the weights of all architectures of a space."""
