@@ -35,8 +35,8 @@ class OnceForAll(PathSampler):
     that were set free so far are drawn, each decision uniformly among what is legal; the others stay at their largest.
     Stages are equally long. The published order for MobileNets is kernel, depth, expansion:
     ``stages=("k", "depth", "e")``; a stage of several kinds is written ``"k+e"``. Without stages everything is free
-    from the beginning. Sources: Cai et al., "Once-for-All", ICLR 2020, arXiv 1908.09791; the sandwich rule is that of Yu
-    and Huang 2019, arXiv 1903.05134. In the source each stage draws a number of paths of its own, without sandwich.
+    from the beginning. Sources: Cai et al., "Once-for-All", ICLR 2020, arXiv 1908.09791; the sandwich rule is that of
+    Yu and Huang 2019, arXiv 1903.05134. In the source each stage draws a number of paths of its own, without sandwich.
 
     Args:
         space: whose sizes are elastic.

@@ -59,9 +59,8 @@ def task() -> Task:
     x = torch.randn(240, 1, 2, 2, generator=generator)
     y = (x.flatten(1)[:, 0] * x.flatten(1)[:, 1] > 0).long() + (x.flatten(1)[:, 2] > 1).long()
     config = TrainConfig(epochs=3, batch_size=40, device="cpu", warmup=0.0, lr=0.01)
-    return Task.from_tensors(
-        "toy", train=(x[:120], y[:120]), validation=(x[120:180], y[120:180]), test=(x[180:], y[180:]), config=config
-    )
+    train, validation, test = ((x[part], y[part]) for part in (slice(120), slice(120, 180), slice(180, None)))
+    return Task.from_tensors("toy", train=train, validation=validation, test=test, config=config)
 
 
 @pytest.fixture

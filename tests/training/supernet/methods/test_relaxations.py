@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from gennas import spaces
 from gennas.errors import ConfigError
-from gennas.spaces import DARTS as DARTSSpace
 from gennas.spaces import NASBench201
 from gennas.testing.supernets import ToySpace, mix
 from gennas.training.supernet.methods import (
@@ -24,6 +24,7 @@ from gennas.training.supernet.methods import (
     ProxylessNAS,
     channel_shuffle,
     dirichlet_kl,
+    expected_cost,
     partial_mixture,
 )
 from gennas.training.supernet.methods.probabilities import gumbel, gumbel_softmax, masked_softmax
@@ -165,7 +166,7 @@ def test_sa_darts_gradient_is_a_sigmoid(one_slot):
     found = torch.autograd.grad(sa.penalty(), sa.alpha)[0]
     assert (found - 0.4 * torch.sigmoid(ALPHA)).abs().max() <= EXACT
     sa.progress = 0.0
-    assert float(sa.penalty()) == 0.0
+    assert sa.penalty().item() == 0.0
 
 
 def test_beta_darts_gradient_is_a_softmax_over_the_slots():
@@ -290,8 +291,6 @@ def test_fbnet_latency_gradient_is_the_table_and_reaches_alpha(one_slot):
     weight = 1.7 * 0.2 * 0.6 * latency.log() ** (-0.4) / latency
     assert (found[0] - weight * m * (table[0] - (m * table[0]).sum()) / 0.9).abs().max() <= EXACT
     free = m.clone().requires_grad_()
-    from gennas.training.supernet.methods import expected_cost
-
     assert torch.equal(torch.autograd.grad(expected_cost(free[None], fbnet.table), free)[0], table[0])
 
 
@@ -309,7 +308,7 @@ def test_fbnet_refuses_what_has_no_logarithm_above_zero(one_slot):
 # ------------------------------------------------------------------ all of them
 
 
-@pytest.mark.parametrize("space", [NASBench201(), DARTSSpace(num_cells=3)], ids=["nasbench201", "darts"])
+@pytest.mark.parametrize("space", [NASBench201(), spaces.DARTS(num_cells=3)], ids=["nasbench201", "darts"])
 @pytest.mark.parametrize("method", [DARTS, GDAS, SNAS, DrNAS, PCDARTS, SADARTS, BetaDARTS, ProxylessNAS])
 def test_routes_stay_inside_the_mask_and_probabilities_add_up(method, space):
     relaxation = method(space)
