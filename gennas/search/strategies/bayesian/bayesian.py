@@ -185,7 +185,8 @@ class BayesianSearch(Rounds):
     def _shares_record(self) -> dict[str, float]:
         """Where candidates came from: every source's share of the pool, every kernel's of the children."""
         evolved = [source for source in self.sources.values() if isinstance(source, EvolvedSource)]
-        found = {f"share_{name}": share for name, share in self._bandit.shares().items()} if evolved else {}
+        told = bool(evolved) or "llm" in self.sources
+        found = {f"share_{name}": share for name, share in self._bandit.shares().items()} if told else {}
         return found | {f"kernel_{k}": share for source in evolved for k, share in source.bandit.shares().items()}
 
     def _origin(self, source: str, key: str) -> Origin:
@@ -242,7 +243,7 @@ class BayesianSearch(Rounds):
 
     def _evidence(self, archs: Population, outcomes: Outcomes, beliefs: Beliefs | None) -> Evidence:
         value = None if beliefs is None else partial(beliefs.value, kind=self.acquisition, rng=self.rng)
-        return Evidence(archs, outcomes, self.elites, value, self._keeps_cheap, self.seen)
+        return Evidence(archs, outcomes, self.elites, value, self._keeps_cheap, self.seen, self._trials, self.features)
 
     def _update_sources(self, evidence: Evidence) -> None:
         """What sources need before they draw; those of the space and the best need nothing."""
@@ -329,8 +330,8 @@ def new_source(name: str, space: Space) -> Source:
 
 
 def _place(entry: tuple[str, Source]) -> int:
-    """Where a source stands in a pool: generators first, then what starts from the best, then the space."""
-    return {"evolve": 1, "mutation": 2, "crossover": 3, "random": 4}.get(entry[0], 0)
+    """Where a source stands in a pool: generators first, then what starts from the best, the space, what costs most."""
+    return {"evolve": 1, "mutation": 2, "crossover": 3, "random": 4, "llm": 5}.get(entry[0], 0)
 
 
 def _check(surrogate: str, acquisition: str, design: str) -> None:
