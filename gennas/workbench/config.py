@@ -201,7 +201,10 @@ def _read_names(value: object) -> object:
     texts = (value,) if isinstance(value, (str, Path)) else value
     if not isinstance(texts, (list, tuple)):
         return value
-    return tuple(part.strip() for text in texts for part in str(text).split(",") if part.strip())
+    names = tuple(part.strip() for text in texts for part in str(text).split(","))
+    if not all(names):
+        raise ConfigError(f"Expected names separated by commas, got {shown(value)}; leave it out for none.")
+    return names
 
 
 @dataclass(frozen=True)
@@ -350,7 +353,8 @@ class ComparisonSettings(Settings):
         "random,local-search,regularized-evolution,generative"
     )
     """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments: generative@shares={random: 1}. Where a
-    small budget suits other arguments than the defaults, these are taken and said."""
+    small budget suits other arguments than the defaults, these are taken and said. A strategy's own features are among
+    them: generative@features=[nwot,params],generative@features=[]."""
     seeds: Count = 10
     """Runs of each strategy, with seeds 0 to seeds - 1."""
     out: Path = Path("runs/compare")
@@ -362,7 +366,7 @@ class ComparisonSettings(Settings):
 
 
 @dataclass(frozen=True)
-class CompareConfig(TrackingSettings, ComparisonSettings, ProblemConfig):
+class CompareConfig(TrackingSettings, ComparisonSettings, KnowledgeSettings, FeatureSettings, ProblemConfig):
     """Compare several strategies at an equal budget, over many seeds.
 
     The directory then holds:

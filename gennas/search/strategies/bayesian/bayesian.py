@@ -113,8 +113,9 @@ class BayesianSearch(Rounds):
         _check(surrogate, acquisition, design)
         self.design, self.pool_size, self.elites = design, pool_size, elites
         self.surrogate_kind, self.acquisition, self.adaptive = surrogate, acquisition, bandit
-        self._open, self._per_proposal = not shares, PER_PROPOSAL
-        default, usual = ({}, DEFAULT_KERNELS) if shares else self._default_pool()
+        _refuse_empty(shares=shares, kernels=kernels)
+        self._open, self._per_proposal = shares is None, PER_PROPOSAL
+        default, usual = self._default_pool() if shares is None else ({}, DEFAULT_KERNELS)
         self._set_pool(shares or default, kernels or usual)
         if kernels and not self.shares.get("evolve"):
             raise ConfigError(f"Expected a share of evolve, whose kernels {dict(kernels)} are given.")
@@ -341,6 +342,13 @@ def _check(surrogate: str, acquisition: str, design: str) -> None:
         raise ConfigError(f"Expected acquisition {', '.join(ACQUISITIONS)}, got {shown(acquisition)}.")
     if design not in get_args(Design):
         raise ConfigError(f"Expected design random or spread, got {shown(design)}.")
+
+
+def _refuse_empty(**given: Mapping[str, float] | None) -> None:
+    """An empty mapping is no wish for the default."""
+    for name, value in given.items():
+        if value is not None and not value:
+            raise ConfigError(f"Expected {name} as NAME: SHARE, got {shown(value)}; leave {name} out for the default.")
 
 
 def _far_apart(candidates: Population, n: int) -> list[int]:
