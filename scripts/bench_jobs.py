@@ -34,7 +34,19 @@ TUNED = {
 }
 
 _CHAIN = {"proxy": "logsynflow,params", "objective": ("logsynflow:max",), "constraint": ("params<=1e5",)}
+_SIZES = {"embeds": (16, 24, 32, 48)}
 _REAL: dict[str, dict[str, Any]] = {
+    "vit": {
+        "space": "autoformer-tiny", "cheap": ("params",), **_CHAIN, "constraint": ("params<=6e4",),
+        "space_option": {
+            **_SIZES, "depths": (6, 8, 10, 12), "ratios": (1, 2, 3, 4), "heads": (1, 2, 3, 4), "head_dim": 8,
+            "relative": False,
+        },
+    },
+    "gpt": {
+        "space": "gpt", "task": "stdlib", "cheap": ("params",), **_CHAIN, "constraint": ("params<=6e4",),
+        "space_option": {**_SIZES, "depths": (4, 6, 8, 10), "mixers": ("attention", "conv")},
+    },
     "real8": {"space": "macro-chain", "cheap": ("params",), **_CHAIN},
     "real12": {
         "space": "macro-chain", "space_option": {"max_depth": 12, "min_depth": 3}, "cheap": ("params",), **_CHAIN,
