@@ -1,7 +1,6 @@
-r"""Controls that learn nothing, to be compared with generators as sources by ``scripts/bench_engine``.
+"""Controls that learn nothing, to be compared with generators as sources by ``scripts/bench_engine``.
 
-    .venv/bin/python scripts/bench_engine --problems macro12 --budget 100 --batch 4 --pool 1000 --seeds 5 \
-        --strategies "generative@shares={diffusion: 1}" "generative@shares={scripts/blind_sources.py:GeometricSource: 1}"
+``--strategies "generative@shares={scripts/blind_sources.py:GeometricSource: 1}" "generative@shares={diffusion: 1}"``.
 """
 
 from __future__ import annotations
