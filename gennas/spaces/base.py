@@ -137,6 +137,13 @@ class Space(ABC):
         """The representative of every architecture's equivalence class; the default keeps all distinct."""
         return population
 
+    def equivalents(self, arch: Architecture) -> Population:
+        """Other architectures whose networks compute the same functions, though maybe in another time; by default none.
+
+        A search with constraints on cheap metrics evaluates one of them where ``arch`` breaks a bound that it keeps.
+        """
+        return Population.of(self.schema, [])
+
     def to_text(self, arch: Architecture) -> str:
         """Text of ``arch``; by default the labels of its decisions joined by ``/``."""
         return "/".join(self.schema.label(t, int(s)) for t, s in enumerate(arch.decisions))

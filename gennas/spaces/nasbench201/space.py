@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES, Space
-from gennas.spaces.nasbench201.distinct import distinct_cells, representatives
+from gennas.spaces.nasbench201.distinct import distinct_cells, representatives, same_function
 from gennas.spaces.nasbench201.formats import from_naslib, from_nni
 from gennas.spaces.scaling import scaled_count
 from gennas.spaces.spec import TaskSpec
@@ -99,6 +99,13 @@ class NASBench201(Space):
             return population
         places = population.decisions @ (len(OPERATIONS) ** np.arange(5, -1, -1))
         return Population.from_decisions(self.schema, representatives(OPERATIONS)[places])
+
+    def equivalents(self, arch: Architecture) -> Population:
+        """The other cells that compute the same; with ``distinct`` the other structures that do."""
+        found = Population.from_decisions(self.schema, same_function(OPERATIONS, arch.decisions))
+        found = self.canonical(found).unique()
+        others: Population = found[np.array(found.keys) != arch.key] if len(found) else found
+        return others
 
     def to_text(self, arch: Architecture) -> str:
         """The official string: per node, the operation and source of each incoming edge."""
