@@ -12,6 +12,7 @@ from gennas.search.strategies.generative.generative_evolution import GenerativeE
 from gennas.search.strategies.kernels import KERNELS, Kernel
 from gennas.search.strategies.llm.language_model import LanguageModelSearch
 from gennas.search.strategies.llm.language_source import LanguageSource
+from gennas.search.strategies.llm.state_sharing import StateSharingSearch
 from gennas.search.strategies.local.biggest_first import BiggestFirst
 from gennas.search.strategies.local.local_search import LocalSearch
 from gennas.search.strategies.local.random import RandomSearch
@@ -39,5 +40,6 @@ __all__ = [
     "RandomSearch",
     "RegularizedEvolution",
     "Source",
+    "StateSharingSearch",
     "Strategy",
 ]
