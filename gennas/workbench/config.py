@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from gennas.errors import ConfigError, UnknownNameError, shown
+from gennas.models.llm.connect import model_settings
 from gennas.workbench.settings import (
     NO_OPTIONS,
     Count,
@@ -184,6 +185,17 @@ class StrategySettings(Settings):
         return super().to_dict() | ({"strategy": known} if known else {})
 
 
+@dataclass(frozen=True)
+class ModelSettings(Settings):
+    """Which language model proposes, where the strategy asks one (docs/llm.md)."""
+
+    model: str | None = None
+    """Language model: SERVER or SERVER:MODEL (llama.cpp, vllm, openai:NAME, …), `local:FOLDER`, `replay:RUN`, or
+    `file.py:Class`. The same as the strategy's option `model`."""
+    model_option: OptionMap = NO_OPTIONS
+    """Arguments of its backend, as KEY=VALUE: url=…, key_variable=NAME, parameters={temperature: 0.7}, prices=FILE."""
+
+
 def _read_names(value: object) -> object:
     """Names separated by commas, one text or several."""
     texts = (value,) if isinstance(value, (str, Path)) else value
@@ -309,10 +321,25 @@ class SearchConfig(
     ExecutionSettings,
     KnowledgeSettings,
     FeatureSettings,
+    ModelSettings,
     StrategySettings,
     ProblemConfig,
 ):
     """Search a space: propose, evaluate, learn, until the budget is spent."""
+
+    def check(self) -> None:
+        """Move the model among the strategy's options, where it is kept: one place for one thing."""
+        super().check()
+        if self.model is None:
+            if self.model_option:
+                raise ConfigError("--model-option needs --model.")
+            return
+        if "model" in self.strategy_option:
+            raise ConfigError("The model is given twice: as --model, and as --strategy-option model=….")
+        model: Any = model_settings(self.model, self.model_option) if self.model_option else self.model
+        object.__setattr__(self, "strategy_option", Options({**self.strategy_option, "model": model}))
+        object.__setattr__(self, "model", None)
+        object.__setattr__(self, "model_option", NO_OPTIONS)
 
 
 @dataclass(frozen=True)

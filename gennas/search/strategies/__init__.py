@@ -12,6 +12,9 @@ from gennas.search.strategies.generative.generative import GenerativeSearch
 from gennas.search.strategies.generative.generative_evolution import GenerativeEvolution
 from gennas.search.strategies.generative.tiny import Tiny, TinySource
 from gennas.search.strategies.kernels import KERNELS, Kernel
+from gennas.search.strategies.llm.language_model import LanguageModelSearch
+from gennas.search.strategies.llm.language_source import LanguageSource
+from gennas.search.strategies.llm.state_sharing import StateSharingSearch
 from gennas.search.strategies.local.biggest_first import BiggestFirst
 from gennas.search.strategies.local.local_search import LocalSearch
 from gennas.search.strategies.local.random import RandomSearch
@@ -34,10 +37,13 @@ __all__ = [
     "GenerativeSearch",
     "Genetic",
     "Kernel",
+    "LanguageModelSearch",
+    "LanguageSource",
     "LocalSearch",
     "RandomSearch",
     "RegularizedEvolution",
     "Source",
+    "StateSharingSearch",
     "Strategy",
     "Tiny",
     "TinySource",

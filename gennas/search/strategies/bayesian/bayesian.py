@@ -23,6 +23,7 @@ from gennas.search.strategies.bayesian.acquisition import ACQUISITIONS, PER_PROP
 from gennas.search.strategies.bayesian.bandit import ShareBandit
 from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
+from gennas.search.strategies.bayesian.insight import Insight
 from gennas.search.strategies.bayesian.memory import SurrogateMemory
 from gennas.search.strategies.bayesian.second_look import feature_groups, survivors
 from gennas.search.strategies.evolved import DEFAULT_KERNELS, EvolvedSource, are_shares, new_kernel
@@ -120,6 +121,8 @@ class BayesianSearch(Rounds):
             raise ConfigError(f"Expected a share of evolve, whose kernels {dict(kernels)} are given.")
         self._figures = RoundFigures()
         self._memory = SurrogateMemory()
+        self.keeps_insight = False  # whether somebody reads what is believed
+        self.insight: Insight | None = None
 
     def _default_pool(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
         """Shares and kernels where nobody says otherwise; the state keeps them, should the rule change."""
@@ -174,6 +177,7 @@ class BayesianSearch(Rounds):
         pool, sources = self._draw_pool(evidence)  # 3. candidates
         pool, sources = self._drop_known(pool, sources)  # 4. new ones
         beliefs, rows = self._second_look(beliefs, evidence, pool)
+        self._keep_insight(beliefs, pool[rows])
         order = rows[self._rank(beliefs, pool[rows])]  # 5. rank
         self._round, self._new = self._round + 1, 0
         clock.append(time.perf_counter())
@@ -185,7 +189,8 @@ class BayesianSearch(Rounds):
     def _shares_record(self) -> dict[str, float]:
         """Where candidates came from: every source's share of the pool, every kernel's of the children."""
         evolved = [source for source in self.sources.values() if isinstance(source, EvolvedSource)]
-        found = {f"share_{name}": share for name, share in self._bandit.shares().items()} if evolved else {}
+        told = bool(evolved) or "llm" in self.sources
+        found = {f"share_{name}": share for name, share in self._bandit.shares().items()} if told else {}
         return found | {f"kernel_{k}": share for source in evolved for k, share in source.bandit.shares().items()}
 
     def _origin(self, source: str, key: str) -> Origin:
@@ -242,7 +247,7 @@ class BayesianSearch(Rounds):
 
     def _evidence(self, archs: Population, outcomes: Outcomes, beliefs: Beliefs | None) -> Evidence:
         value = None if beliefs is None else partial(beliefs.value, kind=self.acquisition, rng=self.rng)
-        return Evidence(archs, outcomes, self.elites, value, self._keeps_cheap, self.seen)
+        return Evidence(archs, outcomes, self.elites, value, self._keeps_cheap, self.seen, self._trials, self.features)
 
     def _update_sources(self, evidence: Evidence) -> None:
         """What sources need before they draw; those of the space and the best need nothing."""
@@ -282,6 +287,13 @@ class BayesianSearch(Rounds):
         self._figures.expect({pool.keys[i]: (float(mean[i]), float(spread[i])) for i in order})
         return order
 
+    def _keep_insight(self, beliefs: Beliefs | None, pool: Population) -> None:
+        """Keep what is believed of a pool, where somebody wants to know."""
+        self.insight = None
+        if self.keeps_insight and beliefs is not None and len(pool):
+            value = beliefs.value(pool, self.acquisition, self.rng)
+            self.insight = Insight.of(pool, *beliefs.predicted(pool), value)
+
     # ------------------------------------------------------------------ figures, state
 
     def records(self) -> dict[str, float]:
@@ -296,6 +308,7 @@ class BayesianSearch(Rounds):
             "credit": self._bandit.state_dict(),
             "figures": self._figures.state_dict(),
             "surrogates": self._memory.state_dict(),
+            **({} if self.insight is None else {"insight": self.insight.state_dict()}),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -313,6 +326,7 @@ class BayesianSearch(Rounds):
         self._bandit.load_state_dict(state["credit"])
         self._figures.load_state_dict(state["figures"])
         self._memory.load_state_dict(state.get("surrogates"))
+        self.insight = Insight.from_state(state["insight"]) if "insight" in state else None
 
 
 def new_source(name: str, space: Space) -> Source:
@@ -329,8 +343,8 @@ def new_source(name: str, space: Space) -> Source:
 
 
 def _place(entry: tuple[str, Source]) -> int:
-    """Where a source stands in a pool: generators first, then what starts from the best, then the space."""
-    return {"evolve": 1, "mutation": 2, "crossover": 3, "random": 4}.get(entry[0], 0)
+    """Where a source stands in a pool: generators first, then what starts from the best, the space, what costs most."""
+    return {"evolve": 1, "mutation": 2, "crossover": 3, "random": 4, "llm": 5}.get(entry[0], 0)
 
 
 def _check(surrogate: str, acquisition: str, design: str) -> None:
