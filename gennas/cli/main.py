@@ -82,6 +82,12 @@ VERBS: dict[str, Verb] = {
         "gennas show 0012:gat,gcn,fc,skip --space nasbench-graph",
         ("arch",),
     ),
+    "llm": Verb(
+        "gennas.cli.llm",
+        "try a language model, or read what one said in a search",
+        "gennas llm show runs/cora",
+        ("action", "run"),
+    ),
     "table": Verb(
         "gennas.cli.table",
         "look architectures up in a table",
@@ -130,10 +136,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"gennas {gennas.__version__}")
         return 0
     try:
-        if args[0] not in VERBS:
-            raise UnknownNameError("verb", args[0], VERBS)
-        verb = VERBS[args[0]]
-        return verb.run(parse(args[0], verb, args[1:]))
+        name = " ".join(args[:2]) if " ".join(args[:2]) in VERBS else args[0]
+        if name not in VERBS:
+            raise UnknownNameError("verb", name, VERBS)
+        verb = VERBS[name]
+        return verb.run(parse(name, verb, args[1 + name.count(" ") :]))
     except EvaluationError as error:
         print(f"gennas: {_one_line(str(error))}", file=sys.stderr)
         return 1

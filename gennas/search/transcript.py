@@ -14,10 +14,10 @@ from gennas.models.llm.transcript import record_of
 from gennas.search.kept_records import KeptRecords
 from gennas.search.stored import opened_to_read, refuse_other_objects
 
-__all__ = ["CALL", "SUGGESTION", "ArchiveTranscript", "read_transcript"]
+__all__ = ["CALL", "PROBE", "SUGGESTION", "ArchiveTranscript", "read_transcript"]
 
-CALL, SUGGESTION = "llm call", "llm suggestion"
-"""Kinds of records: a call of a model, and an architecture that it suggested."""
+CALL, SUGGESTION, PROBE = "llm call", "llm suggestion", "llm probe"
+"""Kinds of records: a call of a model, an architecture that it suggested, what its server does with grammars."""
 
 
 class ArchiveTranscript(Transcript):

@@ -18,6 +18,7 @@ from scipy.special import ndtri
 from gennas.errors import ConfigError
 from gennas.graph import IntArray
 from gennas.models.llm import Answer, Decisions, Grammar, Message, Question, Reply, Usage
+from gennas.models.llm.propose import completed
 
 __all__ = ["Adversary", "Follower", "Ignorant", "Memoriser", "Oracle", "Scripted", "Truth"]
 
@@ -67,7 +68,9 @@ class Scripted(ABC):
         """
 
     def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
-        """Weights of the options as probabilities."""
+        """Weights of the options as probabilities; what is asked about other things than decisions nobody knows."""
+        if not all("Next: " in question.text for question in questions):
+            return [Answer.of([1.0] * len(q.options), Usage(len(f"{state}\n{q.prompt}".split()), 1)) for q in questions]
         made = [_made(question.text) for question in questions]
         options = [self._symbols(state, len(m), q.options) for m, q in zip(made, questions, strict=True)]
         found = self.weights(state, made, options, self._rng(state, *made))
@@ -192,7 +195,7 @@ class Oracle(Scripted):
         kind = type(self).__name__.lower()
         super().__init__(decisions, f"{kind} noise={noise} sharpness={sharpness} samples={samples}", seed)
         self.truth, self.noise, self.sharpness, self.samples = truth, noise, sharpness, samples
-        some = _completed(decisions, np.zeros((512, len(decisions)), np.int16), 0, np.random.default_rng(0))
+        some = completed(decisions, np.zeros((512, len(decisions)), np.int16), 0, np.random.default_rng(0))
         values = np.asarray(truth(some), dtype=np.float64)
         self._centre, self._scale = float(values.mean()), float(values.std()) or 1.0
 
@@ -226,7 +229,7 @@ class Oracle(Scripted):
         length = len(beginnings[0])
         D = np.zeros((len(beginnings), len(self.decisions)), dtype=np.int16)
         D[:, :length] = np.concatenate([self.decisions.read(text) for text in beginnings])
-        full = _completed(self.decisions, np.repeat(D, self.samples, axis=0), length, rng)
+        full = completed(self.decisions, np.repeat(D, self.samples, axis=0), length, rng)
         best: FloatArray = self.belief(full).reshape(-1, self.samples).max(1)
         return best
 
@@ -260,7 +263,7 @@ class Memoriser(Scripted):
 
     def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
         """As others, but for questions about values."""
-        asked = [re.search(r"Architecture (\S+)", question.text) for question in questions]
+        asked = [re.search(r"Architecture (\S+?):?\s", question.text) for question in questions]
         if not all(asked):
             return super().choose(state, questions)
         return [self._recalled(state, q, m.group(1)) for q, m in zip(questions, asked, strict=True) if m]
@@ -319,16 +322,6 @@ class Follower(Scripted):
             share = taken / taken.sum() if taken.any() else np.full(len(symbols), 1 / len(symbols))
             found.append((1 - self.explore) * share + self.explore / len(symbols))
         return found
-
-
-def _completed(decisions: Decisions, D: IntArray, start: int, rng: np.random.Generator) -> IntArray:
-    """Rows whose decisions from ``start`` on are drawn by count, ``(b, d)``."""
-    full = np.array(D, dtype=np.int16)
-    for t in range(start, len(decisions)):
-        logs = decisions.log_counts(full, t)
-        cumulative = np.exp(logs - logs.max(1, keepdims=True)).cumsum(1)
-        full[:, t] = (cumulative <= rng.random(len(full))[:, None] * cumulative[:, -1:]).sum(1)
-    return full
 
 
 def _errors(D: IntArray, seed: int) -> FloatArray:

@@ -114,7 +114,7 @@ def _environment() -> Any:
 
     return ImmutableSandboxedEnvironment(
         loader=FunctionLoader(_included), undefined=StrictUndefined, finalize=quoted, trim_blocks=True,
-        lstrip_blocks=True, autoescape=False,
+        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
 
 

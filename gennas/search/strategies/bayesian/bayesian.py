@@ -24,6 +24,7 @@ from gennas.search.strategies.bayesian.acquisition import ACQUISITIONS, PER_PROP
 from gennas.search.strategies.bayesian.bandit import ShareBandit
 from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
+from gennas.search.strategies.bayesian.insight import Insight
 from gennas.search.strategies.bayesian.memory import SurrogateMemory
 from gennas.search.strategies.bayesian.second_look import feature_groups, survivors
 from gennas.search.strategies.bayesian.substitutes import Substitutes
@@ -125,6 +126,8 @@ class BayesianSearch(Rounds):
         self._memory = SurrogateMemory()
         self._substitutes = Substitutes(space, self._keeps_cheap)
         self._instead: Mapping[str, Architecture] = {}  # of a round: what is evaluated in place of a candidate, by key
+        self.keeps_insight = False  # whether somebody reads what is believed
+        self.insight: Insight | None = None
 
     def _default_pool(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
         """Shares and kernels where nobody says otherwise; the state keeps them, should the rule change."""
@@ -179,6 +182,7 @@ class BayesianSearch(Rounds):
         pool, sources = self._draw_pool(evidence)  # 3. candidates
         pool, sources = self._drop_known(pool, sources, evidence)  # 4. new ones
         beliefs, rows = self._second_look(beliefs, evidence, pool)
+        self._keep_insight(beliefs, pool[rows])
         order = rows[self._rank(beliefs, pool[rows])]  # 5. rank
         self._round, self._new = self._round + 1, 0
         clock.append(time.perf_counter())
@@ -298,6 +302,13 @@ class BayesianSearch(Rounds):
         self._figures.expect({key: (float(mean[i]), float(spread[i])) for i, key in keys.items()})
         return order
 
+    def _keep_insight(self, beliefs: Beliefs | None, pool: Population) -> None:
+        """Keep what is believed of a pool, where somebody wants to know."""
+        self.insight = None
+        if self.keeps_insight and beliefs is not None and len(pool):
+            value = beliefs.value(pool, self.acquisition, self.rng)
+            self.insight = Insight.of(pool, *beliefs.predicted(pool), value)
+
     # ------------------------------------------------------------------ figures, state
 
     def records(self) -> dict[str, float]:
@@ -312,6 +323,7 @@ class BayesianSearch(Rounds):
             "credit": self._bandit.state_dict(),
             "figures": self._figures.state_dict(),
             "surrogates": self._memory.state_dict(),
+            **({} if self.insight is None else {"insight": self.insight.state_dict()}),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -329,6 +341,7 @@ class BayesianSearch(Rounds):
         self._bandit.load_state_dict(state["credit"])
         self._figures.load_state_dict(state["figures"])
         self._memory.load_state_dict(state.get("surrogates"))
+        self.insight = Insight.from_state(state["insight"]) if "insight" in state else None
 
 
 def new_source(name: str, space: Space) -> Source:

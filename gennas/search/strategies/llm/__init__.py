@@ -2,5 +2,6 @@
 
 from gennas.search.strategies.llm.language_model import LanguageModelSearch
 from gennas.search.strategies.llm.language_source import LanguageSource
+from gennas.search.strategies.llm.state_sharing import StateSharingSearch
 
-__all__ = ["LanguageModelSearch", "LanguageSource"]
+__all__ = ["LanguageModelSearch", "LanguageSource", "StateSharingSearch"]

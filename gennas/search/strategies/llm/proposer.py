@@ -12,14 +12,15 @@ import numpy as np
 
 from gennas.errors import ArchiveError, ConfigError, shown
 from gennas.graph import Population
-from gennas.models.llm import Decisions, Recorder, Replay, Spent, Transcript
-from gennas.models.llm.connect import Connection, Model, model_of
+from gennas.models.llm import Decisions, Recorder, Spent, Transcript
+from gennas.models.llm.connect import model_of
 from gennas.models.llm.methods import METHODS, Method, Result, Situation, Suggestions
 from gennas.models.llm.methods.prompt import Ours
 from gennas.registry import configured
 from gennas.search.columns import CheapFeatures
 from gennas.search.objectives import Objectives
-from gennas.search.transcript import SUGGESTION, ArchiveTranscript, read_transcript
+from gennas.search.strategies.llm.told import Told
+from gennas.search.transcript import SUGGESTION, ArchiveTranscript
 from gennas.search.trial import Trial
 from gennas.spaces.base import Space
 
@@ -103,6 +104,7 @@ class LanguageProposer:
         self.method, self.figures, self.requests = made, Figures(), 0
         self._archive: KeptRecords | None = None
         self._recorder: Recorder | None = None
+        self._told: Told | None = None
         self._pending: list[Spent] = []
         self._reasons: dict[str, str] = {}
 
@@ -112,9 +114,11 @@ class LanguageProposer:
     def recorder(self) -> Recorder:
         """The model, with its transcript."""
         if self._recorder is None:
-            known = read_transcript(self.model.source) if self.model.kind == "replay" else None
+            if self._told is None:
+                self._told = Told(self.model)
+            self._told.archive, known = self._archive, self._told.known
             transcript = ArchiveTranscript(self._archive, known) if self._archive is not None else known or Transcript()
-            self._recorder = Recorder(_Told(self.model, known), transcript, self.model.price)
+            self._recorder = Recorder(self._told, transcript, self.model.price)
         return self._recorder
 
     def check(self) -> None:
@@ -123,10 +127,8 @@ class LanguageProposer:
         Raises:
             GennasError: that does not work.
         """
-        backend = self.recorder.backend
-        writes = self.method.ask == "texts" or not self.model.gives_probabilities
-        if isinstance(backend, _Told):
-            backend.reach(writes)
+        assert self.recorder is not None and self._told is not None
+        self._told.reach(self.method.ask == "texts" or not self.model.gives_probabilities)
 
     def keep_in(self, archive: KeptRecords) -> None:
         """Keep the transcript in an archive, and refuse one that was begun with other prompts.
@@ -236,34 +238,6 @@ class LanguageProposer:
         self.method.load_state_dict(state["method"])
         self.figures = Figures(dict(state["figures"]))
         self._reasons = dict(state["reasons"])
-
-
-class _Told(Connection):
-    """A connection to a model, or to the records of one."""
-
-    def __init__(self, model: Model, known: Transcript | None) -> None:
-        super().__init__(model)
-        if model.kind == "object":
-            self.concurrency = model.options["object"].concurrency
-        self._replay = None if known is None else Replay(known)
-        if self._replay is not None:
-            self.name = self._replay.name
-
-    @property
-    def backend(self) -> Any:
-        """The model, or its records."""
-        return self._replay if self._replay is not None else super().backend
-
-    @property
-    def gives_probabilities(self) -> bool:
-        """Whether options are asked for with their probabilities."""
-        return self.model.gives_probabilities
-
-    def reach(self, writes: bool) -> None:
-        """Make the backend, and find out what a server does with grammars where texts are asked for."""
-        probe = getattr(self.backend, "probe", None)
-        if writes and callable(probe):
-            probe()
 
 
 def situation_of(
