@@ -92,7 +92,8 @@ def run(job: Job) -> dict[str, Any]:
     """Search, and return what the table needs.
 
     ``curve`` has ``[evaluations, best feasible value]`` whenever that rose, ``cpu`` has ``[evaluations, CPU seconds]``
-    of the strategy alone, ``hit`` is the evaluation that found a known optimum.
+    of the strategy alone, ``hit`` is the evaluation that found a known optimum, ``screened`` how many architectures
+    had their cheap metrics looked up.
     """
     torch.set_num_threads(1)
     problem, columns = _problem(job.problem, job.seed if job.problem in LANDSCAPES else 0)
@@ -131,7 +132,10 @@ def _search(job: Job, strategy: Strategy, problem: Problem, columns: Columns, op
         spent += time.process_time() - start
         if not cpu or done == job.budget or done // (job.budget / 20) > cpu[-1][0] // (job.budget / 20):
             cpu.append([done, round(spent, 3)])
-    return {"curve": curve, "cpu": cpu, "hit": hit, "evaluations": done, "direction": goal.direction}
+    known = 0 if strategy.screen is None else strategy.screen.count
+    return {
+        "curve": curve, "cpu": cpu, "hit": hit, "evaluations": done, "direction": goal.direction, "screened": known,
+    }  # fmt: skip
 
 
 def _bounded(device: str, percent: int) -> dict[str, Any]:
