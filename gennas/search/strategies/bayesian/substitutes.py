@@ -37,13 +37,23 @@ class Substitutes:
         self.space, self._keeps = space, keeps
         self._known = type(space).equivalents is not Space.equivalents
         self._classes: dict[str, tuple[frozenset[str], Population]] = {}  # all keys, and what keeps the constraints
+        self._nearest: dict[str, Architecture] = {}
 
     def of(self, archs: Population, seen: Collection[str]) -> dict[int, Architecture]:
         """The substitute, by row, of each architecture that breaks a constraint and has one; ``seen`` was proposed."""
         if not self._known or not len(archs):
             return {}
-        found = {i: self._nearest(archs[i], seen) for i in np.flatnonzero(~self._keeps(archs)).tolist()}
-        return {i: arch for i, arch in found.items() if arch is not None}
+        found, seen, keys = {}, frozenset(seen), archs.keys
+        for i in np.flatnonzero(~self._keeps(archs)).tolist():
+            if keys[i] not in self._classes:
+                self._look_at(archs[i])
+            members, kept = self._classes[keys[i]]
+            if len(kept) and members.isdisjoint(seen):
+                if keys[i] not in self._nearest:
+                    edits = (kept.decisions != archs.decisions[i]).sum(1)
+                    self._nearest[keys[i]] = kept[int(edits.argmin())]
+                found[i] = self._nearest[keys[i]]
+        return found
 
     def admits(self, archs: Population, seen: Collection[str]) -> BoolArray:
         """Whether each keeps the constraints or has a substitute that does, ``(b,)``."""
@@ -68,17 +78,9 @@ class Substitutes:
         chosen = np.sort(np.array(order)[first])
         return chosen, {keys[i]: instead[i] for i in chosen.tolist() if i in instead}
 
-    def _nearest(self, arch: Architecture, seen: Collection[str]) -> Architecture | None:
-        if arch.key not in self._classes:
-            self._note(arch)
-        keys, kept = self._classes[arch.key]
-        if not len(kept) or any(key in seen for key in keys):
-            return None
-        return kept[int((kept.decisions != arch.decisions).sum(1).argmin())]
-
-    def _note(self, arch: Architecture) -> None:
-        """Look at the class of an architecture, once for all that are in it."""
+    def _look_at(self, arch: Architecture) -> None:
+        """Note what computes the same as an architecture, for all that do."""
         others = self.space.equivalents(arch)
-        keys = frozenset([arch.key, *others.keys])
         kept = others[self._keeps(others)] if len(others) else others
+        keys = frozenset([arch.key, *others.keys])
         self._classes.update(dict.fromkeys(keys, (keys, kept)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gennas.eval.base import FULL_FIDELITY
 from gennas.graph import Architecture, Population
-from gennas.search import Constraint, Objective, Objectives, Trial
+from gennas.search import Constraint, Objective, Objectives, Proposal, Trial
 from gennas.search.screen import Screen
 from gennas.search.strategies import BayesianSearch
 from gennas.search.strategies.bayesian.substitutes import Substitutes
@@ -62,27 +63,49 @@ def test_spaces_that_know_no_equals_are_not_asked_what_they_keep() -> None:
     assert Substitutes(space, never).of(space.sample(3, np.random.default_rng(0)), ()) == {}
 
 
-def test_a_search_keeps_its_bound_proposes_nothing_twice_and_knows_what_it_expected() -> None:
-    evaluator, done = SyntheticEvaluator(SPACE.schema, 3), 0
-    goals = Objectives((Objective("score"),), (Constraint("cost", "<=", 3.0),))
-    strategy = BayesianSearch(SPACE, goals, 0, warm_start=6, pool_size=200, shares={"evolve": 0.5, "random": 0.5})
-    strategy.screen = Screen(cost, ("cost",))
-    replaced: set[str] = set()
-    keys: list[str] = []
-    while len(keys) < 40:
-        proposals = strategy.ask(strategy.batch_size)
-        replaced |= {arch.key for arch in strategy._instead.values()}
-        assert done < 6 or all("predicted" in p.origin.details for p in proposals)
-        metrics = [{**evaluator.evaluate(p.arch, None, 0), **cost(p.arch)} for p in proposals]  # type: ignore[arg-type]
-        assert all(found["cost"] <= 3.0 for found in metrics)
-        strategy.tell([Trial(p, "ok", found) for p, found in zip(proposals, metrics, strict=True)])
-        keys += [p.arch.key for p in proposals]
-        done = len(keys)
-    assert len(set(keys)) == len(keys)
-    assert replaced & set(keys)  # some were evaluated in place of others
-    assert "hit_rate" in strategy.records()
+EVALUATOR = SyntheticEvaluator(SPACE.schema, 3)
 
 
 def cost(arch: Architecture) -> dict[str, float]:
     """Edges that are not none."""
     return {"cost": float((arch.decisions > 0).sum())}
+
+
+def bounded() -> BayesianSearch:
+    """A search under a bound on the cost, which is known for every candidate."""
+    goals = Objectives((Objective("score"),), (Constraint("cost", "<=", 3.0),))
+    strategy = BayesianSearch(SPACE, goals, 0, warm_start=6, pool_size=100, shares={"evolve": 0.5, "random": 0.5})
+    strategy.screen = Screen(cost, ("cost",))
+    return strategy
+
+
+def told(strategy: BayesianSearch, proposals: list[Proposal]) -> list[str]:
+    """Evaluate and tell; returns keys."""
+    metrics = [{**EVALUATOR.evaluate(p.arch, FULL_FIDELITY, 0), **cost(p.arch)} for p in proposals]
+    assert all(found["cost"] <= 3.0 for found in metrics)
+    strategy.tell([Trial(p, "ok", found) for p, found in zip(proposals, metrics, strict=True)])
+    return [p.arch.key for p in proposals]
+
+
+def test_a_search_keeps_its_bound_proposes_nothing_twice_and_knows_what_it_expected() -> None:
+    strategy = bounded()
+    keys, replaced = told(strategy, strategy.ask(6)), set()
+    while len(keys) < 26:
+        proposals = strategy.ask(2)
+        replaced |= {arch.key for arch in strategy._instead.values()}
+        assert all("predicted" in p.origin.details for p in proposals)
+        keys += told(strategy, proposals)
+    assert len(set(keys)) == len(keys)
+    assert replaced & set(keys)  # some were evaluated in place of others
+    assert "hit_rate" in strategy.records()
+
+
+def test_a_search_that_is_continued_proposes_the_same() -> None:
+    strategy, again = bounded(), bounded()
+    told(strategy, strategy.ask(6))
+    for _ in range(3):
+        told(strategy, strategy.ask(2))
+    again.load_state_dict(strategy.state_dict())
+    for _ in range(2):
+        proposals = strategy.ask(2)
+        assert [p.arch.key for p in again.ask(2)] == told(strategy, proposals) == told(again, proposals)
