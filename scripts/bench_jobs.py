@@ -46,6 +46,7 @@ ARMS = {
     "diffusion-source": "generative@shares={diffusion: 1}",
     "evolved": _INSIDE + "{mutation: 0.5, crossover: 0.5}",
     "evolved+renoise": _WITH + "renoise: 0.2}",
+    "evolved+blind": _WITH + "scripts/blind_sources.py:BlindKernel: 0.2}",
     "evolved+complete": _WITH + "complete: 0.2}",
     "evolved+steady": _WITH + "scripts/generator_variants.py:SteadyKernel: 0.2}",
     "evolved+far": _WITH + "scripts/generator_variants.py:FarKernel: 0.2}",

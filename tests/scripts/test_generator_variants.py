@@ -78,3 +78,20 @@ def test_blind_edits_are_geometric() -> None:
     drawn = source.draw(2000, parents, np.random.default_rng(0))
     moved = (drawn.decisions != known.archs[known.best[0]].decisions).sum(1)
     assert SPACE.is_valid(drawn).all() and (moved > 3).mean() > 0.03 and (moved <= 1).mean() > 0.3
+
+
+def test_the_blind_kernel_changes_as_much_as_noise_masks() -> None:
+    (kernel,) = (
+        GenerativeSearch(
+            SPACE,
+            Objectives((Objective("score"),)),
+            shares={"evolve": 1.0},
+            kernels={f"{SCRIPTS}/blind_sources.py:BlindKernel": 1.0},
+        )
+        .sources["evolve"]
+        .kernels.values()
+    )
+    _, known = prepared("SteadyKernel")
+    parents = known.archs[[0]]
+    early, late = (distance(parents, kernel.vary(parents, 500, known, p, np.random.default_rng(0))) for p in (0.0, 1.0))
+    assert 1 < late < early < SPACE.schema.num_decisions / 2
