@@ -203,7 +203,7 @@ def _read_names(value: object) -> object:
         return value
     names = tuple(part.strip() for text in texts for part in str(text).split(","))
     if not all(names):
-        raise ConfigError(f"Expected names separated by commas, got {shown(value)}; leave it out for none.")
+        raise ConfigError(f"Expected names separated by commas, got {shown(','.join(map(str, texts)))}; leave it out for none.")
     return names
 
 

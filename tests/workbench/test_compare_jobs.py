@@ -103,10 +103,11 @@ def test_a_prior_is_followed_by_every_run(settings: CompareConfig, tmp_path: Pat
     decision = list(decision_labels(chains.schema, []))[1]
     label = chains.schema.label(1, int(np.flatnonzero(chains.schema.decision_mask[1])[-1]))
     prior = tmp_path / "prior.yaml"
-    prior.write_text(yaml.safe_dump({decision: {label: 1e6}}))
+    prior.write_text(yaml.safe_dump({decision: {label: 100}}))
     found = run_comparison(replace(settings, strategies="random", budget=5, prior=prior))
     archs = [t.arch for seed in range(2) for t in open_run(found_in(settings, f"random-{seed}")).result.trials]
-    assert len(archs) == 10 and {chains.schema.label(1, int(arch.decisions[1])) for arch in archs} == {label}
+    assert len(archs) == 10
+    assert sum(chains.schema.label(1, int(arch.decisions[1])) == label for arch in archs) >= 8  # of three labels
     assert found.config["prior"] == str(prior)
 
 
