@@ -7,7 +7,7 @@ import pytest
 from gennas.errors import ConfigError
 from gennas.spaces import SPACES, AutoFormerTiny, NASBench101, NASBench201, Space, TaskSpec
 from gennas.spaces.autoformer.space import AutoFormer
-from gennas.testing.supernets import SupernetContract
+from gennas.testing.shared_weights import SupernetContract
 from gennas.training.supernet import Supernet
 
 
