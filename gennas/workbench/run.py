@@ -127,8 +127,10 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
         best, trials = self.result.best, self.result.trials
-        paid = sum(t.cost.get("feature_seconds", 0.0) for t in trials)
-        more = {"feature_s": paid} if paid else {}
+        paid = {
+            f"{part}_s": sum(t.cost.get(f"{part}_seconds", 0.0) for t in trials) for part in ("feature", "supernet")
+        }
+        more = {name: seconds for name, seconds in paid.items() if seconds}
         return {
             "best": None if best is None else _describe(best, self.problem.space),
             "pareto": [_describe(t, self.problem.space) for t in self.result.pareto],
@@ -238,6 +240,7 @@ def run_search(
             limits=problem.limits,
             retry=cast(tuple[Status, ...], config.retry),
             stopping=problem.stopping,
+            upfront=problem.upfront,
         )
         known.add_to(search, charged=config.ingest_as == "charged")
         if on_problem is not None:
