@@ -34,6 +34,11 @@ VERBS: dict[str, Verb] = {
         "train a generator on a space, or on finished runs",
         "gennas train-generator --archive runs/cora --out runs/generator",
     ),
+    "train-supernet": Verb(
+        "gennas.cli.train_supernet",
+        "train one network that holds the weights of a whole space",
+        "gennas train-supernet --space nasbench201 --task digits --method spos --out runs/supernet",
+    ),
     "train": Verb(
         "gennas.cli.train",
         "train one architecture",

@@ -45,9 +45,12 @@ class EvaluatorSettings(Settings):
 
     evaluator: Part = "auto"
     """`auto` takes the table of the space and task and trains where there is none; `table` insists on one; `train`
-    trains. Your own: `file.py:Class`, or `file.py:function` of an architecture (see docs/guide.md)."""
+    trains; `supernet` scores by the weights of --supernet. Your own: `file.py:Class`, or `file.py:function` of an
+    architecture (see docs/guide.md)."""
     evaluator_option: OptionMap = NO_OPTIONS
-    """Arguments of your own evaluator, as KEY=VALUE."""
+    """Arguments of your own evaluator, or of `supernet` (batch_norm=track, batch or recalibrate, …), as KEY=VALUE."""
+    supernet: Path | None = None
+    """Directory of a supernet, from `gennas train-supernet`; space and task are its own where none is given."""
     table: str | None = None
     """Table of measurements: a name from `gennas list tables`, or a CSV, CSV.gz, Parquet or JSON Lines file."""
     table_duplicates: Literal["mean", "first", "error"] = "mean"
@@ -116,6 +119,22 @@ class ProblemConfig(
     FidelitySettings, StoppingSettings, TrainingSettings, GoalSettings, EvaluatorSettings, TaskSettings, SpaceSettings
 ):
     """What is searched, and how an architecture is scored."""
+
+    def check(self) -> None:
+        """Take space and task from the supernet where neither is given.
+
+        Raises:
+            ConfigError: a supernet without ``evaluator=supernet``, or the other way round.
+        """
+        super().check()
+        if (self.supernet is None) != (self.evaluator != "supernet"):
+            raise ConfigError("Expected --evaluator supernet with --supernet DIR: give both or neither.")
+        named = ("space", "space_option", "task", "task_option")
+        default = {f.name: f.default for f in fields(self)}
+        if self.supernet is None or any(getattr(self, name) != default[name] for name in named):
+            return
+        for name, value in read_settings(self.supernet).items():
+            object.__setattr__(self, name, Options.of(value) if name.endswith("_option") else value)
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide proposals and values, as far as they differ from their defaults.
@@ -196,6 +215,15 @@ class ModelSettings(Settings):
     """Arguments of its backend, as KEY=VALUE: url=…, key_variable=NAME, parameters={temperature: 0.7}, prices=FILE."""
 
 
+def read_settings(directory: Path) -> Mapping[str, Any]:
+    """Space and task of a supernet as settings; nothing where it says nothing or is not there, which is said later."""
+    try:
+        found = json.loads((directory / "supernet.json").read_text())["settings"]
+        return {name: found[name] for name in ("space", "space_option", "task", "task_option")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def _read_names(value: object) -> object:
     """Names separated by commas, one text or several."""
     texts = (value,) if isinstance(value, (str, Path)) else value
@@ -203,7 +231,9 @@ def _read_names(value: object) -> object:
         return value
     names = tuple(part.strip() for text in texts for part in str(text).split(","))
     if not all(names):
-        raise ConfigError(f"Expected names separated by commas, got {shown(','.join(map(str, texts)))}; leave it out for none.")
+        raise ConfigError(
+            f"Expected names separated by commas, got {shown(','.join(map(str, texts)))}; leave it out for none."
+        )
     return names
 
 

@@ -58,6 +58,13 @@ class Problem:
     prior: NDArray[np.float64] | None = None
     """Weights of labels, ``(d, L)``, by which random architectures are drawn; None: uniformly."""
 
+    @property
+    def upfront(self) -> Mapping[str, float]:
+        """What was spent before the search and is charged to it, such as ``supernet_seconds``."""
+        base = getattr(self.evaluator, "base", self.evaluator)
+        found: Mapping[str, float] = getattr(base, "upfront", {})
+        return found
+
     @cached_property
     def searched(self) -> Space:
         """What strategies propose from: the rows of a table that does not cover the space, else the space."""

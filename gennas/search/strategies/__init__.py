@@ -18,6 +18,7 @@ from gennas.search.strategies.llm.state_sharing import StateSharingSearch
 from gennas.search.strategies.local.biggest_first import BiggestFirst
 from gennas.search.strategies.local.local_search import LocalSearch
 from gennas.search.strategies.local.random import RandomSearch
+from gennas.search.strategies.one_shot.one_shot import OneShot
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.search.strategy import STRATEGIES, Strategy
 
@@ -40,6 +41,7 @@ __all__ = [
     "LanguageModelSearch",
     "LanguageSource",
     "LocalSearch",
+    "OneShot",
     "RandomSearch",
     "RegularizedEvolution",
     "Source",
