@@ -26,6 +26,7 @@ from gennas.search import (
     failures,
     trials_frame,
 )
+from gennas.search.strategy import Context
 from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import SearchConfig
 from gennas.workbench.directory import holds_run, locked, open_archive, read_config
@@ -213,6 +214,7 @@ def run_search(
     problem = equipment.problem
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     equipment.give_to(strategy, str(config.to_dict()["strategy"]))
+    strategy.prepare(Context(Path(config.out), getattr(problem.evaluator, "task", None)))
     known = equipment.add_starts(read_known(config, problem), strategy)
     is_new = not holds_run(config.out)
     if is_new:  # what cannot work leaves nothing behind, and the place stays free

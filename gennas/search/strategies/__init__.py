@@ -13,6 +13,7 @@ from gennas.search.strategies.kernels import KERNELS, Kernel
 from gennas.search.strategies.local.biggest_first import BiggestFirst
 from gennas.search.strategies.local.local_search import LocalSearch
 from gennas.search.strategies.local.random import RandomSearch
+from gennas.search.strategies.one_shot.one_shot import OneShot
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.search.strategy import STRATEGIES, Strategy
 
@@ -32,6 +33,7 @@ __all__ = [
     "Genetic",
     "Kernel",
     "LocalSearch",
+    "OneShot",
     "RandomSearch",
     "RegularizedEvolution",
     "Source",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from torch import Tensor, nn
 
 from gennas.registry import Registry
 from gennas.spaces.base import Space
+from gennas.spaces.parts import Entry, Route
 
 if TYPE_CHECKING:
     from gennas.training.data import Batch
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "SHIFT", "Entry", "LossOf", "Route", "Routed", "RoutedNetwork", "Routing", "routed_loss"]
 
-Entry: TypeAlias = "int | Tensor | Mapping[int, Tensor]"
-"""What one decision does: one symbol, weights ``(L,)`` of a mixture of all, or weights of the symbols named."""
-Route: TypeAlias = Sequence[Entry]
-"""One entry for every decision of a schema."""
 LossOf: TypeAlias = Callable[[Route], Tensor]
 """Mean loss of a batch along a route, with a graph behind it."""
 

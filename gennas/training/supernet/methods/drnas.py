@@ -45,11 +45,15 @@ class DrNAS(Relaxation):
 
     def route(self) -> Route:
         """A sample of every slot's distribution."""
+        return list(torch.unbind(self.sample()))
+
+    def sample(self) -> Tensor:
+        """Weights ``(d, L)`` drawn from the distributions; gradients reach their parameters."""
         beta = self.concentrations()
         least = torch.finfo(beta.dtype).tiny
         gamma: Tensor = torch.distributions.Gamma(beta.masked_fill(~self.mask, 1.0), 1.0).rsample()
         gamma = gamma.clamp_min(least) * self.mask
-        return list(torch.unbind(gamma / gamma.sum(-1, keepdim=True)))
+        return gamma / gamma.sum(-1, keepdim=True)
 
     def probabilities(self) -> Tensor:
         """Means of the distributions."""
