@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from gennas.search.objectives import Objectives
 from gennas.search.screen import Screen
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
+
+if TYPE_CHECKING:
+    from gennas.search.kept_records import KeptRecords
 
 __all__ = ["STRATEGIES", "Strategy"]
 
@@ -70,6 +73,20 @@ class Strategy(ABC):
         asks: the defaults themselves never depend on the budget, so that a search can be extended.
         """
         return {}
+
+    def keep_in(self, archive: KeptRecords) -> None:  # noqa: B027  # most keep nothing
+        """Keep records in the archive's file, such as what was paid for; called before anything is asked.
+
+        Raises:
+            ArchiveError: those that it holds are of another search.
+        """
+
+    def check(self) -> None:  # noqa: B027  # most depend on nothing
+        """Try what proposals depend on, such as a server, before anything of a new search is written.
+
+        Raises:
+            GennasError: it does not work.
+        """
 
     @abstractmethod
     def ask(self, n: int) -> list[Proposal]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
 from gennas.registry import Registry
-from gennas.spaces.counting import allowed_labels, draw_labels, exact_counts
+from gennas.spaces.counting import allowed_labels, draw_labels, exact_counts, size_text
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ __all__ = ["SPACES", "Space"]
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
-_BITS_IN_FULL = 64  # larger sizes are told by their order of magnitude
 
 
 class Space(ABC):
@@ -99,6 +98,17 @@ class Space(ABC):
         Raises:
             ConfigError: the space has no networks for ``spec.kind``.
         """
+
+    def supernet(self, spec: TaskSpec) -> nn.Module:
+        """Return the network that holds the weights of all architectures.
+
+        It is of the class that :meth:`build` makes, of :class:`~gennas.spaces.parts.Shared` parts, and is run by a
+        :class:`gennas.training.supernet.Supernet`.
+
+        Raises:
+            ConfigError: the space has no weight-sharing network, or none for ``spec.kind``.
+        """
+        raise ConfigError(f"Space {self.name!r} has no weight-sharing network: it does not override supernet(spec).")
 
     def legal(self, D: NDArray[np.integer], t: int) -> BoolArray:
         """Labels that decision ``t`` may take after the first ``t`` columns of ``D``, ``(b, L)``.
@@ -232,19 +242,8 @@ class Space(ABC):
 
     @property
     def size_text(self) -> str:
-        """The size in words: ``15,625 architectures``, ``about 1e339 architectures``, ``size not counted``.
-
-        Example:
-            >>> from gennas.spaces import NASBench201
-            >>> NASBench201().size_text
-            '15,625 architectures'
-        """
-        size = self.size
-        if size is None:
-            return "size not counted"
-        if size.bit_length() > _BITS_IN_FULL:
-            return f"about 1e{math.floor(math.log10(size))} architectures"
-        return f"{size:,} architecture{'' if size == 1 else 's'}"
+        """The size in words: ``15,625 architectures``, ``about 1e339 architectures``, ``size not counted``."""
+        return size_text(self.size)
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in self.options.items())

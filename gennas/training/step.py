@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from gennas.training.data import Batch
+from gennas.training.data import Batch, TaskData
 from gennas.training.recipe import TrainConfig
 
 __all__ = ["GradientStep", "Run", "Step"]
@@ -17,6 +17,7 @@ class Run(Protocol):
     """What a step finds: the training that it belongs to."""
 
     module: nn.Module
+    data: TaskData
     config: TrainConfig
     parameters: list[nn.Parameter]
     optimizer: torch.optim.Optimizer

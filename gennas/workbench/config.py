@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from gennas.errors import ConfigError, UnknownNameError, shown
+from gennas.models.llm.connect import model_settings
 from gennas.workbench.settings import (
     NO_OPTIONS,
     Count,
@@ -184,12 +185,26 @@ class StrategySettings(Settings):
         return super().to_dict() | ({"strategy": known} if known else {})
 
 
+@dataclass(frozen=True)
+class ModelSettings(Settings):
+    """Which language model proposes, where the strategy asks one (docs/llm.md)."""
+
+    model: str | None = None
+    """Language model: SERVER or SERVER:MODEL (llama.cpp, vllm, openai:NAME, …), `local:FOLDER`, `replay:RUN`, or
+    `file.py:Class`. The same as the strategy's option `model`."""
+    model_option: OptionMap = NO_OPTIONS
+    """Arguments of its backend, as KEY=VALUE: url=…, key_variable=NAME, parameters={temperature: 0.7}, prices=FILE."""
+
+
 def _read_names(value: object) -> object:
     """Names separated by commas, one text or several."""
     texts = (value,) if isinstance(value, (str, Path)) else value
     if not isinstance(texts, (list, tuple)):
         return value
-    return tuple(part.strip() for text in texts for part in str(text).split(",") if part.strip())
+    names = tuple(part.strip() for text in texts for part in str(text).split(","))
+    if not all(names):
+        raise ConfigError(f"Expected names separated by commas, got {shown(value)}; leave it out for none.")
+    return names
 
 
 @dataclass(frozen=True)
@@ -309,10 +324,25 @@ class SearchConfig(
     ExecutionSettings,
     KnowledgeSettings,
     FeatureSettings,
+    ModelSettings,
     StrategySettings,
     ProblemConfig,
 ):
     """Search a space: propose, evaluate, learn, until the budget is spent."""
+
+    def check(self) -> None:
+        """Move the model among the strategy's options, where it is kept: one place for one thing."""
+        super().check()
+        if self.model is None:
+            if self.model_option:
+                raise ConfigError("--model-option needs --model.")
+            return
+        if "model" in self.strategy_option:
+            raise ConfigError("The model is given twice: as --model, and as --strategy-option model=….")
+        model: Any = model_settings(self.model, self.model_option) if self.model_option else self.model
+        object.__setattr__(self, "strategy_option", Options({**self.strategy_option, "model": model}))
+        object.__setattr__(self, "model", None)
+        object.__setattr__(self, "model_option", NO_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -323,7 +353,8 @@ class ComparisonSettings(Settings):
         "random,local-search,regularized-evolution,generative"
     )
     """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments: generative@shares={random: 1}. Where a
-    small budget suits other arguments than the defaults, these are taken and said."""
+    small budget suits other arguments than the defaults, these are taken and said. A strategy's own features are among
+    them: generative@features=[nwot,params],generative@features=[]."""
     seeds: Count = 10
     """Runs of each strategy, with seeds 0 to seeds - 1."""
     out: Path = Path("runs/compare")
@@ -335,7 +366,7 @@ class ComparisonSettings(Settings):
 
 
 @dataclass(frozen=True)
-class CompareConfig(TrackingSettings, ComparisonSettings, ProblemConfig):
+class CompareConfig(TrackingSettings, ComparisonSettings, KnowledgeSettings, FeatureSettings, ProblemConfig):
     """Compare several strategies at an equal budget, over many seeds.
 
     The directory then holds:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Problem", "load_architecture", "make_problem", "make_strategy", "space_from", "task_name"]
 
+_COSTS = ("seconds", "llm_tokens", "llm_usd", "llm_calls")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -150,8 +152,8 @@ def make_problem(config: ProblemConfig, recorded: Mapping[str, Metric] | None = 
     if report is not None and report not in metrics:
         raise UnknownNameError("metric", report, metrics)
     for name in limits:
-        if name != "seconds" and name not in metrics:
-            raise UnknownNameError("limit", name, ["seconds", *metrics])
+        if name not in _COSTS and name not in metrics:
+            raise UnknownNameError("limit", name, [*_COSTS, *metrics])
     problem = Problem(
         space,
         evaluator,

@@ -216,6 +216,7 @@ def run_search(
     if is_new:  # what cannot work leaves nothing behind, and the place stays free
         try_one(problem, config)
         equipment.check(config.seed)
+        strategy.check()
     tracker = make_tracker(config, config.out)
     with (
         closing(make_executor(config, problem.evaluator)) as executor,
@@ -246,6 +247,7 @@ def run_search(
             if not is_new and not len(archive):
                 try_one(problem, config)
                 equipment.check(config.seed)
+                strategy.check()
             tracker.start(run_info(config, problem))
             run = Run(config, problem, search.run(), config.out, other_labels=labels_of_others(archive))
             writer.write(run)

@@ -10,6 +10,8 @@ from gennas.search.strategies.generative.diffusion_rl import DiffusionRL
 from gennas.search.strategies.generative.generative import GenerativeSearch
 from gennas.search.strategies.generative.generative_evolution import GenerativeEvolution
 from gennas.search.strategies.kernels import KERNELS, Kernel
+from gennas.search.strategies.llm.language_model import LanguageModelSearch
+from gennas.search.strategies.llm.language_source import LanguageSource
 from gennas.search.strategies.local.biggest_first import BiggestFirst
 from gennas.search.strategies.local.local_search import LocalSearch
 from gennas.search.strategies.local.random import RandomSearch
@@ -31,6 +33,8 @@ __all__ = [
     "GenerativeSearch",
     "Genetic",
     "Kernel",
+    "LanguageModelSearch",
+    "LanguageSource",
     "LocalSearch",
     "RandomSearch",
     "RegularizedEvolution",

@@ -148,8 +148,16 @@ class NASBench201(Space):
     def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
         """The published skeleton: stem, three stages of cells, two residual reductions, head."""
         from gennas.spaces.nasbench201.networks import NASBench201Network
+        from gennas.spaces.parts import Plain
 
-        return NASBench201Network(arch, spec, self.num_cells, self.width)
+        return NASBench201Network(Plain(arch), spec, self.num_cells, self.width)
+
+    def supernet(self, spec: TaskSpec) -> nn.Module:
+        """The skeleton with all operations on every edge."""
+        from gennas.spaces.nasbench201.networks import NASBench201Network
+        from gennas.spaces.parts import Shared
+
+        return NASBench201Network(Shared(self.schema), spec, self.num_cells, self.width)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Weights of the skeleton and of all edges that are not ``none``, ``(b,)``."""

@@ -115,8 +115,9 @@ class BayesianSearch(Rounds):
         _check(surrogate, acquisition, design)
         self.design, self.pool_size, self.elites = design, pool_size, elites
         self.surrogate_kind, self.acquisition, self.adaptive = surrogate, acquisition, bandit
-        self._open, self._per_proposal = not shares, PER_PROPOSAL
-        default, usual = ({}, DEFAULT_KERNELS) if shares else self._default_pool()
+        _refuse_empty(shares=shares, kernels=kernels)
+        self._open, self._per_proposal = shares is None, PER_PROPOSAL
+        default, usual = self._default_pool() if shares is None else ({}, DEFAULT_KERNELS)
         self._set_pool(shares or default, kernels or usual)
         if kernels and not self.shares.get("evolve"):
             raise ConfigError(f"Expected a share of evolve, whose kernels {dict(kernels)} are given.")
@@ -190,7 +191,8 @@ class BayesianSearch(Rounds):
     def _shares_record(self) -> dict[str, float]:
         """Where candidates came from: every source's share of the pool, every kernel's of the children."""
         evolved = [source for source in self.sources.values() if isinstance(source, EvolvedSource)]
-        found = {f"share_{name}": share for name, share in self._bandit.shares().items()} if evolved else {}
+        told = bool(evolved) or "llm" in self.sources
+        found = {f"share_{name}": share for name, share in self._bandit.shares().items()} if told else {}
         return found | {f"kernel_{k}": share for source in evolved for k, share in source.bandit.shares().items()}
 
     def _origin(self, source: str, key: str) -> Origin:
@@ -248,7 +250,7 @@ class BayesianSearch(Rounds):
     def _evidence(self, archs: Population, outcomes: Outcomes, beliefs: Beliefs | None) -> Evidence:
         value = None if beliefs is None else partial(beliefs.value, kind=self.acquisition, rng=self.rng)
         admits = partial(self._substitutes.admits, seen=self.seen)
-        return Evidence(archs, outcomes, self.elites, value, admits, self.seen)
+        return Evidence(archs, outcomes, self.elites, value, admits, self.seen, self._trials, self.features)
 
     def _update_sources(self, evidence: Evidence) -> None:
         """What sources need before they draw; those of the space and the best need nothing."""
@@ -343,8 +345,8 @@ def new_source(name: str, space: Space) -> Source:
 
 
 def _place(entry: tuple[str, Source]) -> int:
-    """Where a source stands in a pool: generators first, then what starts from the best, then the space."""
-    return {"evolve": 1, "mutation": 2, "crossover": 3, "random": 4}.get(entry[0], 0)
+    """Where a source stands in a pool: generators first, then what starts from the best, the space, what costs most."""
+    return {"evolve": 1, "mutation": 2, "crossover": 3, "random": 4, "llm": 5}.get(entry[0], 0)
 
 
 def _check(surrogate: str, acquisition: str, design: str) -> None:
@@ -354,6 +356,13 @@ def _check(surrogate: str, acquisition: str, design: str) -> None:
         raise ConfigError(f"Expected acquisition {', '.join(ACQUISITIONS)}, got {shown(acquisition)}.")
     if design not in get_args(Design):
         raise ConfigError(f"Expected design random or spread, got {shown(design)}.")
+
+
+def _refuse_empty(**given: Mapping[str, float] | None) -> None:
+    """An empty mapping is no wish for the default."""
+    for name, value in given.items():
+        if value is not None and not value:
+            raise ConfigError(f"Expected {name} as NAME: SHARE, got {shown(value)}; leave {name} out for the default.")
 
 
 def _far_apart(candidates: Population, n: int) -> list[int]:

@@ -1,0 +1,6 @@
+"""Language models in a search: alone, as one source among others, and beside a classical strategy."""
+
+from gennas.search.strategies.llm.language_model import LanguageModelSearch
+from gennas.search.strategies.llm.language_source import LanguageSource
+
+__all__ = ["LanguageModelSearch", "LanguageSource"]

@@ -1,0 +1,53 @@
+"""Which weights of a shared network are those of a plain one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor, nn
+
+from gennas.errors import ConfigError
+from gennas.spaces.parts.choice import Choice
+from gennas.spaces.parts.elastic import Vector
+
+__all__ = ["counterparts"]
+
+
+def counterparts(
+    plain: nn.Module, shared: nn.Module, decisions: Sequence[int], path: str = ""
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Parameters and buffers of a plain network, each with the slice of the shared network's that it stands for.
+
+    Both are of one class, made of other parts: what stands under the same name belongs together, a module and the
+    chosen candidate of a :class:`Choice`, a tensor and the leading slice of its shape.
+
+    Args:
+        plain: network of one architecture.
+        shared: the shared one, or the part of it that stands at ``path``.
+        decisions: of the architecture, ``(d,)``.
+        path: name of ``plain`` in its network, for messages.
+
+    Raises:
+        ConfigError: the shared network lacks something, or has it smaller.
+    """
+    if isinstance(shared, Choice):
+        shared = shared.chosen(decisions) or nn.Identity()
+    for name, tensor in (*plain._parameters.items(), *plain._buffers.items()):
+        if tensor is not None:
+            yield tensor, _slice(shared, name, tensor, path)
+    for name, child in plain._modules.items():
+        if child is not None:
+            if (other := shared._modules.get(name)) is None:
+                raise ConfigError(f"The shared network has no {path}{name}, which the plain one has.")
+            yield from counterparts(child, other, decisions, f"{path}{name}.")
+
+
+def _slice(shared: nn.Module, name: str, tensor: Tensor, path: str) -> Tensor:
+    """The leading slice of a tensor of the shared network."""
+    holder = shared._modules.get(name)
+    whole = holder.weight if isinstance(holder, Vector) else shared._parameters.get(name, shared._buffers.get(name))
+    fits = whole is not None and whole.ndim == tensor.ndim
+    if whole is None or not fits or any(a < b for a, b in zip(whole.shape, tensor.shape, strict=True)):
+        got = "nothing" if whole is None else tuple(whole.shape)
+        raise ConfigError(f"Expected {path}{name} of at least {tuple(tensor.shape)} in the shared network, got {got}.")
+    return whole[tuple(slice(size) for size in tensor.shape)]

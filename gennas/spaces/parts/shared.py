@@ -1,0 +1,75 @@
+"""Parts that share their weights among all architectures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from gennas.graph import GraphSchema
+from gennas.spaces.parts.choice import Choice
+from gennas.spaces.parts.depth import Depth
+from gennas.spaces.parts.elastic import (
+    ElasticBatchNorm2d,
+    ElasticConv2d,
+    ElasticEmbedding,
+    ElasticLayerNorm,
+    ElasticLinear,
+    Vector,
+)
+from gennas.spaces.parts.sizes import Elastic, Size, largest
+
+__all__ = ["Shared"]
+
+
+class Shared:
+    """Parts for all architectures of a space at once, see :class:`~gennas.spaces.parts.Parts`.
+
+    Args:
+        schema: the decisions.
+    """
+
+    def __init__(self, schema: GraphSchema) -> None:
+        self._allowed = [np.flatnonzero(row).tolist() for row in schema.decision_mask]
+
+    def choice(self, decision: int, make: Callable[[int], nn.Module | None]) -> nn.Module | None:
+        """One module for each label that has one."""
+        made = {symbol: make(symbol) for symbol in self._allowed[decision]}
+        return Choice(decision, {symbol: module for symbol, module in made.items() if module is not None})
+
+    def pick(self, decision: int, values: Mapping[int, Any]) -> Any:
+        """All values by symbol."""
+        return Elastic((decision,), {(s,): values[s] for s in self._allowed[decision] if s in values})
+
+    def depth(self, count: Size, make: Callable[[int], nn.Module]) -> nn.ModuleList:
+        """The blocks of the deepest."""
+        blocks = [make(i) for i in range(largest(count))]
+        return Depth(blocks, count) if isinstance(count, Elastic) else nn.ModuleList(blocks)
+
+    def linear(self, inputs: Size, outputs: Size, bias: bool = True) -> nn.Module:
+        """A linear layer of the largest sizes."""
+        return ElasticLinear(inputs, outputs, bias)
+
+    def conv(
+        self, inputs: Size, outputs: Size, kernel: int, stride: int = 1, depthwise: bool = False, **options: Any
+    ) -> nn.Module:
+        """A convolution of the largest sizes."""
+        return ElasticConv2d(inputs, outputs, kernel, stride, depthwise, **options)
+
+    def batch_norm(self, size: Size, **options: Any) -> nn.Module:
+        """Batch normalisation of the largest size."""
+        return ElasticBatchNorm2d(size, **options)
+
+    def layer_norm(self, size: Size, eps: float = 1e-5) -> nn.Module:
+        """Layer normalisation of the largest size."""
+        return ElasticLayerNorm(size, eps)
+
+    def embedding(self, count: int, width: Size) -> nn.Module:
+        """An embedding of the largest width."""
+        return ElasticEmbedding(count, width)
+
+    def vector(self, make: Callable[[int], nn.Parameter], size: Size) -> nn.Parameter | nn.Module:
+        """The parameter of the largest size."""
+        return Vector(make(largest(size)), size)

@@ -1,0 +1,47 @@
+"""The contract of shared weights, for every space that has them."""
+
+from __future__ import annotations
+
+import pytest
+
+from gennas.errors import ConfigError
+from gennas.spaces import SPACES, AutoFormerTiny, NASBench101, NASBench201, Space, TaskSpec
+from gennas.spaces.autoformer.space import AutoFormer
+from gennas.testing.shared_weights import SupernetContract
+from gennas.training.supernet import Supernet
+
+
+class TestNASBench201(SupernetContract):
+    def make_space(self) -> Space:
+        return NASBench201(num_cells=2, width=4)
+
+
+class TestAutoFormer(SupernetContract):
+    def make_space(self) -> Space:
+        sizes = {"embeds": (8, 12, 16), "depths": (1, 2, 3), "ratios": (1, 2.5), "heads": (1, 2, 4)}
+        return AutoFormerTiny(**sizes, head_dim=4, patch=2)  # type: ignore[arg-type]
+
+
+class TestPlainTransformers(SupernetContract):
+    def make_space(self) -> Space:
+        return AutoFormer((8, 16), (1, 3), (2,), (1, 3), head_dim=4, patch=4, relative=False, pooling="token")
+
+
+def test_spaces_without_shared_weights_say_so() -> None:
+    with pytest.raises(ConfigError, match=r"nasbench101.*no weight-sharing network"):
+        Supernet(NASBench101(), TaskSpec("image", (3, 8, 8), 4))
+
+
+def test_layers_at_another_depth_are_not_shared() -> None:
+    space = AutoFormerTiny().scaled(depth=0.5)
+    with pytest.raises(ConfigError, match="depth"):
+        Supernet(space, TaskSpec("image", (3, 224, 224), 4))
+
+
+def test_every_other_space_refuses() -> None:
+    """None fails in another way."""
+    for name in SPACES:
+        space = SPACES.get(name)()
+        if type(space).supernet is Space.supernet:
+            with pytest.raises(ConfigError, match="no weight-sharing network"):
+                space.supernet(TaskSpec("image", (3, 32, 32), 4))
