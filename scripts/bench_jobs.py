@@ -129,8 +129,7 @@ def run(job: Job) -> dict[str, Any]:
 
     ``curve`` has ``[evaluations, best feasible value]`` whenever that rose, ``cpu`` has ``[evaluations, CPU seconds]``
     of the strategy alone, ``hit`` is the evaluation that found a known optimum, ``screened`` how many architectures
-    had their cheap metrics looked up, ``kernels`` are the shares of children that each kernel of ``evolve`` had in the
-    end.
+    had their cheap metrics looked up, ``kernels`` are the shares of children of ``evolve`` by kernel in the end.
     """
     torch.set_num_threads(1)
     problem, columns = _problem(job.problem, job.seed if job.problem in LANDSCAPES else 0)
@@ -169,10 +168,10 @@ def _search(job: Job, strategy: Strategy, problem: Problem, columns: Columns, op
         spent += time.process_time() - start
         if not cpu or done == job.budget or done // (job.budget / 20) > cpu[-1][0] // (job.budget / 20):
             cpu.append([done, round(spent, 3)])
-    known = 0 if strategy.screen is None else strategy.screen.count
     shares = {k.removeprefix("kernel_"): v for k, v in strategy.records().items() if k.startswith("kernel_")}
     found = {"curve": curve, "cpu": cpu, "hit": hit, "evaluations": done, "direction": goal.direction}
-    return found | {"screened": known} | ({"kernels": shares} if shares else {})
+    screened = {} if strategy.screen is None else {"screened": strategy.screen.count}
+    return found | screened | ({"kernels": shares} if shares else {})
 
 
 def _bounded(device: str, percent: int) -> dict[str, Any]:
