@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import nn
@@ -33,13 +33,28 @@ class Parts(Protocol):
     def depth(self, count: Size, make: Callable[[int], nn.Module]) -> nn.ModuleList:
         """The blocks ``make(0), make(1), …``, to be run by :func:`~gennas.spaces.parts.in_turn`."""
 
+    def rows(self, groups: Sequence[tuple[Size, Callable[[int], nn.Module]]]) -> nn.Sequential:
+        """Groups of blocks in a row, each ``make(0), make(1), …``, so many of each."""
+
+    def edges(self, modules: Sequence[nn.Module | None]) -> nn.ModuleList:
+        """What :meth:`choice` gave for several places; a plain network lists those that are there."""
+
+    def share(self, channels: int) -> int:
+        """Channels of a candidate at a place of so many; fewer only where a part of the channels passes it by."""
+
     def linear(self, inputs: Size, outputs: Size, bias: bool = True) -> nn.Module:
         """A linear layer."""
+
+    def qkv(self, width: Size, heads: Size, head_dim: Size, bias: bool = True) -> nn.Module:
+        """A linear layer to queries, keys and values, in the order (head, 3, head_dim), where ``head_dim`` may vary."""
 
     def conv(
         self, inputs: Size, outputs: Size, kernel: int, stride: int = 1, depthwise: bool = False, **options: Any
     ) -> nn.Module:
         """A convolution; with ``depthwise`` every channel has a filter of its own."""
+
+    def depthwise1d(self, channels: Size, kernel: int, **options: Any) -> nn.Module:
+        """A depthwise convolution of sequences ``(b, c, t)``."""
 
     def batch_norm(self, size: Size, **options: Any) -> nn.Module:
         """Batch normalisation of images."""
@@ -81,9 +96,25 @@ class Plain:
         """As many blocks."""
         return nn.ModuleList(make(i) for i in range(_plain(count)))
 
+    def rows(self, groups: Sequence[tuple[Size, Callable[[int], nn.Module]]]) -> nn.Sequential:
+        """All blocks in one list."""
+        return nn.Sequential(*[make(i) for count, make in groups for i in range(_plain(count))])
+
+    def edges(self, modules: Sequence[nn.Module | None]) -> nn.ModuleList:
+        """Those that are there."""
+        return nn.ModuleList(module for module in modules if module is not None)
+
+    def share(self, channels: int) -> int:
+        """All of them."""
+        return channels
+
     def linear(self, inputs: Size, outputs: Size, bias: bool = True) -> nn.Module:
         """A linear layer."""
         return nn.Linear(_plain(inputs), _plain(outputs), bias)
+
+    def qkv(self, width: Size, heads: Size, head_dim: Size, bias: bool = True) -> nn.Module:
+        """A linear layer."""
+        return nn.Linear(_plain(width), 3 * _plain(heads) * _plain(head_dim), bias)
 
     def conv(
         self, inputs: Size, outputs: Size, kernel: int, stride: int = 1, depthwise: bool = False, **options: Any
@@ -91,6 +122,10 @@ class Plain:
         """A convolution."""
         groups = _plain(inputs) if depthwise else 1
         return nn.Conv2d(_plain(inputs), _plain(outputs), kernel, stride, groups=groups, **options)
+
+    def depthwise1d(self, channels: Size, kernel: int, **options: Any) -> nn.Module:
+        """A depthwise convolution of sequences."""
+        return nn.Conv1d(_plain(channels), _plain(channels), kernel, groups=_plain(channels), **options)
 
     def batch_norm(self, size: Size, **options: Any) -> nn.Module:
         """Batch normalisation."""
