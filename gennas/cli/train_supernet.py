@@ -30,8 +30,9 @@ def run(settings: TrainSupernetSettings) -> int:
 
         trained = train_supernet(settings, show)
     record = trained.record
+    method = record.method.partition("(")[0]
     console.print(
-        f"[bold]{trained.space.name}[/bold] · {trained.task} · {record.method.partition('(')[0]} · {record.epochs} epochs "
+        f"[bold]{trained.space.name}[/bold] · {trained.task} · {method} · {record.epochs} epochs "
         f"in {record.seconds:.1f} s, which every search by it is charged with",
         soft_wrap=True,
         highlight=False,

@@ -374,7 +374,8 @@ def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int
 
     Columns: ``strategy, seeds, feasible_share, objective_mean, objective_std, objective_median,
     report_mean, report_std, report_median, optimum_share, evals_to_optimum_mean,
-    evals_to_optimum_median, wall_s``. Values are taken over the seeds that found anything feasible
+    evals_to_optimum_median, wall_s``, and ``supernet_s`` where a supernet scores: the seconds of its training, with
+    which every run is charged beside its evaluations. Values are taken over the seeds that found anything feasible
     (see ``feasible_share``), evaluations to the optimum over those that found it (``optimum_share``).
     """
     import pandas as pd
@@ -395,6 +396,8 @@ def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int
             row["optimum_share"] = len(first) / runs
             row["evals_to_optimum_mean"] = first.mean()
             row["evals_to_optimum_median"] = first.median()
+        if problem.upfront:
+            row["supernet_s"] = problem.upfront.get("supernet_seconds", 0.0)
         row["wall_s"] = float(np.mean([wall for (name, _), wall in walls.items() if name == strategy]))
         rows.append(row)
     return pd.DataFrame(rows)

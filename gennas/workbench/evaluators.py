@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 EVALUATORS: Registry[Any] = Registry("evaluator", "gennas.evaluators")
-"""Evaluators of installed packages; gennas' own are chosen by ``auto``, ``table``, ``train``, ``supernet`` and ``--proxy``."""
+"""Evaluators of installed packages; gennas' own: ``auto``, ``table``, ``train``, ``supernet``, ``--proxy``."""
 
 _BUILT_IN = ("auto", "table", "train", "supernet")
 
@@ -132,7 +132,8 @@ def _by_supernet(config: ProblemConfig, space: Space, recorded: Mapping[str, Met
             "settings, or give them to `gennas train-supernet`."
         )
     if recorded is not None and not config.supernet.exists():
-        return Scored(RecordedEvaluator(recorded, f"the supernet {config.supernet}"), "a supernet")
+        primary = next((name for name in recorded if name.startswith("inherited_")), "")
+        return Scored(RecordedEvaluator(recorded, f"the supernet {config.supernet}", primary), "a supernet")
     task = task_from(config.task or "digits", config.task_option, config.download)
     given = {"directory": config.supernet, "space": space, "task": task}
     options = {name: value for name, value in config.evaluator_option.items()}
@@ -188,12 +189,13 @@ class RecordedEvaluator:
     Args:
         metrics: as the run noted them.
         name: of what is missing.
+        primary: the metric that a search was for unless it said otherwise.
     """
 
     cost_class: Literal["cheap", "expensive"] = "expensive"
 
-    def __init__(self, metrics: Mapping[str, Metric], name: str) -> None:
-        self.metrics, self.name = metrics, name
+    def __init__(self, metrics: Mapping[str, Metric], name: str, primary: str = "val_accuracy") -> None:
+        self.metrics, self.name, self.primary = metrics, name, primary
         self.protocol = f"recorded({name})"
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:

@@ -83,6 +83,8 @@ class Problem:
         for name in self.objectives.metric_names:
             if "test" in re.split(r"[^a-z]+", name.lower()):
                 found.append(f"{name} is of the test split and is optimised: what is found looks better than it is.")
+        if seconds := self.upfront.get("supernet_seconds"):
+            found.append(f"Every search is charged with {seconds:.1f} s, which the training of the supernet took.")
         if table is None:
             return found
         found += table.notes

@@ -6,13 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gennas.errors import ConfigError
-from gennas.eval.base import FULL_FIDELITY
-from gennas.registry import configured
 from gennas.spaces import Space
-from gennas.workbench.config import ProblemConfig, TrackingSettings
+from gennas.workbench.config import TrackingSettings
 from gennas.workbench.evaluators import make_recipe, task_from
 from gennas.workbench.problem import space_from, task_name
 from gennas.workbench.settings import (

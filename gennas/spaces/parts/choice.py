@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from gennas.spaces.parts.routing import Routed
+from gennas.spaces.parts.routing import SHIFT, Routed
 
 __all__ = ["Choice"]
 
@@ -36,9 +36,11 @@ class Choice(Routed, nn.ModuleDict):
     def forward(self, *inputs: Tensor) -> Tensor | None:
         """Call the candidates on the route, and add up."""
         total: Tensor | None = None
-        for symbol, weight in self.route.weights(self.decision).items():
+        weights = self.route.weights(self.decision)
+        for symbol, weight in weights.items():
             if str(symbol) in self:
                 made = self.route.run(self[str(symbol)], *inputs)
                 term = made if weight is None else weight * made
                 total = term if total is None else total + term
-        return total
+        shift = weights.get(SHIFT)
+        return total if total is None or shift is None else total + shift

@@ -12,11 +12,13 @@ from torch.utils.checkpoint import checkpoint
 
 from gennas.errors import ConfigError, EvaluationError, InvalidArchitectureError
 
-__all__ = ["Entry", "Route", "Routed", "Routing", "bind"]
+__all__ = ["SHIFT", "Entry", "Route", "Routed", "Routing", "bind"]
 
 Entry = int | Tensor | Mapping[int, Tensor]
 """A symbol; or weights of all labels, ``(L,)``; or the weights of some symbols, the others being left out."""
 Route = Sequence[Entry]
+SHIFT = -1
+"""Key in the weights of some symbols whose value is a number that is added to what the others gave."""
 
 
 class Routing:
@@ -60,7 +62,7 @@ class Routing:
                 )
             return entry
         symbols = entry if isinstance(entry, Mapping) else (int(entry),)
-        wrong = [s for s in symbols if s not in self.allowed[t]]
+        wrong = [s for s in symbols if s not in self.allowed[t] and not (isinstance(entry, Mapping) and s == SHIFT)]
         if wrong or not symbols:
             raise InvalidArchitectureError(
                 f"Expected one of the labels {list(self.allowed[t])} at decision {t} of the route, got "
