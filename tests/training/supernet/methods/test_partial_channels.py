@@ -9,14 +9,16 @@ import pytest
 import torch
 
 from gennas.errors import ConfigError
+from gennas.eval.base import FULL_FIDELITY
 from gennas.spaces import SPACES, NASBench201
 from gennas.training import Trainer, make_task
-from gennas.training.supernet import Supernet
+from gennas.training.supernet import Supernet, SupernetEvaluator, train_supernet
 from gennas.training.supernet.methods import (
     PartialChannelSupernet,
     PartialChoice,
     Routed,
     make_step,
+    make_supernet,
     partial_mixture,
 )
 
@@ -66,3 +68,15 @@ def test_what_cannot_be_is_refused():
         PartialChannelSupernet(SPACE, TASK.spec, k=0)
     with pytest.raises(ConfigError):
         PartialChannelSupernet(SPACES.get("autoformer-tiny")(), make_task("digits").spec)
+
+
+def test_training_by_name_uses_partial_channels_and_the_directory_is_read_again(tmp_path):
+    config = replace(TASK.config, epochs=1, batch_size=512)
+    made, record = train_supernet(SPACE, TASK, tmp_path, "pc-darts", {"channels": 2}, config)
+    assert isinstance(made, PartialChannelSupernet)
+    again, same = train_supernet(SPACE, TASK, tmp_path, "pc-darts", {"channels": 2}, config)
+    assert isinstance(again, PartialChannelSupernet) and same.digest == record.digest
+    assert type(make_supernet('pc-darts({"channels": 1})', SPACE, TASK.spec)) is Supernet
+    evaluator = SupernetEvaluator(tmp_path, SPACE, TASK)
+    with pytest.raises(ConfigError, match="train the architecture anew"):
+        evaluator.evaluate(SPACE.sample(1, np.random.default_rng(0))[0], FULL_FIDELITY, 0)
