@@ -24,6 +24,8 @@ from gennas.spaces.spec import TaskSpec
 if TYPE_CHECKING:
     from torch import nn
 
+    from gennas.spaces.parts import Parts
+
 __all__ = ["SPACES", "Space"]
 
 BoolArray = NDArray[np.bool_]
@@ -99,16 +101,15 @@ class Space(ABC):
             ConfigError: the space has no networks for ``spec.kind``.
         """
 
-    def supernet(self, spec: TaskSpec) -> nn.Module:
-        """Return the network that holds the weights of all architectures.
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """Return a network of parts: of one architecture, or of all of them (:class:`~gennas.spaces.parts.Shared`).
 
-        It is of the class that :meth:`build` makes, of :class:`~gennas.spaces.parts.Shared` parts, and is run by a
-        :class:`gennas.training.supernet.Supernet`.
+        A space that has it builds by it, and is one of supernets (:class:`gennas.training.supernet.Supernet`).
 
         Raises:
             ConfigError: the space has no weight-sharing network, or none for ``spec.kind``.
         """
-        raise ConfigError(f"Space {self.name!r} has no weight-sharing network: it does not override supernet(spec).")
+        raise ConfigError(f"Space {self.name!r} has no weight-sharing network: it does not override network().")
 
     def legal(self, D: NDArray[np.integer], t: int) -> BoolArray:
         """Labels that decision ``t`` may take after the first ``t`` columns of ``D``, ``(b, L)``.

@@ -1,6 +1,6 @@
 """The contract of spaces whose networks share weights, as a test class to subclass.
 
-A space with :meth:`~gennas.spaces.Space.supernet` is tested by::
+A space with :meth:`~gennas.spaces.Space.network` is tested by::
 
     class TestMySupernet(SupernetContract):
         def make_space(self) -> Space:

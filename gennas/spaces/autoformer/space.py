@@ -136,29 +136,24 @@ class AutoFormer(LayeredSpace):
         """
         from gennas.spaces.parts import Plain
 
-        return self._network(Plain(arch), spec)
+        return self.network(Plain(arch), spec)
 
-    def supernet(self, spec: TaskSpec) -> nn.Module:
-        """The largest vision transformer, whose sizes are leading slices and whose first layers run.
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """A vision transformer of parts; in a shared one sizes are leading slices, and the first layers run.
 
         Raises:
-            ConfigError: as :meth:`build`, or the space is at a depth fidelity.
+            ConfigError: as :meth:`build`.
         """
-        from gennas.spaces.parts import Shared
-
-        if self._depth_factor != 1:
-            raise ConfigError(f"{self.name}: layers are shared at their own depth only; leave the depth fidelity at 1.")
-        return self._network(Shared(self.schema), spec)
-
-    def _network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
         from gennas.spaces.autoformer.networks import VisionTransformer
 
         return VisionTransformer(self._sizes(self.values(parts), spec), spec, parts)
 
     def _sizes(self, config: Mapping[str, Any], spec: TaskSpec) -> Sizes:
         from gennas.spaces.autoformer.networks import Sizes
-        from gennas.spaces.parts import sized
+        from gennas.spaces.parts import Elastic, sized
 
+        if isinstance(config["depth"], Elastic) and self._depth_factor != 1:
+            raise ConfigError(f"{self.name}: layers are shared at their own depth only; leave the depth fidelity at 1.")
         layers = stretched(range(len(config["heads"])), self._depth_factor)
         patch, grid = patch_grid(self.name, self._patch, spec)
         width = sized(self._scaled, config["embed"])

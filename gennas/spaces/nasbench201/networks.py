@@ -54,8 +54,9 @@ class Cell(nn.Module):
         super().__init__()
         self.operations = nn.ModuleDict()
         self.incoming: list[list[tuple[int, str]]] = [[], [], []]
+        seen = parts.share(channels)
         for decision, (u, v) in enumerate(EDGES):
-            operation = parts.choice(decision, lambda symbol: edge_operation(OPERATIONS[symbol], channels))
+            operation = parts.choice(decision, lambda symbol: edge_operation(OPERATIONS[symbol], seen))
             if operation is not None:
                 self.operations[f"{u}_{v}"] = operation
                 self.incoming[v - 1].append((u, f"{u}_{v}"))

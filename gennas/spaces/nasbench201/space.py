@@ -24,6 +24,8 @@ from gennas.spaces.spec import TaskSpec
 if TYPE_CHECKING:
     from torch import nn
 
+    from gennas.spaces.parts import Parts
+
 __all__ = ["NASBench201"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -140,17 +142,15 @@ class NASBench201(Space):
 
     def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
         """The published skeleton: stem, three stages of cells, two residual reductions, head."""
-        from gennas.spaces.nasbench201.networks import NASBench201Network
         from gennas.spaces.parts import Plain
 
-        return NASBench201Network(Plain(arch), spec, self.num_cells, self.width)
+        return self.network(Plain(arch), spec)
 
-    def supernet(self, spec: TaskSpec) -> nn.Module:
-        """The skeleton with all operations on every edge."""
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The published skeleton, of parts."""
         from gennas.spaces.nasbench201.networks import NASBench201Network
-        from gennas.spaces.parts import Shared
 
-        return NASBench201Network(Shared(self.schema), spec, self.num_cells, self.width)
+        return NASBench201Network(parts, spec, self.num_cells, self.width)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Weights of the skeleton and of all edges that are not ``none``, ``(b,)``."""

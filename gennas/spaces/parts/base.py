@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import nn
@@ -32,6 +32,15 @@ class Parts(Protocol):
 
     def depth(self, count: Size, make: Callable[[int], nn.Module]) -> nn.ModuleList:
         """The blocks ``make(0), make(1), …``, to be run by :func:`~gennas.spaces.parts.in_turn`."""
+
+    def rows(self, groups: Sequence[tuple[Size, Callable[[int], nn.Module]]]) -> nn.Sequential:
+        """Groups of blocks in a row, each ``make(0), make(1), …``, so many of each."""
+
+    def edges(self, modules: Sequence[nn.Module | None]) -> nn.ModuleList:
+        """What :meth:`choice` gave for several places; a plain network lists those that are there."""
+
+    def share(self, channels: int) -> int:
+        """Channels of a candidate at a place of so many; fewer only where a part of the channels passes it by."""
 
     def linear(self, inputs: Size, outputs: Size, bias: bool = True) -> nn.Module:
         """A linear layer."""
@@ -80,6 +89,18 @@ class Plain:
     def depth(self, count: Size, make: Callable[[int], nn.Module]) -> nn.ModuleList:
         """As many blocks."""
         return nn.ModuleList(make(i) for i in range(_plain(count)))
+
+    def rows(self, groups: Sequence[tuple[Size, Callable[[int], nn.Module]]]) -> nn.Sequential:
+        """All blocks in one list."""
+        return nn.Sequential(*[make(i) for count, make in groups for i in range(_plain(count))])
+
+    def edges(self, modules: Sequence[nn.Module | None]) -> nn.ModuleList:
+        """Those that are there."""
+        return nn.ModuleList(module for module in modules if module is not None)
+
+    def share(self, channels: int) -> int:
+        """All of them."""
+        return channels
 
     def linear(self, inputs: Size, outputs: Size, bias: bool = True) -> nn.Module:
         """A linear layer."""

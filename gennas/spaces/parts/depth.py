@@ -1,15 +1,16 @@
-"""Blocks in a row of which the first so many run."""
+"""Blocks in a row: the first so many run, or those that are there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
+from gennas.spaces.parts.choice import Choice
 from gennas.spaces.parts.routing import Routed
 from gennas.spaces.parts.sizes import Elastic
 
-__all__ = ["Depth", "in_turn"]
+__all__ = ["Depth", "Edges", "Rows", "in_turn"]
 
 
 class Depth(Routed, nn.ModuleList):
@@ -39,6 +40,35 @@ class Depth(Routed, nn.ModuleList):
             if weight is not None:
                 total = weight * x if total is None else total + weight * x
         return x if total is None else total
+
+
+class Rows(Routed, nn.Sequential):
+    """Groups of blocks in a row, each of a depth of its own; a plain network has the blocks that run in one list.
+
+    Args:
+        parts: blocks that always run, and :class:`Depth` for groups of variable depth.
+    """
+
+    def present(self, decisions: Sequence[int]) -> list[nn.Module]:
+        """The blocks of an architecture, in the order of the plain network's."""
+        symbols = dict(enumerate(decisions))
+        found: list[nn.Module] = []
+        for part in self:
+            found += list(part)[: part.depth.at(symbols)] if isinstance(part, Depth) else [part]
+        return found
+
+
+class Edges(Routed, nn.ModuleList):
+    """Places of which a plain network has those that are not ``none``, in one list.
+
+    Args:
+        choices: one for each place.
+    """
+
+    def present(self, decisions: Sequence[int]) -> list[nn.Module]:
+        """The modules of an architecture, in the order of the plain network's."""
+        found = [choice.chosen(decisions) if isinstance(choice, Choice) else choice for choice in self]
+        return [module for module in found if module is not None]
 
 
 def in_turn(blocks: nn.ModuleList, x: Tensor, *others: Tensor) -> Tensor:

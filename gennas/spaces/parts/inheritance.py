@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from torch import Tensor, nn
 
 from gennas.errors import ConfigError
 from gennas.spaces.parts.choice import Choice
+from gennas.spaces.parts.depth import Edges, Rows
 from gennas.spaces.parts.elastic import Vector
 
 __all__ = ["counterparts"]
@@ -19,7 +20,8 @@ def counterparts(
     """Parameters and buffers of a plain network, each with the slice of the shared network's that it stands for.
 
     Both are of one class, made of other parts: what stands under the same name belongs together, a module and the
-    chosen candidate of a :class:`Choice`, a tensor and the leading slice of its shape.
+    chosen candidate of a :class:`Choice`, the blocks of a list and those of :class:`Rows` or :class:`Edges` that are
+    there, a tensor and the leading slice of its shape.
 
     Args:
         plain: network of one architecture.
@@ -35,9 +37,12 @@ def counterparts(
     for name, tensor in (*plain._parameters.items(), *plain._buffers.items()):
         if tensor is not None:
             yield tensor, _slice(shared, name, tensor, path)
+    others: Mapping[str, nn.Module | None] = shared._modules
+    if isinstance(shared, (Rows, Edges)):
+        others = {str(i): module for i, module in enumerate(shared.present(decisions))}
     for name, child in plain._modules.items():
         if child is not None:
-            if (other := shared._modules.get(name)) is None:
+            if (other := others.get(name)) is None:
                 raise ConfigError(f"The shared network has no {path}{name}, which the plain one has.")
             yield from counterparts(child, other, decisions, f"{path}{name}.")
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from gennas.errors import ConfigError
 from gennas.graph import GraphSchema
 from gennas.spaces.parts.choice import Choice
-from gennas.spaces.parts.depth import Depth
+from gennas.spaces.parts.depth import Depth, Edges, Rows
 from gennas.spaces.parts.elastic import (
     ElasticBatchNorm2d,
     ElasticConv2d,
@@ -29,15 +30,23 @@ class Shared:
 
     Args:
         schema: the decisions.
+        partial: one over the share of channels that candidates see (PC-DARTS); networks cannot inherit from such parts
+            unless it is 1.
+
+    Raises:
+        ConfigError: ``partial`` is below 1.
     """
 
-    def __init__(self, schema: GraphSchema) -> None:
+    def __init__(self, schema: GraphSchema, partial: int = 1) -> None:
+        if partial < 1:
+            raise ConfigError(f"Expected partial of at least 1, got {partial}.")
+        self.partial = partial
         self._allowed = [np.flatnonzero(row).tolist() for row in schema.decision_mask]
 
     def choice(self, decision: int, make: Callable[[int], nn.Module | None]) -> nn.Module | None:
         """One module for each label that has one."""
         made = {symbol: make(symbol) for symbol in self._allowed[decision]}
-        return Choice(decision, {symbol: module for symbol, module in made.items() if module is not None})
+        return Choice(decision, {s: module for s, module in made.items() if module is not None}, self.partial)
 
     def pick(self, decision: int, values: Mapping[int, Any]) -> Any:
         """All values by symbol."""
@@ -47,6 +56,28 @@ class Shared:
         """The blocks of the deepest."""
         blocks = [make(i) for i in range(largest(count))]
         return Depth(blocks, count) if isinstance(count, Elastic) else nn.ModuleList(blocks)
+
+    def rows(self, groups: Sequence[tuple[Size, Callable[[int], nn.Module]]]) -> nn.Sequential:
+        """The blocks of the deepest of every group."""
+        found: list[nn.Module] = []
+        for count, make in groups:
+            made = self.depth(count, make)
+            found += [made] if isinstance(made, Depth) else list(made)
+        return Rows(*found)
+
+    def edges(self, modules: Sequence[nn.Module | None]) -> nn.ModuleList:
+        """All of them."""
+        return Edges(module for module in modules if module is not None)
+
+    def share(self, channels: int) -> int:
+        """``1/partial`` of them.
+
+        Raises:
+            ConfigError: they cannot be divided so.
+        """
+        if channels % self.partial:
+            raise ConfigError(f"Expected channels that are a multiple of partial={self.partial}, got {channels}.")
+        return channels // self.partial
 
     def linear(self, inputs: Size, outputs: Size, bias: bool = True) -> nn.Module:
         """A linear layer of the largest sizes."""

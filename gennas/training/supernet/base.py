@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gennas.errors import InvalidArchitectureError
+from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, Population
 from gennas.runtime.seeds import seeded
 from gennas.spaces.base import Space
-from gennas.spaces.parts import Route, Routing, bind, counterparts
+from gennas.spaces.parts import Choice, Route, Routing, Shared, bind, counterparts
 from gennas.spaces.spec import TaskSpec
 
 __all__ = ["Supernet"]
@@ -34,6 +34,8 @@ class Supernet(nn.Module):
         space: whose networks share weights.
         spec: the task.
         checkpointing: whether to trade time for memory in training.
+        partial: one over the share of channels that candidates see, for PC-DARTS. With more than 1 no network inherits
+            from it.
 
     Raises:
         ConfigError: the space has no weight-sharing network, or none for the task.
@@ -50,10 +52,12 @@ class Supernet(nn.Module):
         True
     """
 
-    def __init__(self, space: Space, spec: TaskSpec, checkpointing: bool = False) -> None:
+    def __init__(self, space: Space, spec: TaskSpec, checkpointing: bool = False, partial: int = 1) -> None:
         super().__init__()
-        self.space, self.spec = space, spec
-        self.shared = space.supernet(spec)
+        self.space, self.spec, self.partial = space, spec, partial
+        self.shared = space.network(Shared(space.schema, partial), spec)
+        if partial > 1 and not any(isinstance(module, Choice) for module in self.shared.modules()):
+            raise ConfigError(f"{space.name} has no candidates that could see a part of the channels: partial=1.")
         self.routing = Routing(space.schema.decision_mask, checkpointing)
         bind(self.shared, self.routing)
 
@@ -88,8 +92,14 @@ class Supernet(nn.Module):
 
         Raises:
             InvalidArchitectureError: the architecture is not of this space.
+            ConfigError: candidates see a part of the channels only.
         """
         self._checked(arch)
+        if self.partial > 1:
+            raise ConfigError(
+                f"Candidates of this supernet see 1/{self.partial} of the channels, and no network inherits from it: "
+                "train the architecture alone."
+            )
         with seeded(0):
             network = self.space.build(arch, self.spec)
         place = next(self.parameters())

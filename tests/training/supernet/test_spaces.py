@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 from gennas.errors import ConfigError
-from gennas.spaces import SPACES, AutoFormerTiny, NASBench101, NASBench201, Space, TaskSpec
+from gennas.spaces import (
+    DARTS,
+    SPACES,
+    AutoFormerTiny,
+    FBNet,
+    NASBench101,
+    NASBench201,
+    NASBenchMacro,
+    ProxylessNAS,
+    Space,
+    TaskSpec,
+    TransNASMicro,
+)
 from gennas.spaces.autoformer.space import AutoFormer
 from gennas.testing.shared_weights import SupernetContract
 from gennas.training.supernet import Supernet
@@ -20,6 +32,31 @@ class TestAutoFormer(SupernetContract):
     def make_space(self) -> Space:
         sizes = {"embeds": (8, 12, 16), "depths": (1, 2, 3), "ratios": (1, 2.5), "heads": (1, 2, 4)}
         return AutoFormerTiny(**sizes, head_dim=4, patch=2)  # type: ignore[arg-type]
+
+
+class TestTransNASMicro(SupernetContract):
+    def make_space(self) -> Space:
+        return TransNASMicro(width=4, blocks=1)
+
+
+class TestFBNet(SupernetContract):
+    def make_space(self) -> Space:
+        return FBNet(head=16, width_mult=0.1)
+
+
+class TestProxylessNAS(SupernetContract):
+    def make_space(self) -> Space:
+        return ProxylessNAS(width_mult=0.1)
+
+
+class TestNASBenchMacro(SupernetContract):
+    def make_space(self) -> Space:
+        return NASBenchMacro(width=4, head=16)
+
+
+class TestDARTS(SupernetContract):
+    def make_space(self) -> Space:
+        return DARTS(num_cells=3, width=4)
 
 
 class TestPlainTransformers(SupernetContract):
@@ -42,6 +79,6 @@ def test_every_other_space_refuses() -> None:
     """None fails in another way."""
     for name in SPACES:
         space = SPACES.get(name)()
-        if type(space).supernet is Space.supernet:
+        if type(space).network is Space.network:
             with pytest.raises(ConfigError, match="no weight-sharing network"):
-                space.supernet(TaskSpec("image", (3, 32, 32), 4))
+                Supernet(space, TaskSpec("image", (3, 32, 32), 4))
