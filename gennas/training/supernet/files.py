@@ -18,6 +18,7 @@ from gennas.spaces.spec import TaskSpec
 from gennas.training.checkpoint import load_module, save_module
 from gennas.training.fidelity import scale_space, scale_spec
 from gennas.training.supernet.base import Supernet
+from gennas.training.supernet.methods import make_supernet
 
 __all__ = ["SupernetRecord", "load_supernet", "read_record", "save_supernet"]
 
@@ -113,7 +114,8 @@ def load_supernet(directory: str | Path, space: Space, spec: TaskSpec) -> Supern
         )
     fidelity = Fidelity(**record.fidelity)
     with seeded(0):
-        supernet = Supernet(scale_space(space, fidelity.width, fidelity.depth), scale_spec(spec, fidelity))
+        scaled = scale_space(space, fidelity.width, fidelity.depth)
+        supernet = make_supernet(record.method, scaled, scale_spec(spec, fidelity))
     load_module(supernet.shared, directory / _WEIGHTS)
     if _digest(directory) != record.digest:
         raise CheckpointError(f"{directory / _WEIGHTS} is not the file that {_RECORD} describes; train anew.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from gennas.training.recipe import TrainConfig
 from gennas.training.state import STATE_FILE
 from gennas.training.supernet.base import Supernet
 from gennas.training.supernet.files import SupernetRecord, load_supernet, read_record, save_supernet
-from gennas.training.supernet.methods import Routed, make_step
+from gennas.training.supernet.methods import Routed, make_step, make_supernet, method_text
 from gennas.training.task import Task
 from gennas.training.trainer import EpochListener, Trainer
 
@@ -68,7 +67,7 @@ def train_supernet(
             "Expected select=last for a supernet, whose paths have no best epoch in common, got select=best."
         )
     scaled, spec = scale_space(space, fidelity.width, fidelity.depth), scale_spec(task.spec, fidelity)
-    named = f"{method}({json.dumps(options, sort_keys=True, default=repr)})"
+    named = method_text(method, options)
     identity = {"space": space.identity, "method": named}
     if (directory / "supernet.json").exists():
         record = read_record(directory)
@@ -76,7 +75,7 @@ def train_supernet(
         return load_supernet(directory, space, task.spec), record
     device = resolve_device(config.device)
     with seeded(seed, device):
-        supernet = Supernet(scaled, spec, checkpointing)
+        supernet = make_supernet(named, scaled, spec, checkpointing)
     step = make_step(method, scaled, spec, seed, **options)
     trainer = Trainer(task, config, step, identity)
     begun = directory if (directory / STATE_FILE).exists() else None

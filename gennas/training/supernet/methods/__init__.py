@@ -12,12 +12,14 @@ from gennas.training.supernet.methods.discretise import discretise
 from gennas.training.supernet.methods.drnas import DrNAS, dirichlet_kl
 from gennas.training.supernet.methods.enas import ENAS, reinforce_loss
 from gennas.training.supernet.methods.fairnas import FairNAS
+from gennas.training.supernet.methods.fake_quantisation import FakeQuantised, quantise_candidates
 from gennas.training.supernet.methods.fbnet import FBNet, latency_factor
 from gennas.training.supernet.methods.gdas import GDAS
 from gennas.training.supernet.methods.latency import additive_table, as_table, expected_cost
-from gennas.training.supernet.methods.make import make_step
+from gennas.training.supernet.methods.make import make_step, make_supernet, method_text
 from gennas.training.supernet.methods.ofa import OnceForAll, SandwichStep, distillation_loss
 from gennas.training.supernet.methods.parameter_bins import ParameterBins
+from gennas.training.supernet.methods.partial_channels import PartialChannelSupernet, PartialChoice
 from gennas.training.supernet.methods.path_dropout import PathDropout
 from gennas.training.supernet.methods.pc_darts import PCDARTS, channel_shuffle, partial_mixture
 from gennas.training.supernet.methods.proxyless import ProxylessNAS
@@ -47,10 +49,13 @@ __all__ = [
     "DrNAS",
     "Entry",
     "FBNet",
+    "FakeQuantised",
     "FairNAS",
     "LossOf",
     "OnceForAll",
     "ParameterBins",
+    "PartialChannelSupernet",
+    "PartialChoice",
     "PathDropout",
     "PathSampler",
     "ProxylessNAS",
@@ -72,7 +77,10 @@ __all__ = [
     "extreme",
     "latency_factor",
     "make_step",
+    "make_supernet",
+    "method_text",
     "partial_mixture",
+    "quantise_candidates",
     "reinforce_loss",
     "routed_loss",
     "sgd_direction",

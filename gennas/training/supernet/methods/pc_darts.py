@@ -8,13 +8,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from gennas.errors import EvaluationError
+from gennas.errors import ConfigError, EvaluationError
 from gennas.spaces.base import Space
 from gennas.spaces.spec import TaskSpec
 from gennas.training.supernet.methods.base import METHODS, Route
 from gennas.training.supernet.methods.relaxation import Relaxation
 
-__all__ = ["PCDARTS", "channel_shuffle", "partial_mixture"]
+__all__ = ["PARTIAL", "PCDARTS", "channel_shuffle", "partial_mixture"]
+
+PARTIAL = 4
+"""One over the share of channels that is mixed, by default, as published for CIFAR-10."""
 
 
 @METHODS.register("pc-darts")
@@ -36,6 +39,10 @@ class PCDARTS(Relaxation):
     Args:
         space: whose decisions are relaxed.
         spec: of the task.
+        channels: ``K``; 1 mixes all of them, so that only the edges' weights differ from DARTS.
+
+    Raises:
+        ConfigError: fewer than one.
     """
 
     is_deterministic: ClassVar[bool] = True
@@ -43,8 +50,11 @@ class PCDARTS(Relaxation):
 
     groups: Tensor
 
-    def __init__(self, space: Space, spec: TaskSpec | None = None) -> None:
+    def __init__(self, space: Space, spec: TaskSpec | None = None, channels: int = PARTIAL) -> None:
+        if channels < 1:
+            raise ConfigError(f"pc-darts: expected channels >= 1, got {channels}.")
         super().__init__(space, spec)
+        self.channels = channels
         slots = space.schema.slots
         nodes = [slot.target if not slot.is_node else -1 - t for t, slot in enumerate(slots)]  # a node is on its own
         number = {node: i for i, node in enumerate(dict.fromkeys(nodes))}

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gennas.errors import CheckpointError, ConfigError
-from gennas.spaces import NASBench201
+from gennas.spaces import NASBench201, TaskSpec
 from gennas.testing.supernets import ToySpace, ToySupernet
 from gennas.training import Trainer, make_task
 from gennas.training.supernet import Supernet
@@ -218,13 +218,38 @@ def test_settings_out_of_range_are_refused(options):
 # ------------------------------------------------------------------ a real supernet
 
 
-@pytest.mark.parametrize("name", ["darts", "gdas", "drnas", "proxyless", "pc-darts", "enas"])
-def test_a_real_supernet_takes_the_routes(name):
+REAL = [("darts", {}), ("darts", {"order": 2}), ("gdas", {}), ("gdas", {"gradient": "reference"}), ("drnas", {})]
+REAL += [("proxyless", {}), ("pc-darts", {}), ("enas", {})]
+
+
+@pytest.mark.parametrize(("name", "options"), REAL)
+def test_a_real_supernet_takes_the_routes(name, options):
     space, task = NASBench201(num_cells=1, width=4), make_task("digits")
     torch.manual_seed(0)
     supernet = Supernet(space, task.spec)
-    step = make_step(name, space, task.spec, frozen=0.0)
+    step = make_step(name, space, task.spec, frozen=0.0, **options)
     config = replace(task.config, epochs=1, batch_size=256)
     result = Trainer(task, config, step).fit(Routed(supernet, step))
     assert np.isfinite(result.train_loss).all()
     assert step.steps == task.data.num_batches("train", 256)
+
+
+def test_the_gradient_through_a_real_supernet_is_that_of_central_differences():
+    space = NASBench201(num_cells=1, width=2)
+    torch.manual_seed(0)
+    supernet, darts = Supernet(space, TaskSpec("image", (3, 8, 8), 4)).double(), DARTS(space).double()
+    x, y = torch.randn(8, 3, 8, 8, dtype=torch.float64), torch.randint(4, (8,))
+
+    def loss() -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(supernet(x, route=darts.route()), y)
+
+    gradient, h = torch.autograd.grad(loss(), darts.alpha)[0], 1e-5
+    for t, k in [(0, 0), (1, 3), (3, 1), (5, 4)]:
+        ends = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                darts.alpha[t, k] += sign * h
+                ends.append(loss())
+                darts.alpha[t, k] -= sign * h
+        assert abs((ends[0] - ends[1]) / (2 * h) - gradient[t, k]) < 1e-7
+    assert gradient.abs().max() > 1e-4
