@@ -11,7 +11,7 @@ from types import FrameType
 from gennas.cli.parse import Verb, parse
 from gennas.errors import EvaluationError, GennasError, UnknownNameError
 
-__all__ = ["VERBS", "command", "main"]
+__all__ = ["VERBS", "command", "main", "named_verb"]
 
 VERBS: dict[str, Verb] = {
     "search": Verb(
@@ -93,6 +93,11 @@ VERBS: dict[str, Verb] = {
         "gennas llm show runs/cora",
         ("action", "run"),
     ),
+    "llm audit": Verb(
+        "gennas.cli.llm_audit",
+        "what a language model knows of a table beforehand, and whether it follows feedback",
+        "gennas llm audit --table nb201.csv.gz --metric c10_val_200 --model vllm:NAME",
+    ),
     "table": Verb(
         "gennas.cli.table",
         "look architectures up in a table",
@@ -115,6 +120,17 @@ def command() -> int:
     quieten()
     signal.signal(signal.SIGTERM, _terminate)
     return main()
+
+
+def named_verb(args: Sequence[str]) -> tuple[str, list[str]]:
+    """The verb, of one word or two, and the words after it.
+
+    Example:
+        >>> named_verb(["llm", "audit", "--seeds", "3"]), named_verb(["llm", "show", "runs/cora"])
+        (('llm audit', ['--seeds', '3']), ('llm', ['show', 'runs/cora']))
+    """
+    length = 2 if " ".join(args[:2]) in VERBS else 1
+    return " ".join(args[:length]), list(args[length:])
 
 
 class _Terminated(KeyboardInterrupt):
@@ -141,11 +157,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"gennas {gennas.__version__}")
         return 0
     try:
-        name = " ".join(args[:2]) if " ".join(args[:2]) in VERBS else args[0]
+        name, words = named_verb(args)
         if name not in VERBS:
             raise UnknownNameError("verb", name, VERBS)
         verb = VERBS[name]
-        return verb.run(parse(name, verb, args[1 + name.count(" ") :]))
+        return verb.run(parse(name, verb, words))
     except EvaluationError as error:
         print(f"gennas: {_one_line(str(error))}", file=sys.stderr)
         return 1

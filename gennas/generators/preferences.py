@@ -32,6 +32,8 @@ def fit_preferences(
     lr: float = 3e-2,
     beta: float = 1.0,
     seed: int = 0,
+    hint: tuple[Population, NDArray[np.floating]] | None = None,
+    hint_weight: float = 0.0,
 ) -> FloatArray:
     r"""Train a model without conditions in place on which architectures are better, and return the loss of every step.
 
@@ -52,6 +54,8 @@ def fit_preferences(
         lr: peak learning rate.
         beta: how much likelihood a preference moves; less moves more.
         seed: of the batches.
+        hint: other architectures, and a number of each that needs no label, such as the size: their pairs count, too.
+        hint_weight: how much, where those of the archive count 1.
 
     Raises:
         ConfigError: a model with conditions, shapes that do not fit, NaN, or a beta that is not positive.
@@ -66,17 +70,36 @@ def fit_preferences(
         )
     if beta <= 0:
         raise ConfigError(f"Expected a positive beta, got {beta}.")
-    if not bool((u != u[:1]).any()):
+    if not bool((u != u[:1]).any()) and not hint_weight:
         return np.empty(0)  # nothing is preferred to anything
     D = torch.from_numpy(archs.decisions.astype(np.int64)).to(model.device)
     u = u.to(model.device)
+    hinted = _Pairs(model, *hint) if hint is not None and hint_weight else None
 
     def loss(rows: Tensor) -> Tensor:
-        r, better = log_ratio(model, D[rows]), u[rows, None] > u[rows]
-        gaps = nn.functional.softplus(-beta * (r[:, None] - r))
-        return (gaps * better).sum() / better.sum().clamp(min=1)
+        found = _pair_loss(log_ratio(model, D[rows]), u[rows], beta)
+        return found if hinted is None else found + hint_weight * hinted.loss(beta)
 
     return descend(model, _batches(len(D), batch_size, seed), loss, steps, lr)
+
+
+def _pair_loss(r: Tensor, u: Tensor, beta: float) -> Tensor:
+    """Mean over the pairs in which one is better; 0 where there is none."""
+    better = u[:, None] > u
+    gaps = nn.functional.softplus(-beta * (r[:, None] - r))
+    return (gaps * better).sum() / better.sum().clamp(min=1)
+
+
+class _Pairs:
+    """Pairs of architectures that are all looked at in every step."""
+
+    def __init__(self, model: DecisionLM, archs: Population, utility: NDArray[np.floating]) -> None:
+        self.model = model
+        self.D = torch.from_numpy(archs.decisions.astype(np.int64)).to(model.device)
+        self.u = torch.from_numpy(np.asarray(utility, dtype=np.float64)).to(model.device)
+
+    def loss(self, beta: float) -> Tensor:
+        return _pair_loss(log_ratio(self.model, self.D), self.u, beta)
 
 
 def log_ratio(model: DecisionLM, D: Tensor) -> Tensor:

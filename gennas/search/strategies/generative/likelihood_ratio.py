@@ -44,7 +44,7 @@ class LikelihoodRatio:
     def __init__(
         self,
         space: Space,
-        models: int = 2,
+        models: int = 1,
         steps: int = 30,
         lr: float = 3e-2,
         dim: int = 16,
@@ -56,8 +56,23 @@ class LikelihoodRatio:
         self.dim, self.num_layers, self.batch_size = dim, num_layers, batch_size
         self.models: list[AutoregressiveGenerator] = []
 
-    def fit(self, archs: Population, utility: FloatArray, rng: np.random.Generator) -> None:
-        """Learn the order of ``b`` evaluated architectures from how good they are, ``(b,)``."""
+    def fit(
+        self,
+        archs: Population,
+        utility: FloatArray,
+        rng: np.random.Generator,
+        hint: tuple[Population, FloatArray] | None = None,
+        hint_weight: float = 0.0,
+    ) -> None:
+        """Learn the order of ``b`` evaluated architectures from how good they are, ``(b,)``.
+
+        Args:
+            archs: the architectures.
+            utility: how good they are.
+            rng: of weights and batches.
+            hint: other architectures and what is known of them without labels, such as their sizes.
+            hint_weight: how much their order counts.
+        """
         from gennas.generators.autoregressive import AutoregressiveGenerator, AutoregressiveSettings
         from gennas.generators.preferences import fit_preferences
 
@@ -67,7 +82,10 @@ class LikelihoodRatio:
         for _ in range(self.number):
             seed = draw_seed(rng)
             found = AutoregressiveGenerator(schema, legal, 0, settings, seed)
-            fit_preferences(found.model, archs, utility, self.steps, self.batch_size, self.lr, seed=seed)
+            fit_preferences(
+                found.model, archs, utility, self.steps, self.batch_size, self.lr,
+                seed=seed, hint=hint, hint_weight=hint_weight,
+            )  # fmt: skip
             self.models.append(found)
 
     def score(self, archs: Population) -> FloatArray:

@@ -6,6 +6,7 @@ The ranking by likelihood ratio rather than free sampling: a model of this size 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
 from gennas.graph import Architecture, Population
@@ -21,7 +22,9 @@ from gennas.spaces.base import Space
 
 __all__ = ["Tiny", "TinySource"]
 
-_FURTHER = 1 / 3  # chance of each further edit of a mutant
+FloatArray = NDArray[np.float64]
+
+_FURTHER = 0.2  # chance of each further edit of a mutant
 _MOST_EDITS = 3
 _SPARE = 4  # candidates of the source for each that it gives
 
@@ -50,9 +53,16 @@ class TinySource(Source):
         archs = self.candidates(_SPARE * n, evidence, rng)
         return archs[np.argsort(-self.ranker.score(archs), kind="stable")[:n]]
 
-    def candidates(self, n: int, evidence: Evidence, rng: np.random.Generator) -> Population:
-        """At most ``n`` different ones, after the model was trained."""
-        self.ranker.fit(evidence.archs, evidence.outcomes.utility, rng)
+    def candidates(
+        self,
+        n: int,
+        evidence: Evidence,
+        rng: np.random.Generator,
+        hint: tuple[Population, FloatArray] | None = None,
+        hint_weight: float = 0.0,
+    ) -> Population:
+        """At most ``n`` different ones, after the model was trained; hints as in :meth:`LikelihoodRatio.fit`."""
+        self.ranker.fit(evidence.archs, evidence.outcomes.utility, rng, hint, hint_weight)
         own = round(self.samples * n)
         parents = evidence.archs[rng.choice(evidence.best, size=n - own)]
         mutants = edited(self.space, parents, rng, _FURTHER, _MOST_EDITS)
@@ -68,7 +78,9 @@ class Tiny(Rounds):
     of the greatest likelihood ratio, but with probability ``explore`` any candidate in the place of each.
 
     Of the warm start, ``largest`` are the largest that a climb by the first cheap metric comes across (as a warm local
-    search begins with the largest), where there is one; the others are random.
+    search begins with the largest), where there is one; the others are random. There, the order of ``hint`` random
+    architectures by size counts in the training as much as Kendall's tau of size and quality among what was evaluated,
+    if it is positive: where larger is better the model begins with that, and where it is not, it does not.
 
     Args:
         space: where to search.
@@ -76,6 +88,7 @@ class Tiny(Rounds):
         seed: seed of every random decision.
         warm_start: architectures evaluated before the first round.
         largest: how many of them are the largest.
+        hint: random architectures whose order by size counts beside that of what was evaluated; 0: none.
         round_size: proposals per round.
         elites: how many of the best are mutated.
         pool_size: candidates that are ranked in each round.
@@ -99,12 +112,13 @@ class Tiny(Rounds):
         *,
         warm_start: int = 4,
         largest: int = 1,
+        hint: int = 32,
         round_size: int = 2,
-        elites: int = 5,
+        elites: int = 3,
         pool_size: int = 200,
-        samples: float = 0.1,
+        samples: float = 0.2,
         explore: float = 0.1,
-        models: int = 2,
+        models: int = 1,
         steps: int = 30,
         lr: float = 3e-2,
         dim: int = 16,
@@ -112,20 +126,22 @@ class Tiny(Rounds):
     ) -> None:
         super().__init__(space, objectives, seed, warm_start=warm_start, round_size=round_size)
         check_positive(elites=elites, pool_size=pool_size)
-        if largest < 0 or not 0 <= explore <= 1:
-            raise ConfigError(f"Expected largest ≥ 0 and a probability explore, got {largest} and {explore}.")
-        self.largest, self.elites, self.pool_size, self.explore = largest, elites, pool_size, explore
+        if min(largest, hint) < 0 or not 0 <= explore <= 1:
+            raise ConfigError(
+                f"Expected largest and hint ≥ 0 and a probability explore, got {largest}, {hint} and {explore}."
+            )
+        self.largest, self.hint, self.elites, self.pool_size, self.explore = largest, hint, elites, pool_size, explore
         ranker = LikelihoodRatio(space, models, steps, lr, dim, num_layers)
         self.source = TinySource(space, samples, ranker)
 
     def _starts(self, n: int) -> list[Architecture]:
         """The largest first, then random ones."""
         missing = min(self.largest - self._asked_warm, n) if self.screen is not None else 0
-        first = self._largest(missing) if missing > 0 else []
+        first = self.largest_first(missing) if missing > 0 else []
         self.seen.update(arch.key for arch in first)
         return first + (self._random_unseen(n - len(first)) if n > len(first) else [])
 
-    def _largest(self, n: int) -> list[Architecture]:
+    def largest_first(self, n: int) -> list[Architecture]:
         """The ``n`` largest that a climb by size from the largest of a thousand random ones comes across."""
         pool = self._screened(1000).unique()
         for _ in range(100):
@@ -138,13 +154,26 @@ class Tiny(Rounds):
         new = pool[np.array([key not in self.seen for key in pool.keys], dtype=bool)]
         return list(new[np.argsort(-sizes(new, self.screen), kind="stable")[:n]])
 
+    def _size_hint(self, archs: Population, utility: FloatArray) -> tuple[tuple[Population, FloatArray] | None, float]:
+        """Random architectures with their sizes, and how much these count: as far as they order what was evaluated."""
+        from scipy.stats import kendalltau
+
+        if self.screen is None or not self.hint:
+            return None, 0.0
+        agreement = float(kendalltau(sizes(archs, self.screen), utility).statistic)
+        if not agreement > 0:  # NaN where all are equal
+            return None, 0.0
+        others = self._screened(self.hint)
+        return (others, sizes(others, self.screen)), agreement
+
     def _begin_round(self) -> list[Proposal]:
         from gennas.search.strategies.bayesian.beliefs import Outcomes
 
         self._round, self._new = self._round + 1, 0
         archs, trials = self._evaluated()
         evidence = Evidence(archs, Outcomes(self.objectives, trials), self.elites, seen=self.seen)
-        pool = self.source.candidates(self.pool_size, evidence, self.rng)
+        hint, weight = self._size_hint(archs, evidence.outcomes.utility)
+        pool = self.source.candidates(self.pool_size, evidence, self.rng, hint, weight)
         pool = pool[np.flatnonzero(~evidence.known(pool) & self._keeps_cheap(pool))]
         if not len(pool):
             return [Proposal(arch, Origin("random")) for arch in self._random_unseen(self.round_size)]
