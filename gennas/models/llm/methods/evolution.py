@@ -43,8 +43,10 @@ class Evolution(Method):
         parts = []
         for _ in range(n):
             number = min(self.parents, len(places))
-            chosen = rng.choice(len(places), size=number, replace=False, p=weights / weights.sum()) if number else []
-            chosen_places = [int(places[i]) for i in sorted(chosen)]
+            drawn_places = (
+                rng.choice(places, size=number, replace=False, p=weights / weights.sum()) if number else places
+            )
+            chosen_places = sorted((int(p) for p in drawn_places), key=places.tolist().index)
             values = self._values(situation, parents=[situation.results[p] for p in chosen_places])
             drawn = self._drawn(backend, self.prompt_name, values, 1, int(rng.integers(2**31)))
             parts.append((drawn, chosen_places))
