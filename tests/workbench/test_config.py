@@ -98,3 +98,10 @@ def test_a_model_is_kept_among_the_strategys_options() -> None:
     ):
         with pytest.raises(ConfigError, match=says):
             SearchConfig(**wrong)
+
+
+@pytest.mark.parametrize("names", ["", " ", "nwot,,params", [""], ["nwot", ""]])
+def test_an_empty_name_is_no_name(names: object) -> None:
+    with pytest.raises(ConfigError, match=r"--features: expected names separated by commas, got .*; leave it out"):
+        SearchConfig(features=names)
+    assert SearchConfig(features=[]).features == () and SearchConfig(warm_from="a, b").warm_from == ("a", "b")
