@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError
 from gennas.graph import Architecture, Population
 from gennas.search.objectives import Objectives
-from gennas.search.strategies.evolution.variation import edited
+from gennas.search.strategies.evolution.variation import check_probability, edited
 from gennas.search.strategies.generative.likelihood_ratio import LikelihoodRatio
 from gennas.search.strategies.local.biggest_first import sizes
 from gennas.search.strategies.rounds import Rounds, check_positive
@@ -73,9 +73,11 @@ class TinySource(Source):
 class Tiny(Rounds):
     """Mutations of the best in the order of a small language model's likelihood ratio.
 
-    A round: (1) train the model anew on everything that was evaluated; (2) mutate the ``elites``, and have the model
-    write a part of the candidates; (3) drop what is known or breaks a cheap constraint; (4) evaluate the ``round_size``
-    of the greatest likelihood ratio, but with probability ``explore`` any candidate in the place of each.
+    A round: (1) train the model anew on everything that was evaluated; (2) line up the neighbours of the best, and a
+    pool of mutants of the ``elites`` and of what the model writes; (3) drop what is known or breaks a cheap constraint,
+    and order both lines by the likelihood ratio; (4) ``round_size`` times take the first of the one line (with
+    probability ``near``) or of the other, but with probability ``explore`` any of it. A model that knows nothing so
+    searches locally.
 
     Of the warm start, ``largest`` are the largest that a climb by the first cheap metric comes across (as a warm local
     search begins with the largest), where there is one; the others are random. There, the order of ``hint`` random
@@ -93,6 +95,7 @@ class Tiny(Rounds):
         elites: how many of the best are mutated.
         pool_size: candidates that are ranked in each round.
         samples: part of the candidates that the model writes itself.
+        near: probability that a proposal is a neighbour of the best, while there are new ones.
         explore: probability of any candidate in the place of the best-ranked one.
         models: language models whose ratios are averaged.
         steps: optimiser steps of each in each round.
@@ -110,13 +113,14 @@ class Tiny(Rounds):
         objectives: Objectives,
         seed: int = 0,
         *,
-        warm_start: int = 4,
+        warm_start: int = 2,
         largest: int = 1,
         hint: int = 32,
         round_size: int = 2,
         elites: int = 3,
         pool_size: int = 200,
         samples: float = 0.2,
+        near: float = 0.75,
         explore: float = 0.1,
         models: int = 1,
         steps: int = 30,
@@ -126,11 +130,11 @@ class Tiny(Rounds):
     ) -> None:
         super().__init__(space, objectives, seed, warm_start=warm_start, round_size=round_size)
         check_positive(elites=elites, pool_size=pool_size)
-        if min(largest, hint) < 0 or not 0 <= explore <= 1:
-            raise ConfigError(
-                f"Expected largest and hint ≥ 0 and a probability explore, got {largest}, {hint} and {explore}."
-            )
-        self.largest, self.hint, self.elites, self.pool_size, self.explore = largest, hint, elites, pool_size, explore
+        check_probability(near=near, explore=explore)
+        if min(largest, hint) < 0:
+            raise ConfigError(f"Expected largest and hint of 0 or more, got {largest} and {hint}.")
+        self.largest, self.hint, self.elites, self.pool_size = largest, hint, elites, pool_size
+        self.near, self.explore = near, explore
         ranker = LikelihoodRatio(space, models, steps, lr, dim, num_layers)
         self.source = TinySource(space, samples, ranker)
 
@@ -174,12 +178,22 @@ class Tiny(Rounds):
         evidence = Evidence(archs, Outcomes(self.objectives, trials), self.elites, seen=self.seen)
         hint, weight = self._size_hint(archs, evidence.outcomes.utility)
         pool = self.source.candidates(self.pool_size, evidence, self.rng, hint, weight)
-        pool = pool[np.flatnonzero(~evidence.known(pool) & self._keeps_cheap(pool))]
-        if not len(pool):
-            return [Proposal(arch, Origin("random")) for arch in self._random_unseen(self.round_size)]
-        order = np.argsort(-self.source.ranker.score(pool), kind="stable")
-        for place in range(min(self.round_size, len(order))):
-            if self.rng.random() < self.explore:
-                other = int(self.rng.integers(place, len(order)))
-                order[place], order[other] = order[other], order[place]
-        return [Proposal(pool[int(i)], Origin("tiny")) for i in order[: self.round_size]]
+        lines = [self._line(self.space.neighbours(archs[int(evidence.best[0])]), evidence), self._line(pool, evidence)]
+        chosen: dict[str, Architecture] = {}
+        for _ in range(self.round_size):
+            line = lines[int(self.rng.random() >= self.near)]
+            line = [arch for arch in line if arch.key not in chosen] or [a for a in lines[1] if a.key not in chosen]
+            if line:
+                place = int(self.rng.integers(len(line))) if self.rng.random() < self.explore else 0
+                chosen[line[place].key] = line[place]
+        missing = 0 if chosen else self.round_size
+        random = [Proposal(arch, Origin("random")) for arch in self._random_unseen(missing)]
+        return [Proposal(arch, Origin("tiny")) for arch in chosen.values()] + random
+
+    def _line(self, archs: Population, evidence: Evidence) -> list[Architecture]:
+        """Those that are new and keep the cheap constraints, the greatest ratio first."""
+        fresh = archs[np.flatnonzero(~evidence.known(archs))] if len(archs) else archs
+        if len(fresh) > self.pool_size:
+            fresh = fresh[self.rng.choice(len(fresh), self.pool_size, replace=False)]
+        fresh = fresh[np.flatnonzero(self._keeps_cheap(fresh))] if len(fresh) else fresh
+        return list(fresh[np.argsort(-self.source.ranker.score(fresh), kind="stable")]) if len(fresh) else []
