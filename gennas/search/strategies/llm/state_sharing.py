@@ -29,6 +29,7 @@ __all__ = ["MOST", "StateSharingSearch", "credit_of"]
 MOST = 0.3
 """Largest share of the proposals that a language model makes."""
 _LEAST, _DECAY, _POWER = 0.005, 0.995, 8
+_WEIGHT = 4.0  # by which credits count: a few proposals must do
 _ELITES = 10
 _LLM, _BESIDE = "llm", "beside"
 
@@ -93,7 +94,7 @@ class StateSharingSearch(Strategy):
         method_option: Mapping[str, Any] | None = None,
         beside: str = "generative",
         beside_option: Mapping[str, Any] | None = None,
-        share: float = 0.1,
+        share: float = 0.2,
         bandit: bool = True,
     ) -> None:
         super().__init__(space, objectives, seed)
@@ -194,7 +195,7 @@ class StateSharingSearch(Strategy):
         if len(self._trials) >= self.beside.initial_evaluations:
             credits = credit_of(self.objectives, self._trials, trials)
             whose = [_LLM if t.proposal.origin.source == _LLM else _BESIDE for t in trials]
-            self._bandit.note(whose, np.array(credits, dtype=np.float64))
+            self._bandit.note(whose, _WEIGHT * np.array(credits, dtype=np.float64))
         self.language.note(trials)
         self._trials.extend(trials)
         self.seen.update(t.arch.key for t in trials)
