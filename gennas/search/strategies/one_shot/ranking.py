@@ -20,6 +20,7 @@ from gennas.search.strategies.local.random import RandomSearch
 from gennas.search.strategy import Context, Strategy
 from gennas.search.trial import Trial
 from gennas.spaces.base import Space
+from gennas.spaces.parts import Shared
 
 if TYPE_CHECKING:
     from gennas.training.supernet.methods import AlternatingStep, SampledStep
@@ -195,8 +196,8 @@ def check_method(space: Space, context: Context, method: str, task: str | None, 
     from gennas.training.supernet.methods import make_step
 
     spec = _task_of(context, task).spec
-    if type(space).supernet is Space.supernet:
-        space.supernet(spec)  # says that there is none
+    if type(space).network is Space.network:
+        space.network(Shared(space.schema), spec)  # says that there is none
     make_step(method, space, spec, **options)
 
 

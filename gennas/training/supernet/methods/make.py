@@ -18,7 +18,6 @@ from gennas.training.supernet.methods.base import METHODS
 from gennas.training.supernet.methods.fake_quantisation import quantise_candidates
 from gennas.training.supernet.methods.fbnet import FBNet
 from gennas.training.supernet.methods.ofa import OnceForAll, SandwichStep
-from gennas.training.supernet.methods.partial_channels import PartialChannelSupernet
 from gennas.training.supernet.methods.pc_darts import PARTIAL, PCDARTS
 from gennas.training.supernet.methods.relaxation import Relaxation
 from gennas.training.supernet.methods.sampled import SampledStep
@@ -47,15 +46,14 @@ def make_supernet(text: str, space: Space, spec: TaskSpec, checkpointing: bool =
     Example:
         >>> from gennas.spaces import NASBench201
         >>> space, spec = NASBench201(num_cells=1, width=8), TaskSpec("image", (3, 8, 8), 10)
-        >>> type(make_supernet("pc-darts({})", space, spec)).__name__
-        'PartialChannelSupernet'
+        >>> make_supernet("pc-darts({})", space, spec).partial
+        4
     """
     name, _, rest = text.partition("(")
     options: dict[str, Any] = json.loads(rest.removesuffix(")") or "{}")
     factory = METHODS.get(name)
-    if factory is PCDARTS and (k := int(options.get("channels", PARTIAL))) > 1:
-        return PartialChannelSupernet(space, spec, k, checkpointing)
-    supernet = Supernet(space, spec, checkpointing)
+    partial = int(options.get("channels", PARTIAL)) if factory is PCDARTS else 1
+    supernet = Supernet(space, spec, checkpointing, partial)
     if factory is FBNet and options.get("bits") is not None:
         quantise_candidates(supernet, int(options["bits"]))
     return supernet
