@@ -26,8 +26,9 @@ class OneShot(Strategy):
 
     At the first ask the supernet is trained, in ``one_shot/`` of the run's directory; one whose training was
     interrupted goes on. Methods that sample paths are followed by a search on inherited scores, which are no labels:
-    regularised evolution (random search after ``rsws``). Methods that relax the decisions give their discretised
-    architecture, then the next best ones. What is told changes neither: outcomes are labels of what was proposed.
+    regularised evolution (random search after ``rsws``, samples of its controller after ``enas``). Methods that relax
+    the decisions give their discretised architecture, then the next best ones. What is told changes neither: outcomes
+    are labels of what was proposed.
 
     The seconds of the training and of the inherited evaluations are charged with the first proposal, as ``seconds`` and
     ``supernet_seconds``.

@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from gennas.errors import ConfigError, shown
 from gennas.registry import configured
 from gennas.runtime.seeds import seeded
@@ -28,7 +31,7 @@ __all__ = ["make_step", "make_supernet", "method_text"]
 
 def method_text(name: str, options: Mapping[str, Any]) -> str:
     """A method with its options as records name it, which :func:`make_supernet` reads."""
-    return f"{name}({json.dumps(dict(options), sort_keys=True, default=repr)})"
+    return f"{name}({json.dumps(dict(options), sort_keys=True, default=_plain)})"
 
 
 def make_supernet(text: str, space: Space, spec: TaskSpec, checkpointing: bool = False) -> Supernet:
@@ -94,3 +97,8 @@ def make_step(
         raise ConfigError(f"Expected {shown(name)} to be a path sampler or a relaxation, got {type(method).__name__}.")
     made: AlternatingStep | SampledStep = step(method, **own, **({"seed": seed} if is_relaxation else {}))
     return made
+
+
+def _plain(value: Any) -> Any:
+    """Tables as lists, so that other numbers are another method; what else JSON has no form for, in words."""
+    return value.tolist() if isinstance(value, Tensor | np.ndarray) else repr(value)

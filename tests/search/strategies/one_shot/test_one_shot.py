@@ -83,6 +83,14 @@ def test_sampling_methods_propose_by_inherited_score(home, method):
     assert len(rest) == 14 and not strategy.ask(1)  # what it scored is all that it proposes
 
 
+def test_enas_scores_what_its_controller_samples(home):
+    proposals = one_shot(home, "enas", inherited_evaluations=12, batch_norm="batch").ask(12)
+    again = one_shot(home, "enas", inherited_evaluations=12, batch_norm="batch").ask(12)
+    assert [p.arch for p in proposals] == [p.arch for p in again] and len({p.arch.key for p in proposals}) == 12
+    scores = [p.origin.details["inherited_accuracy"] for p in proposals]
+    assert scores == sorted(scores, reverse=True)
+
+
 def test_a_restored_strategy_proposes_the_rest_and_is_not_charged_again(home):
     strategy = one_shot(home, "spos", inherited_evaluations=16, batch_norm="batch")
     strategy.ask(5)
