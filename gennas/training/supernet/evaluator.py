@@ -89,6 +89,11 @@ class SupernetEvaluator:
         trained = f"{task.name}; {task.split}"
         if record.task != trained:
             raise ConfigError(f"{directory} holds a supernet of the task {record.task}, got {trained}: give its own.")
+        if record.partial > 1:
+            raise ConfigError(
+                f"{directory} holds a supernet whose candidates see 1/{record.partial} of the channels, and no "
+                "network inherits from it: train one with partial=1 to score by."
+            )
         self.fidelity = Fidelity(**record.fidelity)
         load_supernet(self.directory, space, task.spec)  # what is damaged or does not fit is said at once
         self.upfront: Mapping[str, float] = {"seconds": record.seconds, "supernet_seconds": record.seconds}

@@ -40,6 +40,7 @@ class SupernetRecord:
         digest: of the weights.
         curves: by name, one value per epoch.
         settings: how space and task are made again, where whoever trained said so.
+        partial: one over the share of channels that candidates see.
     """
 
     space: str
@@ -53,6 +54,7 @@ class SupernetRecord:
     digest: str
     curves: Mapping[str, Any]
     settings: Mapping[str, Any]
+    partial: int = 1
 
 
 def save_supernet(supernet: Supernet, record: SupernetRecord, directory: Path) -> None:
@@ -80,6 +82,8 @@ def read_record(directory: str | Path) -> SupernetRecord:
         found = json.loads(path.read_text())
         record = SupernetRecord(**{field.name: found[field.name] for field in fields(SupernetRecord)})
         Fidelity(**record.fidelity)
+        if type(record.partial) is not int or record.partial < 1:
+            raise ValueError(f"partial is {record.partial!r}")
         if not (isinstance(record.seconds, (int, float)) and 0 <= record.seconds < float("inf")):
             raise ValueError(f"seconds are {record.seconds!r}")
     except FileNotFoundError as error:
@@ -113,7 +117,8 @@ def load_supernet(directory: str | Path, space: Space, spec: TaskSpec) -> Supern
         )
     fidelity = Fidelity(**record.fidelity)
     with seeded(0):
-        supernet = Supernet(scale_space(space, fidelity.width, fidelity.depth), scale_spec(spec, fidelity))
+        scaled = scale_space(space, fidelity.width, fidelity.depth)
+        supernet = Supernet(scaled, scale_spec(spec, fidelity), partial=record.partial)
     load_module(supernet.shared, directory / _WEIGHTS)
     if _digest(directory) != record.digest:
         raise CheckpointError(f"{directory / _WEIGHTS} is not the file that {_RECORD} describes; train anew.")

@@ -17,7 +17,7 @@ from gennas.training.recipe import TrainConfig
 from gennas.training.state import STATE_FILE
 from gennas.training.supernet.base import Supernet
 from gennas.training.supernet.files import SupernetRecord, load_supernet, read_record, save_supernet
-from gennas.training.supernet.methods import Routed, make_step
+from gennas.training.supernet.methods import METHODS, Routed, make_step
 from gennas.training.task import Task
 from gennas.training.trainer import EpochListener, Trainer
 
@@ -35,6 +35,7 @@ def train_supernet(
     seed: int = 0,
     *,
     checkpointing: bool = False,
+    partial: int | None = None,
     settings: Mapping[str, Any] | None = None,
     on_epoch: EpochListener | None = None,
 ) -> tuple[Supernet, SupernetRecord]:
@@ -53,6 +54,8 @@ def train_supernet(
         fidelity: share of the data, size of images, channels.
         seed: of weights, paths and the order of batches.
         checkpointing: see :class:`Supernet`.
+        partial: one over the share of channels that candidates see; by default the method's, 4 for ``pc-darts`` and 1
+            for all others. With more than 1 nothing inherits from the supernet.
         settings: how space and task are made again, to be kept with it.
         on_epoch: as of :meth:`Trainer.fit`; validation is along the method's own route.
 
@@ -69,14 +72,15 @@ def train_supernet(
         )
     scaled, spec = scale_space(space, fidelity.width, fidelity.depth), scale_spec(task.spec, fidelity)
     named = f"{method}({json.dumps(options, sort_keys=True, default=repr)})"
-    identity = {"space": space.identity, "method": named}
+    share = int(getattr(METHODS.get(method), "partial", 1)) if partial is None else partial
+    identity = {"space": space.identity, "method": named + (f"; 1/{share} of the channels" if share > 1 else "")}
     if (directory / "supernet.json").exists():
         record = read_record(directory)
         _require(record, identity, task, config, fidelity, seed, directory)
         return load_supernet(directory, space, task.spec), record
     device = resolve_device(config.device)
     with seeded(seed, device):
-        supernet = Supernet(scaled, spec, checkpointing)
+        supernet = Supernet(scaled, spec, checkpointing, share)
     step = make_step(method, scaled, spec, seed, **options)
     trainer = Trainer(task, config, step, identity)
     begun = directory if (directory / STATE_FILE).exists() else None
@@ -86,7 +90,7 @@ def train_supernet(
     record = SupernetRecord(
         space.identity,
         f"{task.name}; {task.split}",
-        named,
+        identity["method"],
         config.to_dict(),
         fidelity.to_dict(),
         seed,
@@ -95,6 +99,7 @@ def train_supernet(
         "",
         {name: list(curve) for name, curve in result.curves.items()},
         dict(settings or {}),
+        share,
     )
     save_supernet(supernet, record, directory)
     return supernet.eval(), read_record(directory)

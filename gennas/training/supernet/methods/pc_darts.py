@@ -40,6 +40,7 @@ class PCDARTS(Relaxation):
 
     is_deterministic: ClassVar[bool] = True
     frozen: ClassVar[float] = 0.3  # 15 of the published 50 epochs
+    partial: ClassVar[int] = 4  # one over the share of channels that candidates see, of the supernet
 
     groups: Tensor
 
