@@ -14,7 +14,6 @@ from gennas.workbench.evaluators import make_recipe, task_from
 from gennas.workbench.problem import space_from, task_name
 from gennas.workbench.settings import (
     NO_OPTIONS,
-    Count,
     FidelitySettings,
     OptionMap,
     Seed,
@@ -47,8 +46,6 @@ class TrainSupernetSettings(TrackingSettings, FidelitySettings, TaskSettings, Sp
     """Settings of the training recipe, as KEY=VALUE (for example lr=1e-3, batch_size=128, device=cuda)."""
     checkpointing: Switch = False
     """Compute blocks twice in training instead of keeping what is in them: less memory, more time."""
-    partial: Count | None = None
-    """One over the share of channels that candidates see. Default: the method's, 4 for pc-darts, else 1."""
     seed: Seed = 0
     """Seed of weights, paths and data order."""
 
@@ -99,7 +96,6 @@ def train_supernet(settings: TrainSupernetSettings, on_epoch: OnEpoch | None = N
             settings.fidelity,
             settings.seed,
             checkpointing=settings.checkpointing,
-            partial=settings.partial,
             settings={**named, "task": named["task"] or "digits"},
             on_epoch=tell,
         )

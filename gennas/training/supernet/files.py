@@ -18,6 +18,7 @@ from gennas.spaces.spec import TaskSpec
 from gennas.training.checkpoint import load_module, save_module
 from gennas.training.fidelity import scale_space, scale_spec
 from gennas.training.supernet.base import Supernet
+from gennas.training.supernet.methods import make_supernet
 
 __all__ = ["SupernetRecord", "load_supernet", "read_record", "save_supernet"]
 
@@ -40,7 +41,6 @@ class SupernetRecord:
         digest: of the weights.
         curves: by name, one value per epoch.
         settings: how space and task are made again, where whoever trained said so.
-        partial: one over the share of channels that candidates see.
     """
 
     space: str
@@ -54,7 +54,6 @@ class SupernetRecord:
     digest: str
     curves: Mapping[str, Any]
     settings: Mapping[str, Any]
-    partial: int = 1
 
 
 def save_supernet(supernet: Supernet, record: SupernetRecord, directory: Path) -> None:
@@ -82,8 +81,6 @@ def read_record(directory: str | Path) -> SupernetRecord:
         found = json.loads(path.read_text())
         record = SupernetRecord(**{field.name: found[field.name] for field in fields(SupernetRecord)})
         Fidelity(**record.fidelity)
-        if type(record.partial) is not int or record.partial < 1:
-            raise ValueError(f"partial is {record.partial!r}")
         if not (isinstance(record.seconds, (int, float)) and 0 <= record.seconds < float("inf")):
             raise ValueError(f"seconds are {record.seconds!r}")
     except FileNotFoundError as error:
@@ -118,7 +115,7 @@ def load_supernet(directory: str | Path, space: Space, spec: TaskSpec) -> Supern
     fidelity = Fidelity(**record.fidelity)
     with seeded(0):
         scaled = scale_space(space, fidelity.width, fidelity.depth)
-        supernet = Supernet(scaled, scale_spec(spec, fidelity), partial=record.partial)
+        supernet = make_supernet(record.method, scaled, scale_spec(spec, fidelity))
     load_module(supernet.shared, directory / _WEIGHTS)
     if _digest(directory) != record.digest:
         raise CheckpointError(f"{directory / _WEIGHTS} is not the file that {_RECORD} describes; train anew.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from gennas.training.recipe import TrainConfig
 from gennas.training.state import STATE_FILE
 from gennas.training.supernet.base import Supernet
 from gennas.training.supernet.files import SupernetRecord, load_supernet, read_record, save_supernet
-from gennas.training.supernet.methods import METHODS, Routed, make_step
+from gennas.training.supernet.methods import Routed, make_step, make_supernet, method_text
 from gennas.training.task import Task
 from gennas.training.trainer import EpochListener, Trainer
 
@@ -35,7 +34,6 @@ def train_supernet(
     seed: int = 0,
     *,
     checkpointing: bool = False,
-    partial: int | None = None,
     settings: Mapping[str, Any] | None = None,
     on_epoch: EpochListener | None = None,
 ) -> tuple[Supernet, SupernetRecord]:
@@ -54,8 +52,6 @@ def train_supernet(
         fidelity: share of the data, size of images, channels.
         seed: of weights, paths and the order of batches.
         checkpointing: see :class:`Supernet`.
-        partial: one over the share of channels that candidates see; by default the method's, 4 for ``pc-darts`` and 1
-            for all others. With more than 1 nothing inherits from the supernet.
         settings: how space and task are made again, to be kept with it.
         on_epoch: as of :meth:`Trainer.fit`; validation is along the method's own route.
 
@@ -71,16 +67,15 @@ def train_supernet(
             "Expected select=last for a supernet, whose paths have no best epoch in common, got select=best."
         )
     scaled, spec = scale_space(space, fidelity.width, fidelity.depth), scale_spec(task.spec, fidelity)
-    named = f"{method}({json.dumps(options, sort_keys=True, default=repr)})"
-    share = int(getattr(METHODS.get(method), "partial", 1)) if partial is None else partial
-    identity = {"space": space.identity, "method": named + (f"; 1/{share} of the channels" if share > 1 else "")}
+    named = method_text(method, options)
+    identity = {"space": space.identity, "method": named}
     if (directory / "supernet.json").exists():
         record = read_record(directory)
         _require(record, identity, task, config, fidelity, seed, directory)
         return load_supernet(directory, space, task.spec), record
     device = resolve_device(config.device)
     with seeded(seed, device):
-        supernet = Supernet(scaled, spec, checkpointing, share)
+        supernet = make_supernet(named, scaled, spec, checkpointing)
     step = make_step(method, scaled, spec, seed, **options)
     trainer = Trainer(task, config, step, identity)
     begun = directory if (directory / STATE_FILE).exists() else None
@@ -90,7 +85,7 @@ def train_supernet(
     record = SupernetRecord(
         space.identity,
         f"{task.name}; {task.split}",
-        identity["method"],
+        named,
         config.to_dict(),
         fidelity.to_dict(),
         seed,
@@ -99,7 +94,6 @@ def train_supernet(
         "",
         {name: list(curve) for name, curve in result.curves.items()},
         dict(settings or {}),
-        share,
     )
     save_supernet(supernet, record, directory)
     return supernet.eval(), read_record(directory)

@@ -100,7 +100,7 @@ def test_a_narrower_supernet_makes_narrower_networks(tmp_path: Path, digits: Tas
 def test_partial_channels_are_trained_but_nothing_inherits(tmp_path: Path, digits: Task) -> None:
     space, config = NASBench201(num_cells=1, width=4), replace(digits.config, epochs=1)
     supernet, record = train_supernet(space, digits, tmp_path, "pc-darts", config=config)
-    assert record.partial == 4 and "1/4" in record.method
+    assert record.method.startswith("pc-darts")
     arch = space.from_text("|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|")
     assert load_supernet(tmp_path, space, digits.spec).partial == 4
     with pytest.raises(ConfigError, match="1/4 of the channels"):

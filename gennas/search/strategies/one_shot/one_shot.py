@@ -9,8 +9,8 @@ import numpy as np
 
 from gennas.errors import ConfigError
 from gennas.search.objectives import Objectives
-from gennas.search.strategies.one_shot.ranking import InheritedRanker, StrengthRanker, TrainedSupernet
-from gennas.search.strategy import STRATEGIES, Strategy
+from gennas.search.strategies.one_shot.ranking import InheritedRanker, StrengthRanker, TrainedSupernet, check_method
+from gennas.search.strategy import STRATEGIES, Context, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
@@ -84,6 +84,16 @@ class OneShot(Strategy):
     def initial_evaluations(self) -> int:
         """None: it never learns from labels."""
         return 0
+
+    def prepare(self, context: Context) -> None:
+        """Take the directory and the task; what cannot work is said before anything is written.
+
+        Raises:
+            ConfigError: there is no task, the space has no supernet, or an option is unknown or out of range.
+            UnknownNameError: no such method or task.
+        """
+        super().prepare(context)
+        check_method(self.space, context, self.method, self.task, self.method_options)
 
     def ask(self, n: int) -> list[Proposal]:
         """The ``n`` best that were not proposed or told yet; fewer, or none, where no more were found."""

@@ -20,6 +20,7 @@ from gennas.search.strategies.local.random import RandomSearch
 from gennas.search.strategy import Context, Strategy
 from gennas.search.trial import Trial
 from gennas.spaces.base import Space
+from gennas.spaces.parts import Shared
 
 if TYPE_CHECKING:
     from gennas.training.supernet.methods import AlternatingStep, SampledStep
@@ -68,16 +69,11 @@ class TrainedSupernet:
             ConfigError: there is no task, or the space has no supernet.
             CheckpointError: the directory holds another one.
         """
-        from gennas.training import load_state, make_task, scale_space, scale_spec
+        from gennas.training import load_state, scale_space, scale_spec
         from gennas.training.supernet import train_supernet
         from gennas.training.supernet.methods import make_step
 
-        found = context.task if task is None else make_task(task)
-        if found is None:
-            raise ConfigError(
-                "one-shot needs a task to train its supernet for, and the run's evaluator trains for none: give "
-                "--strategy-option task=NAME."
-            )
+        found = _task_of(context, task)
         directory, spent = context.directory / "one_shot", Fidelity(**fidelity)
         _, record = train_supernet(
             space, found, directory, method, options, fidelity=spent, seed=seed, on_epoch=context.on_progress
@@ -188,3 +184,31 @@ class InheritedRanker:
             return [{} for _ in range(len(archs))]
         columns = self.search.screen.columns(archs)
         return [{name: float(column[i]) for name, column in columns.items()} for i in range(len(archs))]
+
+
+def check_method(space: Space, context: Context, method: str, task: str | None, options: Mapping[str, Any]) -> None:
+    """Make a method's step to see whether its options are right, and refuse spaces without a supernet.
+
+    Raises:
+        ConfigError: there is no task, the space has no supernet, or an option is unknown or out of range.
+        UnknownNameError: no such method or task.
+    """
+    from gennas.training.supernet.methods import make_step
+
+    spec = _task_of(context, task).spec
+    if type(space).network is Space.network:
+        space.network(Shared(space.schema), spec)  # says that there is none
+    make_step(method, space, spec, **options)
+
+
+def _task_of(context: Context, name: str | None) -> Task:
+    """The task of a name, or the context's."""
+    from gennas.training import make_task
+
+    found = context.task if name is None else make_task(name)
+    if found is None:
+        raise ConfigError(
+            "one-shot needs a task to train its supernet for, and the run's evaluator trains for none: give "
+            "--strategy-option task=NAME."
+        )
+    return found

@@ -12,14 +12,15 @@ from gennas.training.supernet.methods.discretise import discretise
 from gennas.training.supernet.methods.drnas import DrNAS, dirichlet_kl
 from gennas.training.supernet.methods.enas import ENAS, reinforce_loss
 from gennas.training.supernet.methods.fairnas import FairNAS
+from gennas.training.supernet.methods.fake_quantisation import FakeQuantised, quantise_candidates
 from gennas.training.supernet.methods.fbnet import FBNet, latency_factor
 from gennas.training.supernet.methods.gdas import GDAS
 from gennas.training.supernet.methods.latency import additive_table, as_table, expected_cost
-from gennas.training.supernet.methods.make import make_step
+from gennas.training.supernet.methods.make import make_step, make_supernet, method_text
 from gennas.training.supernet.methods.ofa import OnceForAll, SandwichStep, distillation_loss
 from gennas.training.supernet.methods.parameter_bins import ParameterBins
 from gennas.training.supernet.methods.path_dropout import PathDropout
-from gennas.training.supernet.methods.pc_darts import PCDARTS, channel_shuffle, partial_mixture
+from gennas.training.supernet.methods.pc_darts import PCDARTS
 from gennas.training.supernet.methods.proxyless import ProxylessNAS
 from gennas.training.supernet.methods.relaxation import Relaxation
 from gennas.training.supernet.methods.sa_darts import SADARTS
@@ -47,6 +48,7 @@ __all__ = [
     "DrNAS",
     "Entry",
     "FBNet",
+    "FakeQuantised",
     "FairNAS",
     "LossOf",
     "OnceForAll",
@@ -64,7 +66,6 @@ __all__ = [
     "ValidationBatches",
     "additive_table",
     "as_table",
-    "channel_shuffle",
     "dirichlet_kl",
     "discretise",
     "distillation_loss",
@@ -72,7 +73,9 @@ __all__ = [
     "extreme",
     "latency_factor",
     "make_step",
-    "partial_mixture",
+    "make_supernet",
+    "method_text",
+    "quantise_candidates",
     "reinforce_loss",
     "routed_loss",
     "sgd_direction",

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from gennas.registry import Registry
 from gennas.spaces.base import Space
 from gennas.spaces.parts import Entry, Route
+from gennas.spaces.parts.routing import SHIFT
 
 if TYPE_CHECKING:
     from gennas.training.data import Batch
@@ -19,12 +20,6 @@ __all__ = ["METHODS", "SHIFT", "Entry", "LossOf", "Route", "Routed", "RoutedNetw
 
 LossOf: TypeAlias = Callable[[Route], Tensor]
 """Mean loss of a batch along a route, with a graph behind it."""
-
-SHIFT = -1
-"""Key of a sparse entry whose value is a number that is *added* to every element of the slot's output.
-
-Only the reference form of GDAS needs it (:class:`~gennas.training.supernet.methods.gdas.GDAS`).
-"""
 
 METHODS: Registry[Callable[..., Any]] = Registry("supernet method", "gennas.supernet_methods")
 """Path samplers and relaxations by name; each is made of a space and a :class:`~gennas.spaces.TaskSpec`."""

@@ -43,6 +43,7 @@ class FBNet(Relaxation):
         b: exponent.
         tau_start: first temperature.
         tau_end: last temperature.
+        bits: of integers that candidates compute as if in, None for floating point.
 
     Raises:
         ConfigError: no table, or one that does not fit; a network's least latency is not above 1; a temperature is
@@ -63,6 +64,7 @@ class FBNet(Relaxation):
         b: float = 0.6,
         tau_start: float = 5.0,
         tau_end: float = 0.2,
+        bits: int | None = None,
     ) -> None:
         if table is None or tau_start <= 0 or tau_end <= 0:
             raise ConfigError(
@@ -78,6 +80,7 @@ class FBNet(Relaxation):
                 f"raised to {b}; the least is {least:g}. Use a smaller unit, such as microseconds."
             )
         self.register_buffer("table", costs, persistent=False)
+        self.bits = bits
         self.base, self.a, self.b, self.tau = base, a, b, (tau_start, tau_end)
         self.last_latency = float("nan")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from gennas.errors import ConfigError, shown
@@ -10,14 +12,51 @@ from gennas.registry import configured
 from gennas.runtime.seeds import seeded
 from gennas.spaces.base import Space
 from gennas.spaces.spec import TaskSpec
+from gennas.training.supernet.base import Supernet
 from gennas.training.supernet.methods.alternating import AlternatingStep
 from gennas.training.supernet.methods.base import METHODS
+from gennas.training.supernet.methods.fake_quantisation import quantise_candidates
+from gennas.training.supernet.methods.fbnet import FBNet
 from gennas.training.supernet.methods.ofa import OnceForAll, SandwichStep
+from gennas.training.supernet.methods.pc_darts import PARTIAL, PCDARTS
 from gennas.training.supernet.methods.relaxation import Relaxation
 from gennas.training.supernet.methods.sampled import SampledStep
 from gennas.training.supernet.methods.sampler import PathSampler
 
-__all__ = ["make_step"]
+__all__ = ["make_step", "make_supernet", "method_text"]
+
+
+def method_text(name: str, options: Mapping[str, Any]) -> str:
+    """A method with its options as records name it, which :func:`make_supernet` reads."""
+    return f"{name}({json.dumps(dict(options), sort_keys=True, default=repr)})"
+
+
+def make_supernet(text: str, space: Space, spec: TaskSpec, checkpointing: bool = False) -> Supernet:
+    """The shared network that a method trains: with partial channels for PC-DARTS, fake-quantised for FBNet in bits.
+
+    Args:
+        text: of the method, as :func:`method_text` writes it.
+        space: that it is of.
+        spec: of the task.
+        checkpointing: whether to trade time for memory.
+
+    Raises:
+        ConfigError: the space has no such network.
+
+    Example:
+        >>> from gennas.spaces import NASBench201
+        >>> space, spec = NASBench201(num_cells=1, width=8), TaskSpec("image", (3, 8, 8), 10)
+        >>> make_supernet("pc-darts({})", space, spec).partial
+        4
+    """
+    name, _, rest = text.partition("(")
+    options: dict[str, Any] = json.loads(rest.removesuffix(")") or "{}")
+    factory = METHODS.get(name)
+    partial = int(options.get("channels", PARTIAL)) if factory is PCDARTS else 1
+    supernet = Supernet(space, spec, checkpointing, partial)
+    if factory is FBNet and options.get("bits") is not None:
+        quantise_candidates(supernet, int(options["bits"]))
+    return supernet
 
 
 def make_step(

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from gennas.errors import CheckpointError, ConfigError
-from gennas.spaces import NASBench201
+from gennas.eval.base import Fidelity
+from gennas.spaces import SPACES, NASBench201, TaskSpec
 from gennas.testing.supernets import ToySpace, ToySupernet
 from gennas.training import Trainer, make_task
 from gennas.training.supernet import Supernet
@@ -23,7 +24,10 @@ from gennas.training.supernet.methods import (
     ProxylessNAS,
     Routed,
     ValidationBatches,
+    discretise,
     make_step,
+    make_supernet,
+    method_text,
 )
 
 METHODS = ["darts", "gdas", "snas", "drnas", "pc-darts", "sa-darts", "beta-darts", "proxyless", "enas", "dasvit"]
@@ -218,13 +222,52 @@ def test_settings_out_of_range_are_refused(options):
 # ------------------------------------------------------------------ a real supernet
 
 
-@pytest.mark.parametrize("name", ["darts", "gdas", "drnas", "proxyless", "pc-darts", "enas"])
-def test_a_real_supernet_takes_the_routes(name):
+REAL = [("darts", {}), ("darts", {"order": 2}), ("gdas", {}), ("gdas", {"gradient": "reference"}), ("drnas", {})]
+REAL += [("proxyless", {}), ("pc-darts", {}), ("enas", {})]
+
+
+@pytest.mark.parametrize(("name", "options"), REAL)
+def test_a_real_supernet_takes_the_routes(name, options):
     space, task = NASBench201(num_cells=1, width=4), make_task("digits")
     torch.manual_seed(0)
     supernet = Supernet(space, task.spec)
-    step = make_step(name, space, task.spec, frozen=0.0)
+    step = make_step(name, space, task.spec, frozen=0.0, **options)
     config = replace(task.config, epochs=1, batch_size=256)
     result = Trainer(task, config, step).fit(Routed(supernet, step))
     assert np.isfinite(result.train_loss).all()
     assert step.steps == task.data.num_batches("train", 256)
+
+
+@pytest.mark.parametrize("name", ["darts", "gdas", "pc-darts"])
+def test_the_space_of_darts_is_searched_to_a_legal_genotype(name):
+    space, task = SPACES.get("darts")(num_cells=3, width=4), make_task("digits")
+    torch.manual_seed(0)
+    step = make_step(name, space, task.spec, frozen=0.0)
+    data = replace(task, config=replace(task.config, epochs=1, batch_size=256))
+    fidelity = Fidelity(data_fraction=0.3)
+    module = Routed(make_supernet(method_text(name, {}), space, task.spec), step)
+    result = Trainer(data, step=step).fit(module, fidelity)
+    archs, _ = discretise(step.relaxation.strengths(), space, n=3)
+    assert np.isfinite(result.train_loss).all() and space.is_valid(archs).all() and len(archs) == 3
+    assert "Genotype(normal=[" in space.to_text(archs[0])
+
+
+def test_the_gradient_through_a_real_supernet_is_that_of_central_differences():
+    space = NASBench201(num_cells=1, width=2)
+    torch.manual_seed(0)
+    supernet, darts = Supernet(space, TaskSpec("image", (3, 8, 8), 4)).double(), DARTS(space).double()
+    x, y = torch.randn(8, 3, 8, 8, dtype=torch.float64), torch.randint(4, (8,))
+
+    def loss() -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(supernet(x, route=darts.route()), y)
+
+    gradient, h = torch.autograd.grad(loss(), darts.alpha)[0], 1e-5
+    for t, k in [(0, 0), (1, 3), (3, 1), (5, 4)]:
+        ends = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                darts.alpha[t, k] += sign * h
+                ends.append(loss())
+                darts.alpha[t, k] -= sign * h
+        assert abs((ends[0] - ends[1]) / (2 * h) - gradient[t, k]) < 1e-7
+    assert gradient.abs().max() > 1e-4
