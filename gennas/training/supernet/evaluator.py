@@ -93,7 +93,7 @@ class SupernetEvaluator:
         supernet = load_supernet(self.directory, space, task.spec)  # what is damaged or does not fit is said at once
         if supernet.partial > 1:
             raise ConfigError(
-                f"{directory} holds a supernet whose candidates see 1/{supernet.partial} of the channels, and no network "
+                f"{directory} holds a supernet whose candidates see 1/{supernet.partial} of the channels: no network "
                 "inherits from it: score by one of another method."
             )
         self.upfront: Mapping[str, float] = {"seconds": record.seconds, "supernet_seconds": record.seconds}
