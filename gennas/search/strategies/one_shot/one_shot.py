@@ -43,7 +43,7 @@ class OneShot(Strategy):
         resolution: scale of images.
         inherited_evaluations: scores of the search on inherited weights.
         batch_norm: statistics that batch norms use in it: ``track``, ``batch`` or ``recalibrate``.
-        method_options: of the method and of its step.
+        method_options: of the method and of its step, such as ``{tau_end: 0.2}``.
 
     Raises:
         ConfigError: a number is out of range, or (at the first ask) there is no task or no supernet.
@@ -63,12 +63,12 @@ class OneShot(Strategy):
         resolution: float = 1.0,
         inherited_evaluations: int = 500,
         batch_norm: BatchNormMode = "recalibrate",
-        **method_options: Any,
+        method_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(space, objectives, seed)
         if inherited_evaluations < 1:
             raise ConfigError(f"one-shot: expected inherited_evaluations >= 1, got {inherited_evaluations}.")
-        self.method, self.task, self.method_options = method, task, dict(method_options)
+        self.method, self.task, self.method_options = method, task, dict(method_options or {})
         self.inherited_evaluations, self.batch_norm = inherited_evaluations, batch_norm
         self.fidelity = {"epochs": epochs, "data_fraction": data_fraction, "resolution": resolution}
         self._ranker: StrengthRanker | InheritedRanker | None = None

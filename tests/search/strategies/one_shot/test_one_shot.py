@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from gennas.errors import ConfigError, UnknownNameError
-from gennas.search import Constraint, Objective, Objectives, Origin, Proposal, Trial
+from gennas.execution import SerialExecutor
+from gennas.search import Archive, Constraint, Objective, Objectives, Origin, Proposal, Search, Trial
 from gennas.search.packing import pack_state, unpack_state
 from gennas.search.screen import Screen
 from gennas.search.strategies import OneShot
 from gennas.search.strategy import Context
 from gennas.spaces import NASBench101, NASBench201, Space
-from gennas.testing import StrategyContract
+from gennas.testing import StrategyContract, SyntheticEvaluator
 from gennas.training import make_task
 
 SPACE = NASBench201(num_cells=1, width=4)
@@ -122,5 +123,17 @@ def test_what_it_needs_is_said(tmp_path, home):
     with pytest.raises(ConfigError, match="inherited_evaluations"):
         OneShot(SPACE, OBJECTIVES, inherited_evaluations=0)
     with pytest.raises(ConfigError, match="Unknown option 'tau'"):
-        one_shot(home / "other", "gdas", tau=3)
+        one_shot(home / "other", "gdas", method_options={"tau": 3})
     assert not list(tmp_path.iterdir())
+
+
+def test_an_extended_run_equals_one_of_that_budget(home, tmp_path):
+    evaluator, outcomes = SyntheticEvaluator(SPACE.schema), []
+    for name, budgets in (("whole", (30,)), ("extended", (5, 17, 30))):
+        for budget in budgets:
+            archive = Archive(tmp_path / f"{name}.sqlite", SPACE)
+            search = Search(one_shot(home), SerialExecutor(evaluator), archive, OBJECTIVES, budget, 0)
+            trials = search.run().trials
+        outcomes.append([(t.arch.key, t.proposal.seed, t.proposal.origin) for t in trials])
+        assert sum("supernet_seconds" in t.cost for t in trials) == 1  # charged with the first, once
+    assert outcomes[0] == outcomes[1]
