@@ -45,10 +45,16 @@ class Parts(Protocol):
     def linear(self, inputs: Size, outputs: Size, bias: bool = True) -> nn.Module:
         """A linear layer."""
 
+    def qkv(self, width: Size, heads: Size, head_dim: Size, bias: bool = True) -> nn.Module:
+        """A linear layer to queries, keys and values, in the order (head, 3, head_dim), where ``head_dim`` may vary."""
+
     def conv(
         self, inputs: Size, outputs: Size, kernel: int, stride: int = 1, depthwise: bool = False, **options: Any
     ) -> nn.Module:
         """A convolution; with ``depthwise`` every channel has a filter of its own."""
+
+    def depthwise1d(self, channels: Size, kernel: int, **options: Any) -> nn.Module:
+        """A depthwise convolution of sequences ``(b, c, t)``."""
 
     def batch_norm(self, size: Size, **options: Any) -> nn.Module:
         """Batch normalisation of images."""
@@ -106,12 +112,20 @@ class Plain:
         """A linear layer."""
         return nn.Linear(_plain(inputs), _plain(outputs), bias)
 
+    def qkv(self, width: Size, heads: Size, head_dim: Size, bias: bool = True) -> nn.Module:
+        """A linear layer."""
+        return nn.Linear(_plain(width), 3 * _plain(heads) * _plain(head_dim), bias)
+
     def conv(
         self, inputs: Size, outputs: Size, kernel: int, stride: int = 1, depthwise: bool = False, **options: Any
     ) -> nn.Module:
         """A convolution."""
         groups = _plain(inputs) if depthwise else 1
         return nn.Conv2d(_plain(inputs), _plain(outputs), kernel, stride, groups=groups, **options)
+
+    def depthwise1d(self, channels: Size, kernel: int, **options: Any) -> nn.Module:
+        """A depthwise convolution of sequences."""
+        return nn.Conv1d(_plain(channels), _plain(channels), kernel, groups=_plain(channels), **options)
 
     def batch_norm(self, size: Size, **options: Any) -> nn.Module:
         """Batch normalisation."""

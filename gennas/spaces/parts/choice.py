@@ -40,6 +40,11 @@ class Choice(Routed, nn.ModuleDict):
         """The candidate of an architecture; None where its label has no module."""
         return self._modules.get(str(int(decisions[self.decision])))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no candidate is on the present route."""
+        return not any(str(symbol) in self for symbol in self.route.weights(self.decision))
+
     def forward(self, *inputs: Tensor) -> Tensor | None:
         """Call the candidates on the route, and add up."""
         if self.partial == 1:

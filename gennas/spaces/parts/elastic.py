@@ -11,18 +11,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from gennas.spaces.parts.routing import Routed
-from gennas.spaces.parts.sizes import Elastic, Size, largest
+from gennas.spaces.parts.sizes import Elastic, Size, largest, sized
 
 __all__ = [
     "ElasticBatchNorm2d",
     "ElasticConv2d",
+    "ElasticDepthwise1d",
     "ElasticEmbedding",
     "ElasticLayerNorm",
     "ElasticLinear",
+    "ElasticQKV",
     "Vector",
     "read",
 ]
@@ -62,6 +65,39 @@ class ElasticLinear(_Sized, nn.Linear):
         return functional.linear(x if factors is None else x * factors, self.weight[:size, : x.shape[-1]], bias)
 
 
+class ElasticQKV(Routed, nn.Linear):
+    """Queries, keys and values of all heads, in the order (head, 3, head_dim), where width, heads and head_dim vary.
+
+    The weights are stored as ``(3, channels, width)``, so that what is a query stays one whatever the sizes.
+
+    Args:
+        width: channels in.
+        heads: number of heads.
+        head_dim: channels of each.
+        bias: whether to add one.
+    """
+
+    def __init__(self, width: Size, heads: Size, head_dim: Size, bias: bool = True) -> None:
+        channels = largest(sized(lambda h, d: h * d, heads, head_dim))
+        super().__init__(largest(width), 3 * channels, bias)
+        self.heads, self.head_dim = heads, head_dim
+        self.weight = nn.Parameter(torch.unflatten(self.weight.detach(), 0, (3, channels)))
+        if bias:
+            self.bias = nn.Parameter(torch.unflatten(self.bias.detach(), 0, (3, channels)))
+
+    def ordered(self, whole: Tensor, heads: int, head_dim: int, width: int | None = None) -> Tensor:
+        """The part of the weights ``(3, channels, width)`` or the bias that is used, ``(heads, 3, head_dim, …)``."""
+        part = whole[:, : heads * head_dim] if width is None else whole[:, : heads * head_dim, :width]
+        return torch.unflatten(part, 1, (heads, head_dim)).transpose(0, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply it to the last dimension."""
+        heads, head_dim = (s.single(self.route) if isinstance(s, Elastic) else s for s in (self.heads, self.head_dim))
+        weight = self.ordered(self.weight, heads, head_dim, x.shape[-1]).flatten(0, 2)
+        bias = None if self.bias is None else self.ordered(self.bias, heads, head_dim).flatten()
+        return functional.linear(x, weight, bias)
+
+
 class ElasticConv2d(_Sized, nn.Conv2d):
     """A convolution of sizes that vary; with ``depthwise`` every channel has its own filter.
 
@@ -90,6 +126,26 @@ class ElasticConv2d(_Sized, nn.Conv2d):
         bias = None if self.bias is None else self.bias[:size]
         x = x if factors is None else x * factors[:, None, None]
         return functional.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, c if self.depthwise else 1)
+
+
+class ElasticDepthwise1d(Routed, nn.Conv1d):
+    """A depthwise convolution of sequences with as many channels as arrive.
+
+    Args:
+        channels: channels.
+        kernel: its length.
+        **options: as of :class:`torch.nn.Conv1d`.
+    """
+
+    def __init__(self, channels: Size, kernel: int, **options: Any) -> None:
+        c = largest(channels)
+        super().__init__(c, c, kernel, groups=c, **options)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve ``(b, c, t)``."""
+        c = x.shape[1]
+        bias = None if self.bias is None else self.bias[:c]
+        return functional.conv1d(x, self.weight[:c], bias, self.stride, self.padding, self.dilation, c)
 
 
 class ElasticBatchNorm2d(Routed, nn.BatchNorm2d):

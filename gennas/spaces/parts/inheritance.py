@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
 from gennas.errors import ConfigError
 from gennas.spaces.parts.choice import Choice
 from gennas.spaces.parts.depth import Edges, Rows
-from gennas.spaces.parts.elastic import Vector
+from gennas.spaces.parts.elastic import ElasticQKV, Vector
+from gennas.spaces.parts.sizes import Elastic
 
 __all__ = ["counterparts"]
 
@@ -35,8 +37,11 @@ def counterparts(
     if isinstance(shared, Choice):
         shared = shared.chosen(decisions) or nn.Identity()
     for name, tensor in (*plain._parameters.items(), *plain._buffers.items()):
-        if tensor is not None:
-            yield tensor, _slice(shared, name, tensor, path)
+        if tensor is not None and name not in plain._non_persistent_buffers_set:
+            if isinstance(shared, ElasticQKV):
+                yield _ordered(shared, name, tensor, decisions)
+            else:
+                yield tensor, _slice(shared, name, tensor, path)
     others: Mapping[str, nn.Module | None] = shared._modules
     if isinstance(shared, (Rows, Edges)):
         others = {str(i): module for i, module in enumerate(shared.present(decisions))}
@@ -45,6 +50,14 @@ def counterparts(
             if (other := others.get(name)) is None:
                 raise ConfigError(f"The shared network has no {path}{name}, which the plain one has.")
             yield from counterparts(child, other, decisions, f"{path}{name}.")
+
+
+def _ordered(shared: ElasticQKV, name: str, tensor: Tensor, decisions: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """A tensor in the shape ``(heads, 3, head_dim, …)``, and the part of the shared one's that it stands for."""
+    symbols = dict(enumerate(decisions))
+    heads, d = (s.at(symbols) if isinstance(s, Elastic) else s for s in (shared.heads, shared.head_dim))
+    width = tensor.shape[1] if tensor.ndim > 1 else None
+    return torch.unflatten(tensor, 0, (heads, 3, d)), shared.ordered(getattr(shared, name), heads, d, width)
 
 
 def _slice(shared: nn.Module, name: str, tensor: Tensor, path: str) -> Tensor:

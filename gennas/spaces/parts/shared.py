@@ -15,9 +15,11 @@ from gennas.spaces.parts.depth import Depth, Edges, Rows
 from gennas.spaces.parts.elastic import (
     ElasticBatchNorm2d,
     ElasticConv2d,
+    ElasticDepthwise1d,
     ElasticEmbedding,
     ElasticLayerNorm,
     ElasticLinear,
+    ElasticQKV,
     Vector,
 )
 from gennas.spaces.parts.sizes import Elastic, Size, largest
@@ -83,11 +85,19 @@ class Shared:
         """A linear layer of the largest sizes."""
         return ElasticLinear(inputs, outputs, bias)
 
+    def qkv(self, width: Size, heads: Size, head_dim: Size, bias: bool = True) -> nn.Module:
+        """A linear layer of the largest sizes."""
+        return ElasticQKV(width, heads, head_dim, bias)
+
     def conv(
         self, inputs: Size, outputs: Size, kernel: int, stride: int = 1, depthwise: bool = False, **options: Any
     ) -> nn.Module:
         """A convolution of the largest sizes."""
         return ElasticConv2d(inputs, outputs, kernel, stride, depthwise, **options)
+
+    def depthwise1d(self, channels: Size, kernel: int, **options: Any) -> nn.Module:
+        """A depthwise convolution of the largest size."""
+        return ElasticDepthwise1d(channels, kernel, **options)
 
     def batch_norm(self, size: Size, **options: Any) -> nn.Module:
         """Batch normalisation of the largest size."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gennas.errors import EvaluationError
+from gennas.errors import ConfigError, EvaluationError
 from gennas.spaces.parts.routing import Routing
 
 __all__ = ["Elastic", "Size", "largest", "sized"]
@@ -56,6 +56,20 @@ class Elastic:
         if not found:
             raise EvaluationError(f"Decisions {self.decisions} of the route give no size to a layer that runs.")
         return found
+
+    def single(self, routing: Routing) -> Any:
+        """The size on a single path.
+
+        Raises:
+            ConfigError: the route mixes sizes, and this one cannot be mixed.
+        """
+        spread = self.spread(routing)
+        if len(spread) > 1:
+            raise ConfigError(
+                f"Decisions {self.decisions} of this space cannot be mixed, such as numbers of heads that share their "
+                "channels: take a method of single paths, such as spos."
+            )
+        return next(iter(spread))
 
     def factors(self, routing: Routing) -> Tensor | None:
         """The factors ``M (k,)`` of a mixture whose largest size is ``k``; None on a single path."""

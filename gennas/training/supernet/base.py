@@ -109,16 +109,17 @@ class Supernet(nn.Module):
                 own.copy_(inherited)
         return network
 
-    def used(self, arch: Architecture) -> Mapping[str, tuple[int, ...]]:
-        """Which parameters an architecture uses, by their names here, and the shape of the leading slice of each."""
+    def used(self, arch: Architecture) -> Mapping[str, Tensor]:
+        """Which elements of which parameters an architecture uses: masks by the parameters' names here."""
         names = {parameter.data_ptr(): name for name, parameter in self.named_parameters()}
         with seeded(0):
             network = self.space.build(self._checked(arch), self.spec)
-        return {
-            names[inherited.data_ptr()]: tuple(own.shape)
-            for own, inherited in self._counterparts(network, arch)
-            if inherited.data_ptr() in names
-        }
+        masks: dict[str, Tensor] = {}
+        for _, view in self._counterparts(network, arch):
+            if name := names.get(view.data_ptr()):
+                mask = masks.setdefault(name, torch.zeros_like(self.get_parameter(name), dtype=torch.bool))
+                mask.as_strided(view.shape, view.stride()).fill_(True)  # the same view of the mask
+        return masks
 
     def _counterparts(self, network: nn.Module, arch: Architecture) -> Iterator[tuple[Tensor, Tensor]]:
         return counterparts(network, self.shared, arch.decisions.tolist())

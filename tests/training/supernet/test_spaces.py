@@ -7,6 +7,7 @@ import pytest
 from gennas.errors import ConfigError
 from gennas.spaces import (
     DARTS,
+    GPT,
     SPACES,
     AutoFormerTiny,
     FBNet,
@@ -19,7 +20,7 @@ from gennas.spaces import (
     TransNASMicro,
 )
 from gennas.spaces.autoformer.space import AutoFormer
-from gennas.testing.shared_weights import SupernetContract
+from gennas.testing import SupernetContract
 from gennas.training.supernet import Supernet
 
 
@@ -57,6 +58,19 @@ class TestNASBenchMacro(SupernetContract):
 class TestDARTS(SupernetContract):
     def make_space(self) -> Space:
         return DARTS(num_cells=3, width=4)
+
+
+class TestGPT(SupernetContract):
+    spec = TaskSpec("language", (8,), 11, vocabulary=11)
+    mixes = False
+
+    def make_space(self) -> Space:
+        return GPT(embeds=(8, 12, 16), depths=(1, 2, 3), heads=(1, 2), mlp=(1, 2.5))
+
+
+class TestTiedGPT(TestGPT):
+    def make_space(self) -> Space:
+        return GPT((8, 16), (1, 3), (2,), (2,), ("attention",), "learned", 0.5, "sequential", False, True, 9)
 
 
 class TestPlainTransformers(SupernetContract):

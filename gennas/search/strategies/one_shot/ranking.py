@@ -21,7 +21,6 @@ from gennas.search.strategies.local.random import RandomSearch
 from gennas.search.strategy import Context, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
-from gennas.spaces.parts import Shared
 
 if TYPE_CHECKING:
     from gennas.training.supernet.methods import ENAS, AlternatingStep, SampledStep
@@ -219,6 +218,7 @@ def check_method(space: Space, context: Context, method: str, task: str | None, 
         ConfigError: there is no task, the space has no supernet, or an option is unknown or out of range.
         UnknownNameError: no such method or task.
     """
+    from gennas.spaces.parts import Shared
     from gennas.training.supernet.methods import make_step
 
     spec = _task_of(context, task).spec
