@@ -9,12 +9,13 @@ from gennas.spaces.parts.choice import Choice
 from gennas.spaces.parts.depth import Depth, in_turn
 from gennas.spaces.parts.elastic import Vector, read
 from gennas.spaces.parts.inheritance import counterparts
-from gennas.spaces.parts.routing import Entry, Route, Routed, Routing, bind
+from gennas.spaces.parts.routing import SHIFT, Entry, Route, Routed, Routing, bind
 from gennas.spaces.parts.shared import Shared
 from gennas.spaces.parts.sizes import Elastic, Size, largest, sized
 
 __all__ = [
     "PLAIN",
+    "SHIFT",
     "Choice",
     "Depth",
     "Elastic",

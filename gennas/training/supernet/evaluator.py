@@ -90,7 +90,12 @@ class SupernetEvaluator:
         if record.task != trained:
             raise ConfigError(f"{directory} holds a supernet of the task {record.task}, got {trained}: give its own.")
         self.fidelity = Fidelity(**record.fidelity)
-        load_supernet(self.directory, space, task.spec)  # what is damaged or does not fit is said at once
+        supernet = load_supernet(self.directory, space, task.spec)  # what is damaged or does not fit is said at once
+        if supernet.partial > 1:
+            raise ConfigError(
+                f"{directory} holds a supernet whose candidates see 1/{supernet.partial} of the channels: no network "
+                "inherits from it: score by one of another method."
+            )
         self.upfront: Mapping[str, float] = {"seconds": record.seconds, "supernet_seconds": record.seconds}
         self.metrics: Mapping[str, Metric] = _metrics(task)
         self.primary = f"inherited_{task.score_classes[0].name}"

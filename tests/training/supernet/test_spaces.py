@@ -20,7 +20,7 @@ from gennas.spaces import (
     TransNASMicro,
 )
 from gennas.spaces.autoformer.space import AutoFormer
-from gennas.testing.shared_weights import SupernetContract
+from gennas.testing import SupernetContract
 from gennas.training.supernet import Supernet
 
 

@@ -14,7 +14,7 @@ from gennas.errors import CheckpointError, ConfigError
 from gennas.eval.base import Fidelity
 from gennas.spaces import NASBench101, NASBench201
 from gennas.training import Task
-from gennas.training.supernet import load_supernet, read_record, train_supernet
+from gennas.training.supernet import SupernetEvaluator, load_supernet, read_record, train_supernet
 
 from .conftest import SPACE  # type: ignore[import-not-found]
 
@@ -95,3 +95,15 @@ def test_a_narrower_supernet_makes_narrower_networks(tmp_path: Path, digits: Tas
     narrow, _ = train_supernet(SPACE, digits, tmp_path, config=config, fidelity=Fidelity(width=0.5, resolution=0.75))
     assert narrow.space.options["width"] == 2 and narrow.spec.input_shape == (1, 6, 6)
     assert load_supernet(tmp_path, SPACE, digits.spec).spec == narrow.spec
+
+
+def test_partial_channels_are_trained_but_nothing_inherits(tmp_path: Path, digits: Task) -> None:
+    space, config = NASBench201(num_cells=1, width=4), replace(digits.config, epochs=1)
+    supernet, record = train_supernet(space, digits, tmp_path, "pc-darts", config=config)
+    assert record.method.startswith("pc-darts")
+    arch = space.from_text("|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|")
+    assert load_supernet(tmp_path, space, digits.spec).partial == 4
+    with pytest.raises(ConfigError, match="1/4 of the channels"):
+        supernet.network(arch)
+    with pytest.raises(ConfigError, match="1/4 of the channels"):
+        SupernetEvaluator(tmp_path, space, digits)

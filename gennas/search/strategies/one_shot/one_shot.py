@@ -26,8 +26,9 @@ class OneShot(Strategy):
 
     At the first ask the supernet is trained, in ``one_shot/`` of the run's directory; one whose training was
     interrupted goes on. Methods that sample paths are followed by a search on inherited scores, which are no labels:
-    regularised evolution (random search after ``rsws``). Methods that relax the decisions give their discretised
-    architecture, then the next best ones. What is told changes neither: outcomes are labels of what was proposed.
+    regularised evolution (random search after ``rsws``, samples of its controller after ``enas``). Methods that relax
+    the decisions give their discretised architecture, then the next best ones. What is told changes neither: outcomes
+    are labels of what was proposed.
 
     The seconds of the training and of the inherited evaluations are charged with the first proposal, as ``seconds`` and
     ``supernet_seconds``.
@@ -43,7 +44,7 @@ class OneShot(Strategy):
         resolution: scale of images.
         inherited_evaluations: scores of the search on inherited weights.
         batch_norm: statistics that batch norms use in it: ``track``, ``batch`` or ``recalibrate``.
-        method_options: of the method and of its step.
+        method_options: of the method and of its step, such as ``{tau_end: 0.2}``.
 
     Raises:
         ConfigError: a number is out of range, or (at the first ask) there is no task or no supernet.
@@ -63,12 +64,12 @@ class OneShot(Strategy):
         resolution: float = 1.0,
         inherited_evaluations: int = 500,
         batch_norm: BatchNormMode = "recalibrate",
-        **method_options: Any,
+        method_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(space, objectives, seed)
         if inherited_evaluations < 1:
             raise ConfigError(f"one-shot: expected inherited_evaluations >= 1, got {inherited_evaluations}.")
-        self.method, self.task, self.method_options = method, task, dict(method_options)
+        self.method, self.task, self.method_options = method, task, dict(method_options or {})
         self.inherited_evaluations, self.batch_norm = inherited_evaluations, batch_norm
         self.fidelity = {"epochs": epochs, "data_fraction": data_fraction, "resolution": resolution}
         self._ranker: StrengthRanker | InheritedRanker | None = None

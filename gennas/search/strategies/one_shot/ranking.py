@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError
 from gennas.eval.base import FULL_FIDELITY, Fidelity
 from gennas.graph import Population
+from gennas.runtime.seeds import draw_seed, seeded
 from gennas.search.objectives import Objective, Objectives
 from gennas.search.screen import Screen
 from gennas.search.strategies.evolution.regularized_evolution import RegularizedEvolution
 from gennas.search.strategies.local.random import RandomSearch
 from gennas.search.strategy import Context, Strategy
-from gennas.search.trial import Trial
+from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
-    from gennas.training.supernet.methods import AlternatingStep, SampledStep
+    from gennas.training.supernet.methods import ENAS, AlternatingStep, SampledStep
     from gennas.training.supernet.norms import BatchNormMode
     from gennas.training.task import Task
 
@@ -84,10 +85,10 @@ class TrainedSupernet:
 
     @property
     def step_is_relaxed(self) -> bool:
-        """Whether decisions were relaxed, so that they have strengths."""
-        from gennas.training.supernet.methods import AlternatingStep
+        """Whether decisions were relaxed one by one, so that they have strengths."""
+        from gennas.training.supernet.methods import ENAS, AlternatingStep
 
-        return isinstance(self.step, AlternatingStep)
+        return isinstance(self.step, AlternatingStep) and not isinstance(self.step.relaxation, ENAS)
 
     @property
     def records(self) -> Mapping[str, float]:
@@ -118,6 +119,28 @@ class StrengthRanker:
         self.more = len(archs) >= self._next
         self._next *= 2
         return archs, values, 0.0
+
+
+class _ControllerSearch(RandomSearch):
+    """Samples of ENAS's controller, each once; nothing once it repeats itself."""
+
+    def __init__(self, space: Space, objectives: Objectives, seed: int, controller: ENAS) -> None:
+        super().__init__(space, objectives, seed)
+        self.controller = controller
+
+    def ask(self, n: int) -> list[Proposal]:
+        """Up to ``n`` architectures that it samples and did not before."""
+        found: list[Proposal] = []
+        for _ in range(20):
+            with seeded(draw_seed(self.rng)):
+                D = self.controller.run(rows=2 * n)[0].numpy().astype(np.int16)  # decisions carry no gradient
+            archs = self.space.canonical(Population.from_decisions(self.space.schema, D)).unique()
+            fresh = archs[np.flatnonzero(self._keeps_cheap(archs))]
+            new = [arch for arch in fresh if arch.key not in self.seen]
+            found += [self._propose(arch, Origin("controller")) for arch in new[: n - len(found)]]
+            if len(found) == n:
+                break
+        return found
 
 
 class InheritedRanker:
@@ -154,6 +177,9 @@ class InheritedRanker:
         self.sign = 1.0 if goal.direction == "max" else -1.0
 
     def _search(self, objectives: Objectives, seed: int) -> Strategy:
+        controller = getattr(self.supernet.step, "relaxation", None)
+        if controller is not None:
+            return _ControllerSearch(self.supernet.space, objectives, seed, controller)
         if self.supernet.method == "rsws":
             return RandomSearch(self.supernet.space, objectives, seed)
         options = RegularizedEvolution.for_budget(self.evaluations)
@@ -192,11 +218,12 @@ def check_method(space: Space, context: Context, method: str, task: str | None, 
         ConfigError: there is no task, the space has no supernet, or an option is unknown or out of range.
         UnknownNameError: no such method or task.
     """
+    from gennas.spaces.parts import Shared
     from gennas.training.supernet.methods import make_step
 
     spec = _task_of(context, task).spec
-    if type(space).supernet is Space.supernet:
-        space.supernet(spec)  # says that there is none
+    if type(space).network is Space.network:
+        space.network(Shared(space.schema), spec)  # says that there is none
     make_step(method, space, spec, **options)
 
 

@@ -19,9 +19,8 @@ from gennas.training.supernet.methods.latency import additive_table, as_table, e
 from gennas.training.supernet.methods.make import make_step, make_supernet, method_text
 from gennas.training.supernet.methods.ofa import OnceForAll, SandwichStep, distillation_loss
 from gennas.training.supernet.methods.parameter_bins import ParameterBins
-from gennas.training.supernet.methods.partial_channels import PartialChannelSupernet, PartialChoice
 from gennas.training.supernet.methods.path_dropout import PathDropout
-from gennas.training.supernet.methods.pc_darts import PCDARTS, channel_shuffle, partial_mixture
+from gennas.training.supernet.methods.pc_darts import PCDARTS
 from gennas.training.supernet.methods.proxyless import ProxylessNAS
 from gennas.training.supernet.methods.relaxation import Relaxation
 from gennas.training.supernet.methods.sa_darts import SADARTS
@@ -54,8 +53,6 @@ __all__ = [
     "LossOf",
     "OnceForAll",
     "ParameterBins",
-    "PartialChannelSupernet",
-    "PartialChoice",
     "PathDropout",
     "PathSampler",
     "ProxylessNAS",
@@ -69,7 +66,6 @@ __all__ = [
     "ValidationBatches",
     "additive_table",
     "as_table",
-    "channel_shuffle",
     "dirichlet_kl",
     "discretise",
     "distillation_loss",
@@ -79,7 +75,6 @@ __all__ = [
     "make_step",
     "make_supernet",
     "method_text",
-    "partial_mixture",
     "quantise_candidates",
     "reinforce_loss",
     "routed_loss",

@@ -7,6 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from gennas.errors import ConfigError, shown
 from gennas.registry import configured
 from gennas.runtime.seeds import seeded
@@ -18,7 +21,6 @@ from gennas.training.supernet.methods.base import METHODS
 from gennas.training.supernet.methods.fake_quantisation import quantise_candidates
 from gennas.training.supernet.methods.fbnet import FBNet
 from gennas.training.supernet.methods.ofa import OnceForAll, SandwichStep
-from gennas.training.supernet.methods.partial_channels import PartialChannelSupernet
 from gennas.training.supernet.methods.pc_darts import PARTIAL, PCDARTS
 from gennas.training.supernet.methods.relaxation import Relaxation
 from gennas.training.supernet.methods.sampled import SampledStep
@@ -29,7 +31,7 @@ __all__ = ["make_step", "make_supernet", "method_text"]
 
 def method_text(name: str, options: Mapping[str, Any]) -> str:
     """A method with its options as records name it, which :func:`make_supernet` reads."""
-    return f"{name}({json.dumps(dict(options), sort_keys=True, default=repr)})"
+    return f"{name}({json.dumps(dict(options), sort_keys=True, default=_plain)})"
 
 
 def make_supernet(text: str, space: Space, spec: TaskSpec, checkpointing: bool = False) -> Supernet:
@@ -47,15 +49,14 @@ def make_supernet(text: str, space: Space, spec: TaskSpec, checkpointing: bool =
     Example:
         >>> from gennas.spaces import NASBench201
         >>> space, spec = NASBench201(num_cells=1, width=8), TaskSpec("image", (3, 8, 8), 10)
-        >>> type(make_supernet("pc-darts({})", space, spec)).__name__
-        'PartialChannelSupernet'
+        >>> make_supernet("pc-darts({})", space, spec).partial
+        4
     """
     name, _, rest = text.partition("(")
     options: dict[str, Any] = json.loads(rest.removesuffix(")") or "{}")
     factory = METHODS.get(name)
-    if factory is PCDARTS and (k := int(options.get("channels", PARTIAL))) > 1:
-        return PartialChannelSupernet(space, spec, k, checkpointing)
-    supernet = Supernet(space, spec, checkpointing)
+    partial = int(options.get("channels", PARTIAL)) if factory is PCDARTS else 1
+    supernet = Supernet(space, spec, checkpointing, partial)
     if factory is FBNet and options.get("bits") is not None:
         quantise_candidates(supernet, int(options["bits"]))
     return supernet
@@ -96,3 +97,8 @@ def make_step(
         raise ConfigError(f"Expected {shown(name)} to be a path sampler or a relaxation, got {type(method).__name__}.")
     made: AlternatingStep | SampledStep = step(method, **own, **({"seed": seed} if is_relaxation else {}))
     return made
+
+
+def _plain(value: Any) -> Any:
+    """Tables as lists, so that other numbers are another method; what else JSON has no form for, in words."""
+    return value.tolist() if isinstance(value, Tensor | np.ndarray) else repr(value)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from gennas.errors import ConfigError, EvaluationError
+from gennas.errors import ConfigError
 from gennas.spaces.base import Space
 from gennas.spaces.spec import TaskSpec
 from gennas.training.supernet.methods.base import METHODS, Route
 from gennas.training.supernet.methods.relaxation import Relaxation
 
-__all__ = ["PARTIAL", "PCDARTS", "channel_shuffle", "partial_mixture"]
+__all__ = ["PARTIAL", "PCDARTS"]
 
 PARTIAL = 4
 """One over the share of channels that is mixed, by default, as published for CIFAR-10."""
@@ -25,7 +24,7 @@ class PCDARTS(Relaxation):
     r"""A node sums :math:`b_e M_e` over its edges, :math:`b = \mathrm{softmax}(\beta)` over the edges into the node.
 
     :math:`M_e` mixes the first :math:`1/K` of the channels by :math:`p_e = \mathrm{softmax}(\alpha_e)` and lets the
-    others pass (:func:`partial_mixture`, which is the supernet's business). With ``y`` the node and
+    others pass, which is the supernet's business (:class:`gennas.spaces.parts.Choice`). With ``y`` the node and
     :math:`\tilde G` the gradient before the channels were shuffled, in the first :math:`C/K` of them,
 
     .. math::
@@ -74,39 +73,3 @@ class PCDARTS(Relaxation):
     def route(self) -> Route:
         """The products as weights ``(L,)`` of every slot."""
         return list(torch.unbind(self.strengths()))
-
-
-def channel_shuffle(x: Tensor, groups: int) -> Tensor:
-    """Deal the channels ``(b, C, …)`` of ``groups`` consecutive groups round: a permutation of the channels.
-
-    Example:
-        >>> channel_shuffle(torch.arange(6.0).view(1, 6), 2).tolist()
-        [[0.0, 3.0, 1.0, 4.0, 2.0, 5.0]]
-    """
-    dealt = x.reshape(len(x), groups, -1, *x.shape[2:]).transpose(1, 2)
-    return dealt.flatten(1, 2)
-
-
-def partial_mixture(x: Tensor, mixture: Callable[[Tensor], Tensor], passing: Tensor | float, k: int) -> Tensor:
-    """Let the first ``1/k`` of the channels go through a mixture, and the others pass.
-
-    What passes is halved in size by a maximum where the mixture does so. The channels are shuffled afterwards, so
-    that the next slot mixes others.
-
-    Args:
-        x: ``(b, C, …)``, ``C`` a multiple of ``k``.
-        mixture: what the weighed candidates, made for ``C/k`` channels, give.
-        passing: weight of what passes, the sum of the mixture's weights.
-        k: one over the share of channels that are mixed.
-
-    Raises:
-        EvaluationError: the channels are no multiple of ``k``.
-    """
-    channels = x.shape[1]
-    if channels % k:
-        raise EvaluationError(f"Partial channels: expected channels that are a multiple of {k}, got {channels}.")
-    mixed = mixture(x[:, : channels // k])
-    rest = x[:, channels // k :]
-    if mixed.shape[2:] != rest.shape[2:]:
-        rest = nn.functional.max_pool2d(rest, 2, ceil_mode=True)
-    return channel_shuffle(torch.cat([mixed, passing * rest], 1), k)

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from gennas.errors import ConfigError, UnknownNameError
-from gennas.search import Constraint, Objective, Objectives, Origin, Proposal, Trial
+from gennas.execution import SerialExecutor
+from gennas.search import Archive, Constraint, Objective, Objectives, Origin, Proposal, Search, Trial
 from gennas.search.packing import pack_state, unpack_state
 from gennas.search.screen import Screen
 from gennas.search.strategies import OneShot
 from gennas.search.strategy import Context
 from gennas.spaces import NASBench101, NASBench201, Space
-from gennas.testing import StrategyContract
+from gennas.testing import StrategyContract, SyntheticEvaluator
 from gennas.training import make_task
 
 SPACE = NASBench201(num_cells=1, width=4)
@@ -82,6 +83,14 @@ def test_sampling_methods_propose_by_inherited_score(home, method):
     assert len(rest) == 14 and not strategy.ask(1)  # what it scored is all that it proposes
 
 
+def test_enas_scores_what_its_controller_samples(home):
+    proposals = one_shot(home, "enas", inherited_evaluations=12, batch_norm="batch").ask(12)
+    again = one_shot(home, "enas", inherited_evaluations=12, batch_norm="batch").ask(12)
+    assert [p.arch for p in proposals] == [p.arch for p in again] and len({p.arch.key for p in proposals}) == 12
+    scores = [p.origin.details["inherited_accuracy"] for p in proposals]
+    assert scores == sorted(scores, reverse=True)
+
+
 def test_a_restored_strategy_proposes_the_rest_and_is_not_charged_again(home):
     strategy = one_shot(home, "spos", inherited_evaluations=16, batch_norm="batch")
     strategy.ask(5)
@@ -122,5 +131,17 @@ def test_what_it_needs_is_said(tmp_path, home):
     with pytest.raises(ConfigError, match="inherited_evaluations"):
         OneShot(SPACE, OBJECTIVES, inherited_evaluations=0)
     with pytest.raises(ConfigError, match="Unknown option 'tau'"):
-        one_shot(home / "other", "gdas", tau=3)
+        one_shot(home / "other", "gdas", method_options={"tau": 3})
     assert not list(tmp_path.iterdir())
+
+
+def test_an_extended_run_equals_one_of_that_budget(home, tmp_path):
+    evaluator, outcomes = SyntheticEvaluator(SPACE.schema), []
+    for name, budgets in (("whole", (30,)), ("extended", (5, 17, 30))):
+        for budget in budgets:
+            archive = Archive(tmp_path / f"{name}.sqlite", SPACE)
+            search = Search(one_shot(home), SerialExecutor(evaluator), archive, OBJECTIVES, budget, 0)
+            trials = search.run().trials
+        outcomes.append([(t.arch.key, t.proposal.seed, t.proposal.origin) for t in trials])
+        assert sum("supernet_seconds" in t.cost for t in trials) == 1  # charged with the first, once
+    assert outcomes[0] == outcomes[1]

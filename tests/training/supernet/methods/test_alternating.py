@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from gennas.errors import CheckpointError, ConfigError
-from gennas.spaces import NASBench201, TaskSpec
+from gennas.eval.base import Fidelity
+from gennas.spaces import SPACES, NASBench201, TaskSpec
 from gennas.testing.supernets import ToySpace, ToySupernet
 from gennas.training import Trainer, make_task
 from gennas.training.supernet import Supernet
@@ -23,7 +24,10 @@ from gennas.training.supernet.methods import (
     ProxylessNAS,
     Routed,
     ValidationBatches,
+    discretise,
     make_step,
+    make_supernet,
+    method_text,
 )
 
 METHODS = ["darts", "gdas", "snas", "drnas", "pc-darts", "sa-darts", "beta-darts", "proxyless", "enas", "dasvit"]
@@ -232,6 +236,20 @@ def test_a_real_supernet_takes_the_routes(name, options):
     result = Trainer(task, config, step).fit(Routed(supernet, step))
     assert np.isfinite(result.train_loss).all()
     assert step.steps == task.data.num_batches("train", 256)
+
+
+@pytest.mark.parametrize("name", ["darts", "gdas", "pc-darts"])
+def test_the_space_of_darts_is_searched_to_a_legal_genotype(name):
+    space, task = SPACES.get("darts")(num_cells=3, width=4), make_task("digits")
+    torch.manual_seed(0)
+    step = make_step(name, space, task.spec, frozen=0.0)
+    data = replace(task, config=replace(task.config, epochs=1, batch_size=256))
+    fidelity = Fidelity(data_fraction=0.3)
+    module = Routed(make_supernet(method_text(name, {}), space, task.spec), step)
+    result = Trainer(data, step=step).fit(module, fidelity)
+    archs, _ = discretise(step.relaxation.strengths(), space, n=3)
+    assert np.isfinite(result.train_loss).all() and space.is_valid(archs).all() and len(archs) == 3
+    assert "Genotype(normal=[" in space.to_text(archs[0])
 
 
 def test_the_gradient_through_a_real_supernet_is_that_of_central_differences():

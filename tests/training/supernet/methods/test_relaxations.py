@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from gennas import spaces
 from gennas.errors import ConfigError
 from gennas.spaces import NASBench201
+from gennas.spaces.parts import Choice, Routing, bind
 from gennas.testing.supernets import ToySpace, mix
 from gennas.training.supernet.methods import (
     DARTS,
@@ -22,10 +24,8 @@ from gennas.training.supernet.methods import (
     DrNAS,
     FBNet,
     ProxylessNAS,
-    channel_shuffle,
     dirichlet_kl,
     expected_cost,
-    partial_mixture,
 )
 from gennas.training.supernet.methods.probabilities import gumbel, gumbel_softmax, masked_softmax
 
@@ -181,6 +181,17 @@ def test_beta_darts_gradient_is_a_softmax_over_the_slots():
 # ------------------------------------------------------------------ PC-DARTS
 
 
+class Called(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
 def test_pc_darts_gradients_of_both_kinds_of_parameters():
     """Two edges into one node, a quarter of eight channels mixed."""
     torch.manual_seed(0)
@@ -195,17 +206,19 @@ def test_pc_darts_gradients_of_both_kinds_of_parameters():
     pc.groups = torch.tensor([0, 0])  # both lead into one node
     with torch.no_grad():
         pc.beta.copy_(torch.tensor([0.4, -0.2]))
-    M = []
-    for e, weights in enumerate(pc.route()):
-        mixture = lambda z, e=e, weights=weights: mix(z, candidates[e], weights)  # noqa: E731
-        M.append(partial_mixture(x[e], mixture, weights.sum(), k))
+    routing, M = Routing(space.schema.decision_mask), []
+    routing.follow(pc.route())
+    for e in (0, 1):
+        choice = Choice(e, dict(enumerate(map(Called, candidates[e]))), partial=k)
+        bind(choice, routing)
+        M.append(choice(x[e]))
     y = M[0] + M[1]
     loss = (torch.sin(y) * target + y**2).sum()
     found_alpha, found_beta = torch.autograd.grad(loss, [pc.alpha, pc.beta])
 
     G = torch.cos(y.detach()) * target + 2 * y.detach()
     b, p = torch.softmax(pc.beta.detach(), 0), torch.softmax(alpha, -1)
-    shuffled = channel_shuffle(torch.arange(8.0).view(1, 8, 1), k).long().flatten()
+    shuffled = torch.arange(8).view(k, -1).T.flatten()  # dealt round
     unshuffled = torch.empty_like(G)
     unshuffled[:, shuffled] = G
     for e in (0, 1):
@@ -215,20 +228,11 @@ def test_pc_darts_gradients_of_both_kinds_of_parameters():
         assert (found_alpha[e] - b[e] * p[e] * inner(unshuffled[:, : channels // k], o - mean)).abs().max() <= EXACT
 
 
-def test_channels_are_permuted_and_pass_at_half_the_size():
-    x = torch.arange(12.0).view(1, 12, 1, 1)
-    dealt = channel_shuffle(x, 3).flatten().long()
-    assert sorted(dealt.tolist()) == list(range(12)) and dealt.tolist()[:4] == [0, 4, 8, 1]
-    image = torch.randn(2, 8, 7, 7)
-    halved = partial_mixture(image, lambda z: torch.nn.functional.avg_pool2d(z, 2, ceil_mode=True), 1.0, 4)
-    assert halved.shape == (2, 8, 4, 4)
-
-
 def test_edges_into_a_node_share_their_weights():
     pc = PCDARTS(NASBench201())
     b = pc.edge_weights()
     assert torch.allclose(b[[0]].sum() + b[[1, 2]].sum() + b[[3, 4, 5]].sum(), torch.tensor(3.0))
-    assert float(b[1] + b[2]) == pytest.approx(1.0) and float(b[0]) == 1.0
+    assert (b[1] + b[2]).item() == pytest.approx(1.0) and b[0].item() == 1.0
     assert (PCDARTS(ToySpace(slots=3)).edge_weights() == 1).all()  # decisions that are nodes
 
 
