@@ -324,7 +324,8 @@ def summarize(curves: pd.DataFrame, problem: Problem, ends: Mapping[tuple[str, i
 
     Columns: ``strategy, seeds, feasible_share, objective_mean, objective_std, objective_median,
     report_mean, report_std, report_median, optimum_share, evals_to_optimum_mean,
-    evals_to_optimum_median, wall_s``. Values are taken over the seeds that found anything feasible
+    evals_to_optimum_median, wall_s``, and ``supernet_s`` where a supernet scores: the seconds of its training, with
+    which every run is charged beside its evaluations. Values are taken over the seeds that found anything feasible
     (see ``feasible_share``), evaluations to the optimum over those that found it (``optimum_share``). Where trials have
     a limit, or some strategy was told more than labels, there are means over seeds of ``cost_s, feature_s`` and
     ``labels_of_other_runs``, too.
@@ -352,6 +353,8 @@ def summarize(curves: pd.DataFrame, problem: Problem, ends: Mapping[tuple[str, i
             row["evals_to_optimum_median"] = first.median()
         if told:
             row |= {name: float(np.mean([end.spent[name] for end in own])) for name in own[0].spent}
+        if problem.upfront:
+            row["supernet_s"] = problem.upfront.get("supernet_seconds", 0.0)
         row["wall_s"] = float(np.mean([end.wall_s for end in own]))
         rows.append(row)
     return pd.DataFrame(rows)
