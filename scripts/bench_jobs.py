@@ -81,8 +81,10 @@ _REAL: dict[str, dict[str, Any]] = {
     "nb201-c10": {"space": "nasbench201", "table": "nb201.csv.gz", "objective": ("c10_val_200:max",)},
     "nb201-c100": {"space": "nasbench201", "table": "nb201.csv.gz", "objective": ("c100_val_200:max",)},
 }  # fmt: skip
+_DEVICES = ("1080ti_1", "gold_6226", "pixel3", "raspi4", "eyeriss")
+_BOUNDS = {f"nb201-{device}-{percent}": (device, percent) for device in _DEVICES for percent in (25, 50)}
 _GRAPH = ("arxiv", "citeseer", "computers", "cora", "cs", "photo", "physics", "proteins", "pubmed")
-PROBLEMS = (*LANDSCAPES, *_REAL, *(f"graph-{name}" for name in _GRAPH))
+PROBLEMS = (*LANDSCAPES, *_REAL, *_BOUNDS, *(f"graph-{name}" for name in _GRAPH))
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,8 @@ def run(job: Job) -> dict[str, Any]:
     """Search, and return what the table needs.
 
     ``curve`` has ``[evaluations, best feasible value]`` whenever that rose, ``cpu`` has ``[evaluations, CPU seconds]``
-    of the strategy alone, ``hit`` is the evaluation that found a known optimum, ``kernels`` are the shares of children
-    that each kernel of ``evolve`` had in the end.
+    of the strategy alone, ``hit`` is the evaluation that found a known optimum, ``screened`` how many architectures
+    had their cheap metrics looked up, ``kernels`` are the shares of children of ``evolve`` by kernel in the end.
     """
     torch.set_num_threads(1)
     problem, columns = _problem(job.problem, job.seed if job.problem in LANDSCAPES else 0)
@@ -168,7 +170,20 @@ def _search(job: Job, strategy: Strategy, problem: Problem, columns: Columns, op
             cpu.append([done, round(spent, 3)])
     shares = {k.removeprefix("kernel_"): v for k, v in strategy.records().items() if k.startswith("kernel_")}
     found = {"curve": curve, "cpu": cpu, "hit": hit, "evaluations": done, "direction": goal.direction}
-    return found | ({"kernels": shares} if shares else {})
+    screened = {} if strategy.screen is None else {"screened": strategy.screen.count}
+    return found | screened | ({"kernels": shares} if shares else {})
+
+
+def _bounded(device: str, percent: int) -> dict[str, Any]:
+    """NAS-Bench-201 on CIFAR-10 under a bound on the latency of a device, which is known for every candidate."""
+    import pandas as pd
+
+    latency = pd.read_csv(Path(os.environ["GENNAS_DATA"]) / "nb201_latency.csv.gz")[device]
+    return {
+        "space": "nasbench201", "table": f"{Path(__file__).parent / 'published_tables.py'}:nasbench201_latency",
+        "objective": ("c10_val_200:max",), "cheap": (f"latency_{device}",),
+        "constraint": (f"latency_{device}<={float(latency.quantile(percent / 100))!r}",),
+    }  # fmt: skip
 
 
 @lru_cache(maxsize=2)
@@ -181,6 +196,8 @@ def _problem(name: str, seed: int) -> tuple[Problem, Columns]:
         return Problem(landscape.space, landscape, goals, None, FULL_FIDELITY, name, None, cheap), landscape.columns
     if name.startswith("graph-"):
         settings: dict[str, Any] = {"space": "nasbench-graph", "task": name.removeprefix("graph-")}
+    elif name in _BOUNDS:
+        settings = _bounded(*_BOUNDS[name])
     elif name in _REAL:
         settings = dict(_REAL[name])
     else:

@@ -39,19 +39,20 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("line", commands())
 def test_commands_parse(line: str) -> None:
-    from gennas.cli.main import VERBS
+    from gennas.cli.main import VERBS, named_verb
     from gennas.cli.parse import parse
 
-    _, verb, *args = shlex.split(line, comments=True)
+    verb, args = named_verb(shlex.split(line, comments=True)[1:])
     assert isinstance(parse(verb, VERBS[verb], args), VERBS[verb].settings)
 
 
 def test_examples_of_the_overview_parse() -> None:
-    from gennas.cli.main import VERBS
+    from gennas.cli.main import VERBS, named_verb
     from gennas.cli.parse import parse
 
     for name, verb in VERBS.items():
-        assert isinstance(parse(name, verb, shlex.split(verb.example)[2:]), verb.settings)
+        found, words = named_verb(shlex.split(verb.example)[1:])
+        assert found == name and isinstance(parse(name, verb, words), verb.settings)
 
 
 def modules() -> list[str]:

@@ -11,7 +11,7 @@ from types import FrameType
 from gennas.cli.parse import Verb, parse
 from gennas.errors import EvaluationError, GennasError, UnknownNameError
 
-__all__ = ["VERBS", "command", "main"]
+__all__ = ["VERBS", "command", "main", "named_verb"]
 
 VERBS: dict[str, Verb] = {
     "search": Verb(
@@ -33,6 +33,11 @@ VERBS: dict[str, Verb] = {
         "gennas.cli.train_generator",
         "train a generator on a space, or on finished runs",
         "gennas train-generator --archive runs/cora --out runs/generator",
+    ),
+    "train-supernet": Verb(
+        "gennas.cli.train_supernet",
+        "train one network that holds the weights of a whole space",
+        "gennas train-supernet --space nasbench201 --task digits --method spos --out runs/supernet",
     ),
     "train": Verb(
         "gennas.cli.train",
@@ -82,6 +87,17 @@ VERBS: dict[str, Verb] = {
         "gennas show 0012:gat,gcn,fc,skip --space nasbench-graph",
         ("arch",),
     ),
+    "llm": Verb(
+        "gennas.cli.llm",
+        "try a language model, or read what one said in a search",
+        "gennas llm show runs/cora",
+        ("action", "run"),
+    ),
+    "llm audit": Verb(
+        "gennas.cli.llm_audit",
+        "what a language model knows of a table beforehand, and whether it follows feedback",
+        "gennas llm audit --table nb201.csv.gz --metric c10_val_200 --model vllm:NAME",
+    ),
     "table": Verb(
         "gennas.cli.table",
         "look architectures up in a table",
@@ -104,6 +120,17 @@ def command() -> int:
     quieten()
     signal.signal(signal.SIGTERM, _terminate)
     return main()
+
+
+def named_verb(args: Sequence[str]) -> tuple[str, list[str]]:
+    """The verb, of one word or two, and the words after it.
+
+    Example:
+        >>> named_verb(["llm", "audit", "--seeds", "3"]), named_verb(["llm", "show", "runs/cora"])
+        (('llm audit', ['--seeds', '3']), ('llm', ['show', 'runs/cora']))
+    """
+    length = 2 if " ".join(args[:2]) in VERBS else 1
+    return " ".join(args[:length]), list(args[length:])
 
 
 class _Terminated(KeyboardInterrupt):
@@ -130,10 +157,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"gennas {gennas.__version__}")
         return 0
     try:
-        if args[0] not in VERBS:
-            raise UnknownNameError("verb", args[0], VERBS)
-        verb = VERBS[args[0]]
-        return verb.run(parse(args[0], verb, args[1:]))
+        name, words = named_verb(args)
+        if name not in VERBS:
+            raise UnknownNameError("verb", name, VERBS)
+        verb = VERBS[name]
+        return verb.run(parse(name, verb, words))
     except EvaluationError as error:
         print(f"gennas: {_one_line(str(error))}", file=sys.stderr)
         return 1

@@ -210,8 +210,9 @@ def print_run(run: Run, console: Console | None = None) -> None:
         parts.append(f"{given} given")
     if run.other_labels:
         parts.append(f"{sum(run.other_labels.values()):,} labels of other runs")
-    if features := sum(t.cost.get("feature_seconds", 0.0) for t in run.result.trials):
-        parts.append(f"{features:.1f} s computing features")
+    for name, what in (("feature", "computing features"), ("supernet", "training the supernet")):
+        if seconds := sum(t.cost.get(f"{name}_seconds", 0.0) for t in run.result.trials):
+            parts.append(f"{seconds:.1f} s {what}")
     if stopped:
         parts.append(f"{stopped} stopped early")
     if failed:

@@ -69,6 +69,7 @@ class AutoregressiveSettings:
         cond_dropout: how often conditions are dropped in training.
         guidance_scale: strength of the conditions in sampling; 1 is the plain conditional model.
         chunk: architectures drawn or scored at a time, which bounds memory.
+        shared: whether decisions share the tokens of their labels.
     """
 
     dim: int = 64
@@ -79,6 +80,7 @@ class AutoregressiveSettings:
     cond_dropout: float = 0.15
     guidance_scale: float = 2.0
     chunk: int = 2048
+    shared: bool = False
 
 
 class AutoregressiveGenerator(NetworkGenerator[DecisionLM, AutoregressiveSettings]):
@@ -109,8 +111,9 @@ class AutoregressiveGenerator(NetworkGenerator[DecisionLM, AutoregressiveSetting
     settings_type = AutoregressiveSettings
 
     def _untrained(self, num_conditions: int) -> DecisionLM:
-        vocabulary = DecisionVocabulary(self.schema, num_conditions, self.settings.num_bins)
-        return DecisionLM(vocabulary, self.settings.dim, self.settings.num_layers).eval()
+        s = self.settings
+        vocabulary = DecisionVocabulary(self.schema, num_conditions, s.num_bins, s.shared)
+        return DecisionLM(vocabulary, s.dim, s.num_layers).eval()
 
     def _adopt(self, network: DecisionLM, kept: Sequence[int | None]) -> None:
         self.model.adopt(network, kept)

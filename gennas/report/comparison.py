@@ -88,6 +88,10 @@ class Comparison:
                 f"optimum: share of runs that found the table's best value; evaluations to it, a miss counting as "
                 f"{self.budget + 1}"
             )
+        if "cost_s" in self.summary:
+            parts.append("seconds: what trials took together, and the part of it that computing features took")
+            if self.summary["labels_of_other_runs"].any():
+                parts.append("other labels: those of runs on other tasks, which are no evaluations of these")
         if self.report:
             parts.append(f"{self.report} is that of the incumbent and was not shown to the strategies")
         return "; ".join(parts) + (". Best in bold." if len(self.strategies) > 1 else ".")
@@ -150,7 +154,20 @@ def columns_of(comparison: Comparison) -> list[Column]:
         columns.append(Column("optimum", _best(summary["optimum_share"], shares, "max", several)))
         spent = comparison.measured("evaluations").loc[comparison.strategies]
         columns.append(Column("evaluations", _cells(spent["mean"], spent["std"], "min", several)))
-    return columns
+    return columns + _costs(comparison)
+
+
+def _costs(comparison: Comparison) -> list[Column]:
+    """What was spent, where strategies were told more than labels; nothing of it is bold."""
+    found, summary = [], comparison.summary
+    if "cost_s" in summary:
+        costs = summary["cost_s"], summary["feature_s"]
+        digits = _decimals([], [*costs[0], *costs[1]])
+        for title, values in zip(("seconds", "of features"), costs, strict=True):
+            found.append(Column(title, [Cell(_number(value, min(digits, 2))) for value in values]))
+        if summary["labels_of_other_runs"].any():
+            found.append(Column("other labels", [Cell(f"{n:.0f}") for n in summary["labels_of_other_runs"]]))
+    return found
 
 
 def _cells(means: Any, spreads: Any, direction: Direction, bold: bool) -> list[Cell]:

@@ -170,15 +170,16 @@ class RunData:
         Features are computed while candidates are ranked, so that their seconds are taken off that part.
         """
         costs = self.costs()
-        features = costs.get("feature_seconds", 0.0)
-        parts = [("evaluating architectures", costs.get("seconds", 0.0) - features)]
+        features, supernet = costs.get("feature_seconds", 0.0), costs.get("supernet_seconds", 0.0)
+        parts = [("evaluating architectures", costs.get("seconds", 0.0) - features - supernet)]
         parts += [("computing features of candidates", features)] if features else []
         for key, label in _PARTS.items():
             if any(key in record for record in self.rounds):
                 seconds = float(sum(record.get(key, 0.0) for record in self.rounds))
                 parts.append((label, max(0.0, seconds - features) if key == "rank_s" else seconds))
         rest = self.wall_s - sum(seconds for _, seconds in parts)
-        return [*parts, ("everything else", rest)] if rest > 0 else parts
+        parts += [("everything else", rest)] if rest > 0 else []
+        return [("training the supernet, before the search", supernet), *parts] if supernet else parts
 
     def settings(self) -> Iterator[tuple[str, Any]]:
         """The configuration with dotted names."""

@@ -142,9 +142,12 @@ def _tiles(run: RunData) -> list[tuple[str, str, str]]:
         )
     costs = run.costs()
     features = costs.get("feature_seconds", 0.0)
-    note = f"{_duration(costs.get('seconds', 0.0) - features)} evaluating"
+    supernet = costs.get("supernet_seconds", 0.0)
+    note = f"{_duration(costs.get('seconds', 0.0) - features - supernet)} evaluating"
     note += f", {_duration(features)} computing features" if features else ""
     tiles.append(("wall time", _duration(run.wall_s), note))
+    if supernet:
+        tiles.append(("supernet", _duration(supernet), "of training before the search, charged to it"))
     return tiles
 
 

@@ -18,6 +18,7 @@ from gennas.eval.base import Fidelity
 from gennas.graph import Population
 from gennas.runtime.files import shares_memory
 from gennas.search.frame import trials_frame, write_frame
+from gennas.search.kept_records import KeptRecords
 from gennas.search.packing import pack_state, unpack_state
 from gennas.search.stored import (
     curves_of,
@@ -69,7 +70,7 @@ class Attempt:
     error: str
 
 
-class Archive:
+class Archive(KeptRecords):
     """Trials, generator rounds and the strategy's last snapshot of one run.
 
     The loop commits trials (synchronous) before it tells them, so a killed run loses nothing that a strategy was
@@ -113,7 +114,7 @@ class Archive:
             self._latest = float(self._db.execute("SELECT COALESCE(MAX(finished), 0) FROM trials").fetchone()[0])
 
     def _opened(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None)
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
             db.execute(f"PRAGMA journal_mode={'WAL' if shares_memory(Path(self.path)) else 'TRUNCATE'}")
             db.execute("PRAGMA synchronous=FULL")

@@ -81,6 +81,8 @@ class Search(Restoring):
             enqueued, and what is evaluated again, is trained to its end. The evaluator must be a
             :class:`gennas.eval.stopping.StoppableEvaluator`. A trial so ended is ``stopped``: one evaluation of the
             budget, with its true cost, no value, and no failure.
+        upfront: what was spent before the search, such as the ``seconds`` and ``supernet_seconds`` of a supernet's
+            training: charged with the first trial that is evaluated, once.
 
     Raises:
         ConfigError: the budget or a limit is not positive.

@@ -21,6 +21,7 @@ class Restoring(Steps):
     def _restore(self) -> None:
         """Bring strategy and counters to where the archive's last snapshot left them."""
         archive = self.archive
+        self.strategy.keep_in(archive)
         if not len(archive):
             archive.set_meta("batches", "whole")
         self._whole_batches = archive.meta("batches") == "whole"

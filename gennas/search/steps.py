@@ -45,6 +45,7 @@ class Steps:
     limits: Mapping[str, float] = field(default_factory=dict)
     retry: Sequence[Status] = ()
     stopping: EarlyStopping | None = None
+    upfront: Mapping[str, float] = field(default_factory=dict)
 
     _enqueued: list[tuple[Architecture, Origin]] = field(default_factory=list, init=False)
     _measured: list[tuple[Architecture, str, Mapping[str, float]]] = field(default_factory=list, init=False)
@@ -58,6 +59,7 @@ class Steps:
     _known_rounds: set[int] = field(default_factory=set, init=False)
     _former_cost: dict[int, dict[str, float]] = field(default_factory=dict, init=False)
     _whole_batches: bool = field(default=True, init=False)
+    _is_paid: bool = field(default=False, init=False)  # whether what was spent upfront is charged
 
     def __post_init__(self) -> None:
         if self.budget < 1:
@@ -98,8 +100,18 @@ class Steps:
         if self.stopping is not None and proposal.origin.source not in (ENQUEUED, WARM):
             curves = self._finished_curves(proposal.fidelity, self._told if told is None else told)
             proposal = replace(proposal, bars=self.stopping.bars(curves, self.objectives.primary.direction))
+        if owed := self._owed():
+            proposal = replace(proposal, spent={**owed, **{k: v + owed.get(k, 0.0) for k, v in proposal.spent.items()}})
+            self._is_paid = True
         self.executor.submit(proposal)
         self._running += 1
+
+    def _owed(self) -> Mapping[str, float]:
+        """What was spent before the search and is charged with no trial yet."""
+        if not self._is_paid and self.upfront:
+            own = self.upfront.keys() - {"seconds"}
+            self._is_paid = any(own & t.cost.keys() for t in self._progress.trials.values())
+        return {} if self._is_paid else self.upfront
 
     def _finished_curves(self, fidelity: Fidelity, told: int) -> list[Sequence[float]]:
         """The primary objective's curves of whole trainings of one fidelity among the first trials that were told."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,26 @@ from gennas.search.screen import Screen
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
-__all__ = ["STRATEGIES", "Strategy"]
+if TYPE_CHECKING:
+    from gennas.search.kept_records import KeptRecords
+    from gennas.training.task import Task
+
+__all__ = ["STRATEGIES", "Context", "Strategy"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a strategy that trains is given by whoever runs it.
+
+    Args:
+        directory: of the run; a strategy keeps its files in a folder of its own there.
+        task: what the run's evaluator trains for, None where it trains nothing.
+        on_progress: told how far a training has come: its epoch, and figures by name.
+    """
+
+    directory: Path
+    task: Task | None = None
+    on_progress: Callable[[int, Mapping[str, float]], None] | None = None
 
 
 class Strategy(ABC):
@@ -47,6 +68,7 @@ class Strategy(ABC):
         self.rng = np.random.default_rng(seed)
         self.seen: set[str] = set()  # keys proposed or told: no label is bought twice
         self.screen: Screen | None = None  # cheap metrics of any candidate, set where the problem has some
+        self.context: Context | None = None  # where and for what a strategy that trains does so
         self.features: CheapFeatures | None = None  # what a surrogate is told beside the decisions
 
     @property
@@ -70,6 +92,24 @@ class Strategy(ABC):
         asks: the defaults themselves never depend on the budget, so that a search can be extended.
         """
         return {}
+
+    def keep_in(self, archive: KeptRecords) -> None:  # noqa: B027  # most keep nothing
+        """Keep records in the archive's file, such as what was paid for; called before anything is asked.
+
+        Raises:
+            ArchiveError: those that it holds are of another search.
+        """
+
+    def check(self) -> None:  # noqa: B027  # most depend on nothing
+        """Try what proposals depend on, such as a server, before anything of a new search is written.
+
+        Raises:
+            GennasError: it does not work.
+        """
+
+    def prepare(self, context: Context) -> None:
+        """Take what is needed to train; called before the first ask. Most strategies have no use for it."""
+        self.context = context
 
     @abstractmethod
     def ask(self, n: int) -> list[Proposal]:

@@ -18,17 +18,18 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, IntArray, Population
 from gennas.registry import Registry
-from gennas.spaces.counting import allowed_labels, draw_labels, exact_counts
+from gennas.spaces.counting import allowed_labels, draw_labels, exact_counts, size_text
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from gennas.spaces.parts import Parts
+
 __all__ = ["SPACES", "Space"]
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
-_BITS_IN_FULL = 64  # larger sizes are told by their order of magnitude
 
 
 class Space(ABC):
@@ -100,6 +101,16 @@ class Space(ABC):
             ConfigError: the space has no networks for ``spec.kind``.
         """
 
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """Return a network of parts: of one architecture, or of all of them (:class:`~gennas.spaces.parts.Shared`).
+
+        A space that has it builds by it, and is one of supernets (:class:`gennas.training.supernet.Supernet`).
+
+        Raises:
+            ConfigError: the space has no weight-sharing network, or none for ``spec.kind``.
+        """
+        raise ConfigError(f"Space {self.name!r} has no weight-sharing network: it does not override network().")
+
     def legal(self, D: NDArray[np.integer], t: int) -> BoolArray:
         """Labels that decision ``t`` may take after the first ``t`` columns of ``D``, ``(b, L)``.
 
@@ -126,6 +137,13 @@ class Space(ABC):
     def canonical(self, population: Population) -> Population:
         """The representative of every architecture's equivalence class; the default keeps all distinct."""
         return population
+
+    def equivalents(self, arch: Architecture) -> Population:
+        """Other architectures whose networks compute the same functions, though maybe in another time; by default none.
+
+        A search with constraints on cheap metrics evaluates one of them where ``arch`` breaks a bound that it keeps.
+        """
+        return Population.of(self.schema, [])
 
     def to_text(self, arch: Architecture) -> str:
         """Text of ``arch``; by default the labels of its decisions joined by ``/``."""
@@ -225,19 +243,8 @@ class Space(ABC):
 
     @property
     def size_text(self) -> str:
-        """The size in words: ``15,625 architectures``, ``about 1e339 architectures``, ``size not counted``.
-
-        Example:
-            >>> from gennas.spaces import NASBench201
-            >>> NASBench201().size_text
-            '15,625 architectures'
-        """
-        size = self.size
-        if size is None:
-            return "size not counted"
-        if size.bit_length() > _BITS_IN_FULL:
-            return f"about 1e{math.floor(math.log10(size))} architectures"
-        return f"{size:,} architecture{'' if size == 1 else 's'}"
+        """The size in words: ``15,625 architectures``, ``about 1e339 architectures``, ``size not counted``."""
+        return size_text(self.size)
 
     def __repr__(self) -> str:
         options = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in self.options.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 
 from gennas.graph import IntArray
 
-__all__ = ["allowed_labels", "draw_labels", "exact_counts"]
+__all__ = ["allowed_labels", "draw_labels", "exact_counts", "size_text"]
+
+_BITS_IN_FULL = 64  # larger sizes are told by their order of magnitude
 
 
 def exact_counts(counts: Sequence[int] | Sequence[Sequence[int]]) -> NDArray[np.float64]:
@@ -42,3 +45,17 @@ def draw_labels(weights: NDArray[np.generic], rng: np.random.Generator) -> IntAr
     threshold = rng.random(len(weights))[:, None] * cumulative[:, -1:]
     drawn: IntArray = (cumulative <= threshold).sum(axis=1).astype(np.int16)
     return drawn
+
+
+def size_text(size: int | None) -> str:
+    """A number of architectures in words.
+
+    Example:
+        >>> size_text(15625), size_text(10**30), size_text(None)
+        ('15,625 architectures', 'about 1e30 architectures', 'size not counted')
+    """
+    if size is None:
+        return "size not counted"
+    if size.bit_length() > _BITS_IN_FULL:
+        return f"about 1e{math.floor(math.log10(size))} architectures"
+    return f"{size:,} architecture{'' if size == 1 else 's'}"

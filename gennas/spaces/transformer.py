@@ -16,6 +16,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gennas.spaces.parts import PLAIN, Parts, Size, sized
+
 __all__ = ["MLP", "Attention", "Block", "RelativeAttention", "grid_distances", "learned_tokens"]
 
 EPSILON = 1e-6  # of layer normalisation, as in vision transformers
@@ -28,15 +30,16 @@ class Attention(nn.Module):
         width: channels ``c``.
         heads: number of heads; they need not divide the width.
         head_dim: channels of a head.
+        parts: what it is made of.
 
     Shapes: ``(b, n, c)`` to ``(b, n, c)``; ``(c + 1) 3 q + (q + 1) c`` parameters with ``q = heads head_dim``.
     """
 
-    def __init__(self, width: int, heads: int, head_dim: int) -> None:
+    def __init__(self, width: Size, heads: Size, head_dim: int, parts: Parts = PLAIN) -> None:
         super().__init__()
         self.head_dim = head_dim
-        self.qkv = nn.Linear(width, 3 * heads * head_dim)
-        self.proj = nn.Linear(heads * head_dim, width)
+        self.qkv = parts.linear(width, sized(lambda h: 3 * h * head_dim, heads))
+        self.proj = parts.linear(sized(lambda h: h * head_dim, heads), width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend to all tokens."""
@@ -60,16 +63,17 @@ class RelativeAttention(nn.Module):
         heads: number of heads.
         head_dim: channels ``d`` of a head.
         distances: rows of each of the four tables, see :func:`grid_distances`.
+        parts: what it is made of.
 
     Shapes: ``x (b, n, c)`` and ``distance (2, n, n)``, rows of the tables, to ``(b, n, c)``; ``4 distances d``
     parameters more than :class:`Attention`.
     """
 
-    def __init__(self, width: int, heads: int, head_dim: int, distances: int) -> None:
+    def __init__(self, width: Size, heads: Size, head_dim: int, distances: int, parts: Parts = PLAIN) -> None:
         super().__init__()
         self.head_dim = head_dim
-        self.qkv = nn.Linear(width, 3 * heads * head_dim)
-        self.proj = nn.Linear(heads * head_dim, width)
+        self.qkv = parts.linear(width, sized(lambda h: 3 * h * head_dim, heads))
+        self.proj = parts.linear(sized(lambda h: h * head_dim, heads), width)
         self.keys = learned_tokens(head_dim, 2, distances, head_dim)
         self.values = learned_tokens(head_dim, 2, distances, head_dim)
 
@@ -113,15 +117,16 @@ class MLP(nn.Module):
     Args:
         width: channels ``c`` in and out.
         hidden: channels ``m`` between.
+        parts: what it is made of.
 
     Shapes: ``(b, n, c)`` to ``(b, n, c)``; ``(c + 1) m + (m + 1) c`` parameters.
     """
 
-    def __init__(self, width: int, hidden: int) -> None:
+    def __init__(self, width: Size, hidden: Size, parts: Parts = PLAIN) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, hidden)
+        self.fc1 = parts.linear(width, hidden)
         self.act = nn.GELU()
-        self.fc2 = nn.Linear(hidden, width)
+        self.fc2 = parts.linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it to every token."""
@@ -137,16 +142,17 @@ class Block(nn.Module):
         heads: heads of the attention.
         head_dim: channels of a head.
         hidden: channels between the linear layers of the MLP.
+        parts: what it is made of.
 
     Shapes: ``(b, n, c)`` to ``(b, n, c)``; ``4 c`` parameters of normalisation.
     """
 
-    def __init__(self, width: int, heads: int, head_dim: int, hidden: int) -> None:
+    def __init__(self, width: Size, heads: Size, head_dim: int, hidden: Size, parts: Parts = PLAIN) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=EPSILON)
-        self.attention = Attention(width, heads, head_dim)
-        self.norm2 = nn.LayerNorm(width, eps=EPSILON)
-        self.mlp = MLP(width, hidden)
+        self.norm1 = parts.layer_norm(width, EPSILON)
+        self.attention = Attention(width, heads, head_dim, parts)
+        self.norm2 = parts.layer_norm(width, EPSILON)
+        self.mlp = MLP(width, hidden, parts)
 
     def forward(self, x: Tensor) -> Tensor:
         """Attention, then the MLP, each added to its input."""

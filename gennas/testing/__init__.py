@@ -17,6 +17,7 @@ from gennas.testing.strategies import StrategyContract
 
 if TYPE_CHECKING:
     from gennas.testing.generators import GeneratorContract
+    from gennas.testing.shared_weights import SupernetContract
 
 __all__ = [
     "ArchiveContract",
@@ -29,6 +30,7 @@ __all__ = [
     "ProxyContract",
     "SpaceContract",
     "StrategyContract",
+    "SupernetContract",
     "SyntheticEvaluator",
     "UnevenEvaluator",
     "check_same_archive",
@@ -37,9 +39,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``GeneratorContract``, whose fixtures need pytest, on first use."""
-    if name != "GeneratorContract":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from gennas.testing.generators import GeneratorContract
+    """``GeneratorContract``, whose fixtures need pytest, and ``SupernetContract``, which needs torch, on first use."""
+    if name == "GeneratorContract":
+        from gennas.testing.generators import GeneratorContract
 
-    return GeneratorContract
+        return GeneratorContract
+    if name == "SupernetContract":
+        from gennas.testing.shared_weights import SupernetContract
+
+        return SupernetContract
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

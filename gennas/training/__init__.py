@@ -19,7 +19,7 @@ from gennas.training.recipe import TrainConfig
 from gennas.training.result import TrainResult
 from gennas.training.scores import Score
 from gennas.training.state import StateStore, TrainingState, load_state, save_state
-from gennas.training.step import GradientStep, Step
+from gennas.training.step import GradientStep, StatefulStep, Step
 from gennas.training.task import NODE_CONFIG, TASKS, TOKEN_CONFIG, Task, make_task
 from gennas.training.trainer import Trainer
 from gennas.training.vocabulary import Vocabulary
@@ -39,6 +39,7 @@ __all__ = [
     "SegmentationData",
     "SequenceData",
     "StateStore",
+    "StatefulStep",
     "Step",
     "Task",
     "TaskData",

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from gennas.training.data import Batch
+from gennas.training.data import Batch, TaskData
 from gennas.training.recipe import TrainConfig
 
-__all__ = ["GradientStep", "Run", "Step"]
+__all__ = ["GradientStep", "Run", "StatefulStep", "Step"]
 
 
 class Run(Protocol):
     """What a step finds: the training that it belongs to."""
 
     module: nn.Module
+    data: TaskData
     config: TrainConfig
     parameters: list[nn.Parameter]
     optimizer: torch.optim.Optimizer
@@ -30,11 +32,27 @@ class Step(Protocol):
     """One step of a training; :class:`GradientStep` is the usual one.
 
     A training calls :meth:`run` once for every batch, in training mode. Order of batches, augmentation, checkpoints
-    and selection are the training's business. A step that has a state of its own cannot be continued.
+    and selection are the training's business. Random numbers are PyTorch's global ones, which a training saves. A step
+    that has a state of its own is a :class:`StatefulStep`.
     """
 
     def run(self, run: Run, batch: Batch) -> Tensor:
         """Change the weights, move the schedule on by one, and return the mean loss of the batch, detached."""
+
+
+@runtime_checkable
+class StatefulStep(Step, Protocol):
+    """A step with a state, which is saved with the training's after every epoch and put back where it is continued."""
+
+    def state_dict(self) -> Mapping[str, Tensor]:
+        """Everything that the next step depends on, as tensors by dotted name."""
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what :meth:`state_dict` returned; it comes after the training's device and data are known.
+
+        Raises:
+            CheckpointError: it is the state of another step.
+        """
 
 
 class GradientStep:

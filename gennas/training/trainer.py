@@ -24,10 +24,10 @@ from gennas.training.auxiliary import auxiliary_loss, tell_progress
 from gennas.training.checkpoint import fill_module
 from gennas.training.data import Batch, Part, TaskData
 from gennas.training.fidelity import apply_fidelity, scale_spec
-from gennas.training.kinds import classes_last, loss_function, score_class
+from gennas.training.kinds import loss_function
 from gennas.training.recipe import TrainConfig
 from gennas.training.result import TrainResult
-from gennas.training.scores import Loss, Score
+from gennas.training.scoring import logits_of, score_batches
 from gennas.training.state import (
     Progress,
     TrainingState,
@@ -39,7 +39,7 @@ from gennas.training.state import (
     random_tensors,
     save_state,
 )
-from gennas.training.step import GradientStep, Step
+from gennas.training.step import GradientStep, StatefulStep, Step
 from gennas.training.task import Task
 
 __all__ = ["EpochListener", "Trainer"]
@@ -53,7 +53,9 @@ class Trainer:
     Args:
         task: data and default recipe.
         config: another recipe.
-        step: what is done with a batch, by default :class:`~gennas.training.step.GradientStep`.
+        step: what is done with a batch, by default :class:`~gennas.training.step.GradientStep`. The state of a
+            :class:`~gennas.training.step.StatefulStep` is part of the training's state.
+        identity: what else a training must share with one that it continues, by name.
 
     Example:
         >>> from gennas.training import TrainConfig, make_task
@@ -63,8 +65,15 @@ class Trainer:
         (5, True)
     """
 
-    def __init__(self, task: Task, config: TrainConfig | None = None, step: Step | None = None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        config: TrainConfig | None = None,
+        step: Step | None = None,
+        identity: Mapping[str, str] | None = None,
+    ) -> None:
         self.task, self.config, self.step = task, config or task.config, step or GradientStep()
+        self.identity = dict(identity or {})
 
     def fit(
         self,
@@ -109,7 +118,8 @@ class Trainer:
                 cpu_threads(self.config.threads),
                 _tf32(self.config.amp and device.type == "cuda"),
             ):
-                run = _Run(module, data, self.task, self.config, fidelity, device, seed, start, self.step)
+                about = (self.step, self.identity)
+                run = _Run(module, data, self.task, self.config, fidelity, device, seed, start, *about)
                 if resume_from is not None:
                     run.resume(Path(resume_from))
                 stopped = run.train(save_to, on_epoch)
@@ -143,6 +153,7 @@ class _Run:
     seed: int
     start: float
     step: Step
+    others: Mapping[str, str]
     progress: Progress = field(init=False)
 
     def __post_init__(self) -> None:
@@ -218,7 +229,8 @@ class _Run:
         place = {"device": self.device.type, "seed": self.seed}
         task = f"{self.task.name}; {self.task.split}"
         step = {} if isinstance(self.step, GradientStep) else {"step": type(self.step).__qualname__}
-        return {"task": task, **step, **recipe, "schedule_epochs": None if free else self.horizon, **spent, **place}
+        rest = {**recipe, "schedule_epochs": None if free else self.horizon, **spent, **place}
+        return {"task": task, **step, **self.others, **rest}
 
     def state(self) -> TrainingState:
         """Everything that the next epoch depends on."""
@@ -227,6 +239,7 @@ class _Run:
             "kept": self.progress.kept,
             "optimizer": optimizer_tensors(self.optimizer),
             "rng": random_tensors(self.generator, self.device),
+            "step": self.step.state_dict() if isinstance(self.step, StatefulStep) else {},
         }
         own = {"identity": self.identity, "steps": self.schedule.last_epoch, "seconds": self.seconds}
         return TrainingState.of(parts, own | self.progress.record())
@@ -248,6 +261,8 @@ class _Run:
             fill_module(self.module, self.progress.kept, directory)  # which have to fit, too
         fill_module(self.module, state.part("network"), directory)
         fill_optimizer(self.optimizer, state.part("optimizer"))
+        if isinstance(self.step, StatefulStep):
+            self.step.load_state_dict(state.part("step"))
         self.schedule.last_epoch = state.record["steps"]
         for group, peak in zip(self.optimizer.param_groups, self.schedule.base_lrs, strict=True):
             group["lr"] = peak * self.rate(self.schedule.last_epoch)
@@ -258,19 +273,14 @@ class _Run:
     def evaluate(self, part: Part) -> dict[str, float]:
         """Mean loss and scores of a part by name, in evaluation mode."""
         self.module.eval()
-        others = [make for make in self.task.scores if score_class(make) is not Loss]
-        scores: list[Score] = [Loss(self.loss_of), *(make() for make in others)]
-        with torch.no_grad():
-            for batch in self.data.batches(part, self.config.eval_batch_size):
-                logits = self._logits(batch)
-                for score in scores:
-                    score.update(logits, batch.y)
-        return {score.name: score.value() for score in scores}
+        batches = self.data.batches(part, self.config.eval_batch_size)
+        return score_batches(self.module, batches, self.task, self.spec, self.config.amp)
 
     def loss(self, batch: Batch) -> Tensor:
         """Run the network on a batch; its mean loss, with a graph behind it."""
         loss_of = partial(self.loss_of, y=batch.y, label_smoothing=self.config.label_smoothing)
-        return loss_of(self._logits(batch)) + auxiliary_loss(self.module, loss_of)
+        logits = logits_of(self.module, batch, self.task, self.spec, self.config.amp)
+        return loss_of(logits) + auxiliary_loss(self.module, loss_of)
 
     def _epoch(self, epoch: int) -> float:
         """One pass over the training part; its mean loss."""
@@ -286,19 +296,6 @@ class _Run:
         mean = float(total) / count
         self._check_finite(mean, epoch)
         return mean
-
-    def _logits(self, batch: Batch) -> Tensor:
-        """Outputs of the labelled rows, the classes in the last dimension."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.amp and self.device.type == "cuda"):
-            output = self.module(*batch.inputs)
-        expected = self.spec.output_shape(batch.examples)
-        if not isinstance(output, Tensor) or tuple(output.shape) != expected:
-            got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-            raise EvaluationError(
-                f"Task {shown(self.task.name)}: expected the network to return logits {expected}, got {got}."
-            )
-        logits = classes_last(self.spec.kind, output.float())
-        return logits if batch.rows is None else logits[batch.rows]
 
     def _check_finite(self, loss: float, epoch: int) -> None:
         if not math.isfinite(loss):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import multiprocessing as mp
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,19 +16,17 @@ import yaml
 from numpy.typing import NDArray
 
 import gennas
-from gennas.errors import ConfigError, GennasError, shown
+from gennas.errors import ConfigError, GennasError
 from gennas.execution.parent import exit_with
 from gennas.runtime.files import exists, write_atomically
-from gennas.search import STRATEGIES, Objectives, Trial
+from gennas.search import Objectives, Trial
 from gennas.search.hypervolume import FloatArray, Scale, hypervolume, hypervolume_curve, signed_values
-from gennas.workbench.budgets import options_for, scaling_note, warm_up_note
 from gennas.workbench.compare_files import track, write
-from gennas.workbench.config import CompareConfig, ProblemConfig, SearchConfig, load_yaml
+from gennas.workbench.compare_jobs import Job, jobs_of, notes_of
+from gennas.workbench.config import CompareConfig, ProblemConfig, load_yaml
 from gennas.workbench.known import try_one
-from gennas.workbench.problem import Problem, make_problem, make_strategy
+from gennas.workbench.problem import Problem, make_problem
 from gennas.workbench.run import run_search
-from gennas.workbench.settings import Options
-from gennas.workbench.track import tracking_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,11 +69,21 @@ _Values = tuple[NDArray[np.int64], FloatArray]  # number of the evaluation, sign
 
 
 @dataclass(frozen=True)
-class _Job:
-    strategy: str
-    seed: int
-    search: SearchConfig
-    common: ProblemConfig
+class RunEnd:
+    """What a run of a comparison ended with.
+
+    Args:
+        points: its incumbents.
+        wall_s: seconds on the wall.
+        values: of its feasible trials.
+        spent: ``cost_s``, what its trials took together, ``feature_s``, the part of features, and the number of
+            ``labels_of_other_runs`` that it was given.
+    """
+
+    points: Sequence[CurvePoint]
+    wall_s: float
+    values: _Values
+    spent: Mapping[str, float]
 
 
 def compare(config: CompareConfig, on_run: Callable[[str, int, int], None] | None = None) -> pd.DataFrame:
@@ -119,36 +125,37 @@ def run_comparison(
     from gennas.report import Comparison
     from gennas.report.statistics import describe, significance
 
-    jobs = list(_jobs(config))
+    jobs = list(jobs_of(config))
     problem = _problem(jobs[0].common)
     if config.stop_at_optimum:
         if problem.optimum is None:
             raise ConfigError("--stop-at-optimum needs a table and a single objective.")
         jobs = [replace(job, search=replace(job.search, target=problem.optimum)) for job in jobs]
-    notes = _notes(jobs, problem)  # fails before the first run, not after an hour
-    if not exists(config.out / "compare.yaml"):
+    is_new = not exists(config.out / "compare.yaml")
+    notes = notes_of(config, jobs, problem, is_new)  # fails before the first run, not after an hour
+    if is_new:
         try_one(problem, jobs[0].search)
     _claim(config)
-    said = [*problem.notes, *(note for found in notes.values() for note in found)]
+    ended = [f"A run also ends when its trials have spent {k}={most:g} together." for k, most in config.limit.items()]
+    said = [*problem.notes, *ended, *(note for found in notes.values() for note in found)]
     for note in said:
         if on_note is not None:
             on_note(note)
     rows: list[tuple[Any, ...]] = []
-    walls: dict[tuple[str, int], float] = {}
-    fronts: dict[tuple[str, int], _Values] = {}
-    for job, points, wall_s, values in _run_all(jobs, config.workers):
-        rows += [(job.strategy, job.seed, p.n_evals, p.objective, p.report, p.seconds) for p in points]
-        walls[job.strategy, job.seed] = wall_s
-        fronts[job.strategy, job.seed] = values
+    ends: dict[tuple[str, int], RunEnd] = {}
+    for job, end in _run_all(jobs, config.workers):
+        rows += [(job.strategy, job.seed, p.n_evals, p.objective, p.report, p.seconds) for p in end.points]
+        ends[job.strategy, job.seed] = end
         if on_run is not None:
-            on_run(job.strategy, job.seed, len(walls))
+            on_run(job.strategy, job.seed, len(ends))
+    fronts = {run: end.values for run, end in ends.items()}
     if not rows:
         raise GennasError("No run found a feasible architecture; loosen the constraints or raise the budget.")
     curves = pd.DataFrame(rows, columns=["strategy", "seed", "n_evals", "objective", "report", "seconds"])
     names = list(dict.fromkeys(job.strategy for job in jobs))
     curves["strategy"] = pd.Categorical(curves["strategy"], names)
     curves = curves.sort_values(["strategy", "seed", "n_evals"])
-    summary, volumes = summarize(curves, problem, walls), None
+    summary, volumes = summarize(curves, problem, ends), None
     if len(problem.objectives.objectives) > 1:
         volumes = hypervolumes(fronts, problem)
         for note in _constant(fronts, problem):
@@ -197,22 +204,6 @@ def _findings(measures: Sequence[Measure], tests: pd.DataFrame, budget: int) -> 
             found.append(f"No run found the table's optimum within {budget} evaluations.")
         elif text := sentence(measure, tests):
             found.append(text)
-    return found
-
-
-def _notes(jobs: Sequence[_Job], problem: Problem) -> dict[str, list[str]]:
-    """What a person should know of each strategy at this budget."""
-    found: dict[str, list[str]] = {}
-    for job in jobs:
-        if job.strategy not in found:
-            name, given = _named(job.strategy)
-            options = job.search.strategy_option
-            strategy = make_strategy(name, options, problem, seed=0)
-            told = (
-                scaling_note(job.strategy, given, options),
-                warm_up_note(job.strategy, strategy, job.search.budget),
-            )
-            found[job.strategy] = [text for text in told if text]
     return found
 
 
@@ -269,52 +260,6 @@ def _constant(fronts: Mapping[tuple[str, int], _Values], problem: Problem) -> li
     return [f"The hypervolume leaves out {', '.join(names)}: it never differs."] if names else []
 
 
-def _jobs(config: CompareConfig) -> Iterator[_Job]:
-    names = config.strategy_names
-    if not names or len(set(names)) != len(names):
-        raise ConfigError(f"Expected one or more different strategies, got {shown(config.strategies)}.")
-    common = {f.name: getattr(config, f.name) for f in fields(ProblemConfig)}
-    problem = ProblemConfig(**common)
-    tracking = tracking_of(config) | {"wandb_group": _group(config, problem)}
-    for name in names:
-        strategy, given = _named(name)
-        outs = [config.out / "runs" / f"{_slug(name)}-{seed}" for seed in range(config.seeds)]
-        options = options_for(strategy, given, config.budget, outs)
-        for seed, out in enumerate(outs):
-            search = SearchConfig(
-                **{**common, **tracking, "track": "none" if _is_tracked(out, config.budget) else config.track},
-                strategy=strategy, strategy_option=options, seed=seed, out=out,
-            )  # fmt: skip
-            yield _Job(name, seed, search, problem)
-
-
-def _group(config: CompareConfig, problem: ProblemConfig) -> str:
-    """The W&B group of the comparison's runs; more strategies and seeds join it."""
-    own = f"{config.out.name}-{problem.config_hash[:6]}"
-    return config.wandb_group or os.environ.get("WANDB_RUN_GROUP") or own
-
-
-def _is_tracked(out: Path, budget: int) -> bool:
-    """Whether W&B has been told of a finished run."""
-    try:
-        summary = json.loads((out / "summary.json").read_text())
-    except (OSError, ValueError):
-        return False
-    finished = summary["n_evals"] >= budget or summary["stopped"] in ("target", "exhausted", "limit")
-    return finished and any((out / "wandb").glob("*run-*"))
-
-
-def _named(text: str) -> tuple[str, Options]:
-    """Split ``NAME@KEY=VALUE@…``."""
-    name, *options = text.split("@")
-    STRATEGIES.get(name)
-    return name, Options.of(options)
-
-
-def _slug(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_=." else "_" for c in name)
-
-
 def _claim(config: CompareConfig) -> None:
     """Remember the settings; refuse a directory that holds another comparison."""
     path = config.out / "compare.yaml"
@@ -329,17 +274,17 @@ def _claim(config: CompareConfig) -> None:
         raise ConfigError(f"Cannot write to {config.out}: {error.strerror}.") from error
 
 
-def _run_all(jobs: Sequence[_Job], workers: int) -> Iterable[tuple[_Job, list[CurvePoint], float, _Values]]:
+def _run_all(jobs: Sequence[Job], workers: int) -> Iterable[tuple[Job, RunEnd]]:
     if workers == 1:
         for job in jobs:
-            yield job, *_run_job(job)
+            yield job, _run_job(job)
         return
     start = partial(_start_worker, os.getpid())
     with ProcessPoolExecutor(workers, mp_context=mp.get_context("spawn"), initializer=start) as pool:
         futures = {pool.submit(_run_job, job): job for job in jobs}
         try:
             for future in as_completed(futures):
-                yield futures[future], *future.result()
+                yield futures[future], future.result()
         except BaseException:  # an interruption: nobody waits for the searches that run
             for child in mp.active_children():
                 child.kill()
@@ -362,28 +307,38 @@ def _problem(config: ProblemConfig) -> Problem:
     return make_problem(config)
 
 
-def _run_job(job: _Job) -> tuple[list[CurvePoint], float, _Values]:
+def _run_job(job: Job) -> RunEnd:
     run = run_search(job.search, report=False, problem=_problem(job.common))
     trials = run.result.trials[: job.search.budget]  # the run may have had more before
     points = incumbent_curve(trials, run.problem.objectives, run.problem.report)
-    return points, run.result.wall_s, signed_values(trials, run.problem.objectives)
+    spent = {
+        "cost_s": sum(t.cost.get("seconds", 0.0) for t in trials),
+        "feature_s": sum(t.cost.get("feature_seconds", 0.0) for t in trials),
+        "labels_of_other_runs": float(sum(run.other_labels.values())),
+    }
+    return RunEnd(points, run.result.wall_s, signed_values(trials, run.problem.objectives), spent)
 
 
-def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int], float]) -> pd.DataFrame:
+def summarize(curves: pd.DataFrame, problem: Problem, ends: Mapping[tuple[str, int], RunEnd]) -> pd.DataFrame:
     """One row per strategy: final values over seeds, and how often and when the optimum was found.
 
     Columns: ``strategy, seeds, feasible_share, objective_mean, objective_std, objective_median,
     report_mean, report_std, report_median, optimum_share, evals_to_optimum_mean,
-    evals_to_optimum_median, wall_s``. Values are taken over the seeds that found anything feasible
-    (see ``feasible_share``), evaluations to the optimum over those that found it (``optimum_share``).
+    evals_to_optimum_median, wall_s``, and ``supernet_s`` where a supernet scores: the seconds of its training, with
+    which every run is charged beside its evaluations. Values are taken over the seeds that found anything feasible
+    (see ``feasible_share``), evaluations to the optimum over those that found it (``optimum_share``). Where some
+    strategy was told more than labels, ``cost_s, feature_s`` and ``labels_of_other_runs`` of each are there, too, means
+    over seeds.
     """
     import pandas as pd
 
     rows = []
-    for strategy in dict.fromkeys(name for name, _ in walls):
+    told = any(end.spent[name] for end in ends.values() for name in ("feature_s", "labels_of_other_runs"))
+    for strategy in dict.fromkeys(name for name, _ in ends):
         group = curves[curves["strategy"] == strategy]
         last = group.groupby("seed").last()
-        runs = sum(name == strategy for name, _ in walls)
+        own = [end for (name, _), end in ends.items() if name == strategy]
+        runs = len(own)
         row: dict[str, Any] = {"strategy": strategy, "seeds": runs, "feasible_share": len(last) / runs}
         for column in ("objective", "report"):
             row[f"{column}_mean"] = last[column].mean()
@@ -395,6 +350,10 @@ def summarize(curves: pd.DataFrame, problem: Problem, walls: dict[tuple[str, int
             row["optimum_share"] = len(first) / runs
             row["evals_to_optimum_mean"] = first.mean()
             row["evals_to_optimum_median"] = first.median()
-        row["wall_s"] = float(np.mean([wall for (name, _), wall in walls.items() if name == strategy]))
+        if told:
+            row |= {name: float(np.mean([end.spent[name] for end in own])) for name in own[0].spent}
+        if problem.upfront:
+            row["supernet_s"] = problem.upfront.get("supernet_seconds", 0.0)
+        row["wall_s"] = float(np.mean([end.wall_s for end in own]))
         rows.append(row)
     return pd.DataFrame(rows)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from gennas.errors import ConfigError, UnknownNameError, shown
+from gennas.models.llm.connect import model_settings
 from gennas.workbench.settings import (
     NO_OPTIONS,
     Count,
@@ -44,9 +45,12 @@ class EvaluatorSettings(Settings):
 
     evaluator: Part = "auto"
     """`auto` takes the table of the space and task and trains where there is none; `table` insists on one; `train`
-    trains. Your own: `file.py:Class`, or `file.py:function` of an architecture (see docs/guide.md)."""
+    trains; `supernet` scores by the weights of --supernet. Your own: `file.py:Class`, or `file.py:function` of an
+    architecture (see docs/guide.md)."""
     evaluator_option: OptionMap = NO_OPTIONS
-    """Arguments of your own evaluator, as KEY=VALUE."""
+    """Arguments of your own evaluator, or of `supernet` (batch_norm=track, batch or recalibrate, …), as KEY=VALUE."""
+    supernet: Path | None = None
+    """Directory of a supernet, from `gennas train-supernet`; space and task are its own where none is given."""
     table: str | None = None
     """Table of measurements: a name from `gennas list tables`, or a CSV, CSV.gz, Parquet or JSON Lines file."""
     table_duplicates: Literal["mean", "first", "error"] = "mean"
@@ -116,6 +120,22 @@ class ProblemConfig(
 ):
     """What is searched, and how an architecture is scored."""
 
+    def check(self) -> None:
+        """Take space and task from the supernet where neither is given.
+
+        Raises:
+            ConfigError: a supernet without ``evaluator=supernet``, or the other way round.
+        """
+        super().check()
+        if (self.supernet is None) != (self.evaluator != "supernet"):
+            raise ConfigError("Expected --evaluator supernet with --supernet DIR: give both or neither.")
+        named = ("space", "space_option", "task", "task_option")
+        default = {f.name: f.default for f in fields(self)}
+        if self.supernet is None or any(getattr(self, name) != default[name] for name in named):
+            return
+        for name, value in read_settings(self.supernet).items():
+            object.__setattr__(self, name, Options.of(value) if name.endswith("_option") else value)
+
     def identity(self) -> dict[str, Any]:
         """The settings that decide proposals and values, as far as they differ from their defaults.
 
@@ -184,12 +204,37 @@ class StrategySettings(Settings):
         return super().to_dict() | ({"strategy": known} if known else {})
 
 
+@dataclass(frozen=True)
+class ModelSettings(Settings):
+    """Which language model proposes, where the strategy asks one (docs/llm.md)."""
+
+    model: str | None = None
+    """Language model: SERVER or SERVER:MODEL (llama.cpp, vllm, openai:NAME, …), `local:FOLDER`, `replay:RUN`, or
+    `file.py:Class`. The same as the strategy's option `model`."""
+    model_option: OptionMap = NO_OPTIONS
+    """Arguments of its backend, as KEY=VALUE: url=…, key_variable=NAME, parameters={temperature: 0.7}, prices=FILE."""
+
+
+def read_settings(directory: Path) -> Mapping[str, Any]:
+    """Space and task of a supernet as settings; nothing where it says nothing or is not there, which is said later."""
+    try:
+        found = json.loads((directory / "supernet.json").read_text())["settings"]
+        return {name: found[name] for name in ("space", "space_option", "task", "task_option")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def _read_names(value: object) -> object:
     """Names separated by commas, one text or several."""
     texts = (value,) if isinstance(value, (str, Path)) else value
     if not isinstance(texts, (list, tuple)):
         return value
-    return tuple(part.strip() for text in texts for part in str(text).split(",") if part.strip())
+    names = tuple(part.strip() for text in texts for part in str(text).split(","))
+    if not all(names):
+        raise ConfigError(
+            f"Expected names separated by commas, got {shown(','.join(map(str, texts)))}; leave it out for none."
+        )
+    return names
 
 
 @dataclass(frozen=True)
@@ -309,10 +354,25 @@ class SearchConfig(
     ExecutionSettings,
     KnowledgeSettings,
     FeatureSettings,
+    ModelSettings,
     StrategySettings,
     ProblemConfig,
 ):
     """Search a space: propose, evaluate, learn, until the budget is spent."""
+
+    def check(self) -> None:
+        """Move the model among the strategy's options, where it is kept: one place for one thing."""
+        super().check()
+        if self.model is None:
+            if self.model_option:
+                raise ConfigError("--model-option needs --model.")
+            return
+        if "model" in self.strategy_option:
+            raise ConfigError("The model is given twice: as --model, and as --strategy-option model=….")
+        model: Any = model_settings(self.model, self.model_option) if self.model_option else self.model
+        object.__setattr__(self, "strategy_option", Options({**self.strategy_option, "model": model}))
+        object.__setattr__(self, "model", None)
+        object.__setattr__(self, "model_option", NO_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -323,7 +383,8 @@ class ComparisonSettings(Settings):
         "random,local-search,regularized-evolution,generative"
     )
     """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments: generative@shares={random: 1}. Where a
-    small budget suits other arguments than the defaults, these are taken and said."""
+    small budget suits other arguments than the defaults, these are taken and said. A strategy's own features are among
+    them: generative@features=[nwot,params],generative@features=[]."""
     seeds: Count = 10
     """Runs of each strategy, with seeds 0 to seeds - 1."""
     out: Path = Path("runs/compare")
@@ -335,7 +396,7 @@ class ComparisonSettings(Settings):
 
 
 @dataclass(frozen=True)
-class CompareConfig(TrackingSettings, ComparisonSettings, ProblemConfig):
+class CompareConfig(TrackingSettings, ComparisonSettings, KnowledgeSettings, FeatureSettings, ProblemConfig):
     """Compare several strategies at an equal budget, over many seeds.
 
     The directory then holds:

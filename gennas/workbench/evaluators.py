@@ -37,9 +37,9 @@ __all__ = [
 ]
 
 EVALUATORS: Registry[Any] = Registry("evaluator", "gennas.evaluators")
-"""Evaluators of installed packages; gennas' own are chosen by ``auto``, ``table``, ``train`` and ``--proxy``."""
+"""Evaluators of installed packages; gennas' own: ``auto``, ``table``, ``train``, ``supernet``, ``--proxy``."""
 
-_BUILT_IN = ("auto", "table", "train")
+_BUILT_IN = ("auto", "table", "train", "supernet")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +75,8 @@ def score_with(config: ProblemConfig, space: Space, recorded: Mapping[str, Metri
         return _by_proxies(config, space)
     if not (isinstance(config.evaluator, str) and config.evaluator in _BUILT_IN):
         return _by_own(config, space)
+    if config.evaluator == "supernet":
+        return _by_supernet(config, space, recorded)
     if config.evaluator_option:
         raise ConfigError("--evaluator-option is for an evaluator of your own: give --evaluator file.py:Name too.")
     return _by_table(config, space) or _by_training(config, space)
@@ -115,6 +117,28 @@ def _by_training(config: ProblemConfig, space: Space) -> Scored:
         measure_config=conditions,
     )
     return Scored(evaluator, f"training on {task.name}")
+
+
+def _by_supernet(config: ProblemConfig, space: Space, recorded: Mapping[str, Metric] | None) -> Scored:
+    from gennas.training.supernet import SupernetEvaluator
+
+    assert config.supernet is not None  # checked with the settings
+    if config.table is not None or config.train_option:
+        raise ConfigError("A supernet is trained already: drop --table and --train-option.")
+    _refuse_measures(config)
+    if config.fidelity != FULL_FIDELITY:
+        raise ConfigError(
+            "A supernet is evaluated at the fidelity that it was trained at: drop --epochs and the other fidelity "
+            "settings, or give them to `gennas train-supernet`."
+        )
+    if recorded is not None and not config.supernet.exists():
+        primary = next((name for name in recorded if name.startswith("inherited_")), "")
+        return Scored(RecordedEvaluator(recorded, f"the supernet {config.supernet}", primary), "a supernet")
+    task = task_from(config.task or "digits", config.task_option, config.download)
+    given = {"directory": config.supernet, "space": space, "task": task}
+    options = {name: value for name, value in config.evaluator_option.items()}
+    evaluator = configured("the supernet evaluator", SupernetEvaluator, options, **given)
+    return Scored(evaluator, f"a supernet on {task.name}")
 
 
 def _by_proxies(config: ProblemConfig, space: Space) -> Scored:
@@ -165,12 +189,13 @@ class RecordedEvaluator:
     Args:
         metrics: as the run noted them.
         name: of what is missing.
+        primary: the metric that a search was for unless it said otherwise.
     """
 
     cost_class: Literal["cheap", "expensive"] = "expensive"
 
-    def __init__(self, metrics: Mapping[str, Metric], name: str) -> None:
-        self.metrics, self.name = metrics, name
+    def __init__(self, metrics: Mapping[str, Metric], name: str, primary: str = "val_accuracy") -> None:
+        self.metrics, self.name, self.primary = metrics, name, primary
         self.protocol = f"recorded({name})"
 
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:

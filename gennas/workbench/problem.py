@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Problem", "load_architecture", "make_problem", "make_strategy", "space_from", "task_name"]
 
+_COSTS = ("seconds", "llm_tokens", "llm_usd", "llm_calls")
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -55,6 +57,13 @@ class Problem:
     stopping: EarlyStopping | None = None
     prior: NDArray[np.float64] | None = None
     """Weights of labels, ``(d, L)``, by which random architectures are drawn; None: uniformly."""
+
+    @property
+    def upfront(self) -> Mapping[str, float]:
+        """What was spent before the search and is charged to it, such as ``supernet_seconds``."""
+        base = getattr(self.evaluator, "base", self.evaluator)
+        found: Mapping[str, float] = getattr(base, "upfront", {})
+        return found
 
     @cached_property
     def searched(self) -> Space:
@@ -76,6 +85,8 @@ class Problem:
         for name in self.objectives.metric_names:
             if "test" in re.split(r"[^a-z]+", name.lower()):
                 found.append(f"{name} is of the test split and is optimised: what is found looks better than it is.")
+        if seconds := self.upfront.get("supernet_seconds"):
+            found.append(f"Every search is charged with {seconds:.1f} s, which the training of the supernet took.")
         if table is None:
             return found
         found += table.notes
@@ -150,8 +161,8 @@ def make_problem(config: ProblemConfig, recorded: Mapping[str, Metric] | None = 
     if report is not None and report not in metrics:
         raise UnknownNameError("metric", report, metrics)
     for name in limits:
-        if name != "seconds" and name not in metrics:
-            raise UnknownNameError("limit", name, ["seconds", *metrics])
+        if name not in _COSTS and name not in metrics:
+            raise UnknownNameError("limit", name, [*_COSTS, *metrics])
     problem = Problem(
         space,
         evaluator,

@@ -26,6 +26,7 @@ from gennas.search import (
     failures,
     trials_frame,
 )
+from gennas.search.strategy import Context
 from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import SearchConfig
 from gennas.workbench.directory import holds_run, locked, open_archive, read_config
@@ -127,8 +128,10 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What ``summary.json`` holds."""
         best, trials = self.result.best, self.result.trials
-        paid = sum(t.cost.get("feature_seconds", 0.0) for t in trials)
-        more = {"feature_s": paid} if paid else {}
+        paid = {
+            f"{part}_s": sum(t.cost.get(f"{part}_seconds", 0.0) for t in trials) for part in ("feature", "supernet")
+        }
+        more = {name: seconds for name, seconds in paid.items() if seconds}
         return {
             "best": None if best is None else _describe(best, self.problem.space),
             "pareto": [_describe(t, self.problem.space) for t in self.result.pareto],
@@ -211,11 +214,13 @@ def run_search(
     problem = equipment.problem
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     equipment.give_to(strategy, str(config.to_dict()["strategy"]))
+    strategy.prepare(Context(Path(config.out), getattr(problem.evaluator, "task", None)))
     known = equipment.add_starts(read_known(config, problem), strategy)
     is_new = not holds_run(config.out)
     if is_new:  # what cannot work leaves nothing behind, and the place stays free
         try_one(problem, config)
         equipment.check(config.seed)
+        strategy.check()
     tracker = make_tracker(config, config.out)
     with (
         closing(make_executor(config, problem.evaluator)) as executor,
@@ -238,6 +243,7 @@ def run_search(
             limits=problem.limits,
             retry=cast(tuple[Status, ...], config.retry),
             stopping=problem.stopping,
+            upfront=problem.upfront,
         )
         known.add_to(search, charged=config.ingest_as == "charged")
         if on_problem is not None:
@@ -246,6 +252,7 @@ def run_search(
             if not is_new and not len(archive):
                 try_one(problem, config)
                 equipment.check(config.seed)
+                strategy.check()
             tracker.start(run_info(config, problem))
             run = Run(config, problem, search.run(), config.out, other_labels=labels_of_others(archive))
             writer.write(run)

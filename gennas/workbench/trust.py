@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, UnknownNameError
+from gennas.models.llm.connect import model_of
 from gennas.registry import location_of
 from gennas.runtime.seal import is_sealed, seal
 
@@ -35,11 +37,22 @@ def code_names(settings: Mapping[str, Any]) -> dict[str, str]:
     """
     return {
         text: name
-        for name, value in settings.items()
+        for name, value in _without_models(settings).items()
         if name not in _PLAIN and not (name in _PARTS and str(value).startswith("object:"))
         for text in _texts(value)
         if ":" in text
     }
+
+
+def _without_models(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings whose language model stands there only where it is code: addresses and names of models are none."""
+    found = dict(settings)
+    for name in ("strategy_option", "option"):
+        value = settings.get(name)
+        if isinstance(value, Mapping) and isinstance(model := value.get("model"), (str, Mapping)):
+            with suppress(ConfigError, UnknownNameError):
+                found[name] = {**value, "model": model_of(model).code}
+    return found
 
 
 def _texts(value: Any) -> Iterator[str]:

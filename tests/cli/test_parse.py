@@ -77,6 +77,7 @@ GROUPS = [
     "stopping",
     "fidelity",
     "strategy",
+    "model",
     "feature",
     "knowledge",
     "execution",

@@ -84,3 +84,24 @@ def test_ends_of_trials_to_be_evaluated_again() -> None:
 def test_settings_that_came_later_leave_earlier_runs_their_identity() -> None:
     assert "depth" not in SearchConfig().identity()
     assert SearchConfig(depth=0.5).identity()["depth"] == 0.5
+
+
+def test_a_model_is_kept_among_the_strategys_options() -> None:
+    config = SearchConfig(strategy="llm", model="vllm:NAME", model_option=["url=http://127.0.0.1:9", "timeout=3"])
+    kept = {"server": "vllm", "model": "NAME", "url": "http://127.0.0.1:9", "timeout": 3}
+    assert config.strategy_option["model"] == kept and config.model is None
+    assert SearchConfig.from_dict(config.to_dict()) == config
+    assert SearchConfig(strategy="llm", model="vllm").strategy_option == {"model": "vllm"}
+    for wrong, says in (
+        ({"model": "vllm", "strategy_option": {"model": "openai:x"}}, "given twice"),
+        ({"model_option": ["url=http://127.0.0.1"]}, "needs --model"),
+    ):
+        with pytest.raises(ConfigError, match=says):
+            SearchConfig(**wrong)
+
+
+@pytest.mark.parametrize("names", ["", " ", "nwot,,params", [""], ["nwot", ""]])
+def test_an_empty_name_is_no_name(names: object) -> None:
+    with pytest.raises(ConfigError, match=r"--features: expected names separated by commas, got .*; leave it out"):
+        SearchConfig(features=names)
+    assert SearchConfig(features=[]).features == () and SearchConfig(warm_from="a, b").warm_from == ("a", "b")

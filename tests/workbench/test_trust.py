@@ -250,3 +250,12 @@ def test_a_part_of_ones_own_does_not_vouch_for_the_same_name_elsewhere(
 def test_what_counts_as_code() -> None:
     settings = {"objective": ["val_accuracy:max"], "space": "object:Tiny", "strategy_option": {"a": {"b:c": 1}}}
     assert code_names({**settings, "out": "C:/x", "table": "a.csv"}) == {"b:c": "strategy_option"}
+
+
+def test_a_language_model_is_code_only_where_it_is_imported() -> None:
+    for model in ("openai:some-model", "local:models/x", {"server": "vllm", "url": "http://127.0.0.1:8000"}):
+        assert not code_names({"strategy": "llm", "strategy_option": {"model": model}})
+    for given in ("evil.py:Model", {"class": "evil.py:Model"}):
+        assert code_names({"strategy_option": {"model": given}}) == {"evil.py:Model": "strategy_option"}
+    assert code_names({"task_option": {"model": "local:x"}}) == {"local:x": "task_option"}  # might be imported
+    assert code_names({"strategy_option": {"model": {"nonsense": "a:b"}}}) == {"a:b": "strategy_option"}

@@ -244,6 +244,7 @@ class DecisionLM(nn.Module):
             "schema": schema_to_config(self.schema),
             "num_conditions": self.vocabulary.num_conditions,
             "num_bins": self.vocabulary.num_bins,
+            "shared": self.vocabulary.shared,
         }
         write_atomically(Path(directory) / _VOCABULARY_FILE, json.dumps(content) + "\n")
 
@@ -281,7 +282,8 @@ def _read_vocabulary(folder: Path, schema: GraphSchema | None) -> DecisionVocabu
     content = json.loads((folder / _VOCABULARY_FILE).read_text())
     found = schema_from_config(content["schema"])
     check_schema(found, schema or found)
-    return DecisionVocabulary(found, int(content["num_conditions"]), int(content["num_bins"]))
+    shared = bool(content.get("shared", False))  # files of version 0.1 do not say
+    return DecisionVocabulary(found, int(content["num_conditions"]), int(content["num_bins"]), shared)
 
 
 def _distinct(conditions: Tensor) -> tuple[Tensor, NDArray[np.integer]]:

@@ -18,7 +18,8 @@ class DecisionVocabulary:
     """Token numbers of an architecture's decisions and of the conditions before them.
 
     A sentence is ``c`` condition tokens, ``BOS`` and ``d`` decision tokens. Every pair of a decision
-    and one of its labels is a token of its own, so that a token says where in the graph it stands.
+    and one of its labels is a token of its own, so that a token says where in the graph it stands; or, ``shared``,
+    every label of a node and of an edge is one, wherever it stands, so that few architectures tell which are good.
     Every condition has a token "any" and one for each of ``num_bins + 1`` evenly spaced values in
     [0, 1]; a value between two of these is read as their mixture.
 
@@ -28,6 +29,7 @@ class DecisionVocabulary:
         schema: the schema of the architectures.
         num_conditions: ``c``.
         num_bins: intervals between the values that have a token.
+        shared: whether decisions share the tokens of their labels.
 
     Example:
         >>> edges = np.zeros((2, 2, 2), dtype=bool)
@@ -38,14 +40,33 @@ class DecisionVocabulary:
         11
         >>> vocabulary.encode(np.array([[0, 1, 1]])).tolist()
         [[5, 8, 10]]
+        >>> DecisionVocabulary(schema, 1, 2, shared=True).encode(np.array([[0, 1, 1]])).tolist()
+        [[5, 6, 8]]
     """
 
     schema: GraphSchema
     num_conditions: int = 0
     num_bins: int = 10
+    shared: bool = False
 
     def __len__(self) -> int:
-        return 1 + self.num_conditions * (self.num_bins + 2) + int(self.schema.decision_mask.sum())
+        return self._first + int(self._places.max(initial=-1)) + 1
+
+    @property
+    def _first(self) -> int:
+        """Number of the first token of a decision."""
+        return 1 + self.num_conditions * (self.num_bins + 2)
+
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """Place of each label of each decision among the tokens of decisions, ``(d, L)``; -1 where there is none."""
+        mask = self.schema.decision_mask
+        kinds = np.array([slot.is_node for slot in self.schema.slots], dtype=bool).reshape(-1, 1)
+        if not self.shared:
+            return np.where(mask, np.cumsum(mask).reshape(mask.shape) - 1, -1)
+        used = np.stack([(mask & (kinds == kind)).any(0) for kind in (True, False)])  # (2, L)
+        number = np.cumsum(used).reshape(used.shape) - 1
+        return np.where(mask, np.where(kinds, number[0], number[1]), -1)
 
     @property
     def length(self) -> int:
@@ -55,8 +76,7 @@ class DecisionVocabulary:
     @cached_property
     def tokens(self) -> NDArray[np.int64]:
         """Token of each label of each decision, ``(d, L)``; ``BOS`` where the schema allows no such label."""
-        tokens = np.zeros(self.schema.decision_mask.shape, dtype=np.int64)
-        tokens[self.schema.decision_mask] = np.arange(len(self) - self.schema.decision_mask.sum(), len(self))
+        tokens = np.where(self._places < 0, 0, self._first + self._places)
         tokens.setflags(write=False)
         return tokens
 

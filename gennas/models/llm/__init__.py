@@ -8,7 +8,7 @@ from gennas.models.llm.grammar import Grammar, grammar_of
 from gennas.models.llm.listed import listed_decisions
 from gennas.models.llm.propose import Proposals, by_choices, by_texts
 from gennas.models.llm.replay import Replay
-from gennas.models.llm.transcript import Recorder, Transcript
+from gennas.models.llm.transcript import Recorder, Spent, Transcript
 
 __all__ = [
     "Answer",
@@ -26,6 +26,7 @@ __all__ = [
     "Replay",
     "Reply",
     "ServerError",
+    "Spent",
     "Transcript",
     "Usage",
     "automaton",

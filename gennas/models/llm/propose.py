@@ -16,7 +16,7 @@ from gennas.models.llm.backend import Answer, Backend, Message, Outcome, Questio
 from gennas.models.llm.decisions import Decisions
 from gennas.models.llm.grammar import Grammar, grammar_of
 
-__all__ = ["Proposals", "by_choices", "by_texts"]
+__all__ = ["Proposals", "by_choices", "by_texts", "completed"]
 
 _BATCH = 64  # questions in one call
 
@@ -100,6 +100,22 @@ def by_choices(
         D[:, t] = _draw(logits[group], rng)
         repaired += ~known[group]
     return Proposals(D, repaired, dict(outcomes), usage)
+
+
+def completed(decisions: Decisions, D: NDArray[np.integer], start: int, rng: np.random.Generator) -> IntArray:
+    """Rows ``(b, d)`` whose decisions from ``start`` on are drawn as by a model that knows nothing: by count.
+
+    Example:
+        >>> from gennas.spaces import NASBench201
+        >>> space = NASBench201()
+        >>> decisions = Decisions(space.schema, space.legal, space.completions)
+        >>> completed(decisions, np.full((2, 6), 3), 5, np.random.default_rng(0)).tolist()
+        [[3, 3, 3, 3, 3, 3], [3, 3, 3, 3, 3, 1]]
+    """
+    full = np.array(D, dtype=np.int16)
+    for t in range(start, len(decisions)):
+        full[:, t] = _draw(decisions.log_counts(full, t), rng)
+    return full
 
 
 def _questions(decisions: Decisions, rows: IntArray, t: int, orders: Sequence[NDArray[np.intp]]) -> list[Question]:

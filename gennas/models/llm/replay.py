@@ -25,13 +25,17 @@ class Replay:
     """
 
     def __init__(self, transcript: Transcript, name: str | None = None) -> None:
-        names = sorted({record["model"] for records in transcript.records.values() for record in records})
+        names = transcript.models
         if name is None and len(names) != 1:
             raise ArchiveError(
                 f"Expected a transcript of one model, got one of {len(names)}: {listed(names) or 'none'}."
             )
         self.name, self.concurrency = name if name is not None else names[0], 1
         self._recorder = Recorder(_Nobody(self.name), transcript)
+
+    def begin(self, scope: str) -> None:
+        """Begin a part of the search, as the recorder did."""
+        self._recorder.begin(scope)
 
     def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
         """What was answered.

@@ -9,7 +9,6 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 from gennas.errors import ConfigError
 from gennas.graph import GraphSchema, Population
@@ -106,6 +105,8 @@ def normal_scores(y: FloatArray) -> FloatArray:
     y = np.asarray(y, dtype=np.float64)
     if y.ndim != 1 or len(y) < 2 or not np.isfinite(y).all():
         raise ConfigError(f"Expected at least two finite values in one dimension, got shape {y.shape}: {y[:5]}.")
+    from scipy.stats import rankdata
+
     scores: FloatArray = ndtri((rankdata(y) - 0.5) / len(y))
     return scores
 
@@ -189,6 +190,8 @@ def lookup_features(table: Mapping[str, Sequence[float] | FloatArray], ranks: bo
     columns = np.zeros((0, 0))
 
     def refresh() -> None:
+        from scipy.stats import rankdata
+
         nonlocal columns
         rows.clear()
         rows.update({key: row for row, key in enumerate(table)})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from sklearn.ensemble import GradientBoostingRegressor
 
 from gennas.graph import Population
 from gennas.models.base import FloatArray
@@ -63,6 +62,8 @@ class BoostingSurrogate(BaggedSurrogate[FloatArray]):
     def _fit_member(
         self, inputs: FloatArray, scores: FloatArray, times: FloatArray, seed: int
     ) -> Callable[[FloatArray], FloatArray]:
+        from sklearn.ensemble import GradientBoostingRegressor
+
         booster = GradientBoostingRegressor(
             n_estimators=self.num_trees,
             learning_rate=self.learning_rate,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
-from scipy.stats import kendalltau
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
@@ -38,6 +37,8 @@ class HeldOut:
     @property
     def tau(self) -> float:
         """Kendall's rank correlation (tau-b) of prediction and outcome."""
+        from scipy.stats import kendalltau
+
         return float(kendalltau(self.mean, self.values)[0])
 
     def coverage(self, levels: Sequence[float] = LEVELS) -> dict[float, float]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import ExtraTreesRegressor
 
 from gennas.errors import ConfigError
 from gennas.graph import Population
@@ -46,6 +45,8 @@ class ForestSurrogate:
         min_samples_leaf: int = 1,
         seed: int = 0,
     ) -> None:
+        from sklearn.ensemble import ExtraTreesRegressor
+
         self.features = tuple(features)
         self.noise = 0.0  # its spread is that of measurements, not of their expectation
         self._forest = ExtraTreesRegressor(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,9 @@ from gennas.registry import Registry
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
+    from gennas.search.columns import CheapFeatures
     from gennas.search.strategies.bayesian.beliefs import Outcomes
+    from gennas.search.trial import Trial
 
 __all__ = ["SOURCES", "CrossoverSource", "Evidence", "MutationSource", "RandomSource", "Source"]
 
@@ -35,6 +37,8 @@ class Evidence:
         acquisition: what :meth:`value` asks, under this round's beliefs; None where nothing is predicted.
         cheap: what :meth:`keeps` asks; None where no metric is known in advance.
         seen: keys that were proposed or told before.
+        trials: everything that was told, failures among it, in order.
+        features: what is computed of architectures without a label; None where there is nothing.
     """
 
     archs: Population
@@ -43,6 +47,8 @@ class Evidence:
     acquisition: Callable[[Population], FloatArray] | None = None
     cheap: Callable[[Population], BoolArray] | None = None
     seen: Collection[str] = frozenset()
+    trials: Sequence[Trial] = ()
+    features: CheapFeatures | None = None
 
     @property
     def best(self) -> NDArray[np.intp]:

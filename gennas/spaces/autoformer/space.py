@@ -15,13 +15,14 @@ from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.layered import Decision, Group, LayeredSpace
 from gennas.spaces.patches import patch_grid
-from gennas.spaces.scaling import scaled_count
+from gennas.spaces.scaling import scaled_count, stretched
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
     from gennas.spaces.autoformer.networks import Sizes
+    from gennas.spaces.parts import Parts
 
 __all__ = ["AutoFormer", "AutoFormerBase", "AutoFormerSmall", "AutoFormerTiny"]
 
@@ -133,22 +134,34 @@ class AutoFormer(LayeredSpace):
         Raises:
             ConfigError: the task is no image classification, or its images are smaller than the patch.
         """
+        from gennas.spaces.parts import Plain
+
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """A vision transformer of parts; in a shared one sizes are leading slices, and the first layers run.
+
+        Raises:
+            ConfigError: as :meth:`build`.
+        """
         from gennas.spaces.autoformer.networks import VisionTransformer
 
-        return VisionTransformer(self._sizes(arch, spec), spec)
+        return VisionTransformer(self._sizes(self.values(parts), spec), spec, parts)
 
-    def _sizes(self, arch: Architecture, spec: TaskSpec) -> Sizes:
+    def _sizes(self, config: Mapping[str, Any], spec: TaskSpec) -> Sizes:
         from gennas.spaces.autoformer.networks import Sizes
+        from gennas.spaces.parts import Elastic, sized
 
-        config = self.config(arch)
-        count = scaled_count(config["depth"], self._depth_factor)
-        layers = [min(i, config["depth"] - 1) for i in range(count)]
+        if isinstance(config["depth"], Elastic) and self._depth_factor != 1:
+            raise ConfigError(f"{self.name}: layers are shared at their own depth only; leave the depth fidelity at 1.")
+        layers = stretched(range(len(config["heads"])), self._depth_factor)
         patch, grid = patch_grid(self.name, self._patch, spec)
-        width = self._scaled(config["embed"])
+        width = sized(self._scaled, config["embed"])
         return Sizes(
             width,
-            [int(config["heads"][i]) for i in layers],
-            [int(width * config["mlp"][i]) for i in layers],
+            sized(lambda depth: scaled_count(depth, self._depth_factor), config["depth"]),
+            [sized(int, config["heads"][i]) for i in layers],
+            [sized(lambda channels, ratio: int(channels * ratio), width, config["mlp"][i]) for i in layers],
             self._scaled(self._head_dim),
             patch,
             grid,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Sequence
+from functools import partial, reduce
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from gennas.spaces.darts.counting import cell_plan
-from gennas.spaces.darts.genotype import NODES, Genotype
+from gennas.spaces.darts.genotype import NODES
+from gennas.spaces.parts import Parts
 from gennas.spaces.spec import TaskSpec
 
 __all__ = ["AUXILIARY_WEIGHT", "DARTSNetwork"]
@@ -28,7 +33,8 @@ class DARTSNetwork(nn.Module):
 
     def __init__(
         self,
-        genotype: Genotype,
+        parts: Parts,
+        labels: Sequence[str],
         spec: TaskSpec,
         num_cells: int,
         width: int,
@@ -50,7 +56,7 @@ class DARTSNetwork(nn.Module):
             self.second_stem = nn.Sequential(nn.ReLU(), *_conv_bn(width, width, 3, 2))
         plan = cell_plan(num_cells, width, stem)
         self.cells = nn.ModuleList(
-            Cell(genotype.reduce if reduces else genotype.normal, before, last, channels, reduces, reduced)
+            Cell(parts, labels, before, last, channels, reduces, reduced)
             for before, last, channels, reduces, reduced in plan
         )
         self.classifier = nn.Linear(4 * plan[-1][2], spec.num_outputs)
@@ -79,10 +85,11 @@ class DARTSNetwork(nn.Module):
 
 
 class Cell(nn.Module):
-    """Four nodes, each the sum of two operations; their outputs are concatenated.
+    """Four nodes, each the sum of the operations on its edges; their outputs are concatenated.
 
     Args:
-        edges: operations and their sources, two for each node.
+        parts: the operations; decisions are the edges into the nodes, first of normal cells, then of reductions.
+        labels: their names.
         before: channels that come from the last cell but one.
         last: channels that come from the last cell.
         channels: of every node.
@@ -91,7 +98,14 @@ class Cell(nn.Module):
     """
 
     def __init__(
-        self, edges: tuple[tuple[str, int], ...], before: int, last: int, channels: int, reduces: bool, reduced: bool
+        self,
+        parts: Parts,
+        labels: Sequence[str],
+        before: int,
+        last: int,
+        channels: int,
+        reduces: bool,
+        reduced: bool,
     ) -> None:
         super().__init__()
         self.drop_probability = 0.0
@@ -101,25 +115,39 @@ class Cell(nn.Module):
                 _relu_conv_bn(last, channels),
             ]
         )
-        self.sources = [source for _, source in edges]
-        self.operations = nn.ModuleList(
-            edge_operation(operation, channels, 2 if reduces and source < 2 else 1) for operation, source in edges
-        )
+        self.edges: list[tuple[int, int]] = []  # source and target of every operation
+        made: list[nn.Module] = []
+        places = [(u, v) for v in NODES for u in range(v)]
+        for i, (u, v) in enumerate(places):
+            stride = 2 if reduces and u < 2 else 1
+            make = partial(_labelled, labels, parts.share(channels), stride)
+            if (operation := parts.choice(i + len(places) * reduces, make)) is not None:
+                self.edges.append((u, v))
+                made.append(operation)
+        self.operations = parts.edges(made)
 
     def forward(self, before: Tensor, last: Tensor) -> Tensor:
         nodes = [self.inputs[0](before), self.inputs[1](last)]
-        for i in range(len(NODES)):
-            a, b = (self._edge(e, nodes) for e in (2 * i, 2 * i + 1))
-            nodes.append(a + b)
+        for v in NODES:
+            into = [e for e, (_, target) in enumerate(self.edges) if target == v]
+            terms = [y for e in into if (y := self._edge(e, nodes)) is not None]
+            nodes.append(reduce(operator.add, terms))
         return torch.cat(nodes[2:], dim=1)
 
-    def _edge(self, e: int, nodes: list[Tensor]) -> Tensor:
+    def _edge(self, e: int, nodes: list[Tensor]) -> Tensor | None:
         operation = self.operations[e]
-        y: Tensor = operation(nodes[self.sources[e]])
+        y: Tensor | None = operation(nodes[self.edges[e][0]])
+        if y is None:  # a place of a shared network where nothing stands
+            return None
         if self.training and self.drop_probability > 0 and not isinstance(operation, nn.Identity):
             keep = 1 - self.drop_probability
             y = y * (torch.rand(len(y), 1, 1, 1, device=y.device) < keep) / keep
         return y
+
+
+def _labelled(labels: Sequence[str], channels: int, stride: int, symbol: int) -> nn.Module | None:
+    """The module of a symbol; None for ``none``."""
+    return edge_operation(labels[symbol], channels, stride) if symbol else None
 
 
 def edge_operation(operation: str, channels: int, stride: int) -> nn.Module:

@@ -24,6 +24,8 @@ from gennas.spaces.spec import TaskSpec
 if TYPE_CHECKING:
     from torch import nn
 
+    from gennas.spaces.parts import Parts
+
 __all__ = ["DARTS"]
 
 _CELL = 7  # nodes: two inputs, four sums, a concatenation
@@ -168,11 +170,21 @@ class DARTS(InDegreeSpace):
 
     def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
         """The network that DARTS evaluates: stem, cells, mean over the image, linear classifier."""
+        from gennas.spaces.parts import Plain
+
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The network, of parts; in a shared one all operations stand on all edges.
+
+        Raises:
+            ConfigError: the task is not about images.
+        """
         from gennas.spaces.darts.networks import DARTSNetwork
 
         spec.require(self.name, "image")
-        genotype = self.genotype(arch)
-        return DARTSNetwork(genotype, spec, self.num_cells, self.width, self.auxiliary, self.drop_path, self.stem)
+        settings = (self.num_cells, self.width, self.auxiliary, self.drop_path, self.stem)
+        return DARTSNetwork(parts, self.schema.edge_labels, spec, *settings)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Weights of the skeleton and of all operations, ``(b,)``."""

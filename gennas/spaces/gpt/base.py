@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from gennas.spaces.gpt.networks import Layer
+    from gennas.spaces.parts import Parts, Size
 
 __all__ = ["CausalSpace", "Positions", "Residual"]
 
@@ -78,8 +79,8 @@ class CausalSpace(LayeredSpace):
         """Channels of networks where the label says ``embed``."""
 
     @abstractmethod
-    def _layers(self, arch: Architecture, width: int) -> list[Layer]:
-        """The blocks of an architecture, before the depth is scaled."""
+    def _layers(self, config: Mapping[str, Any], width: Size) -> list[Layer]:
+        """The blocks of an architecture, or all that there may be, before the depth is scaled."""
 
     @abstractmethod
     def _mixers(self, population: Population, width: IntegerArray) -> IntegerArray:
@@ -97,20 +98,26 @@ class CausalSpace(LayeredSpace):
         Raises:
             ConfigError: another kind of task, or texts longer than the context.
         """
+        from gennas.spaces.parts import Plain
+
+        return self._of_parts(Plain(arch), spec, bool(self._has_bias(Population.of(self.schema, [arch]))[0]))
+
+    def _of_parts(self, parts: Parts, spec: TaskSpec, bias: bool) -> nn.Module:
         from gennas.spaces.gpt.networks import Design, GPTNetwork
+        from gennas.spaces.parts import Elastic, sized
 
         spec.require(self.name, "language", "tagging", "text")
-        width = self._channels(self.config(arch)["embed"])
-        layers = self._layers(arch, width)
+        config = self.values(parts)
+        width = sized(self._channels, config["embed"])
+        layers = self._layers(config, width)
+        if isinstance(config["depth"], Elastic) and self._depth_factor != 1:
+            raise ConfigError(f"{self.name}: layers are shared at their own depth only; leave the depth fidelity at 1.")
+        depth = config["depth"] if isinstance(config["depth"], Elastic) else None
+        residual = self.residual == "parallel"
         design = Design(
-            width,
-            stretched(layers, self._depth_factor),
-            bool(self._has_bias(Population.of(self.schema, [arch]))[0]),
-            self.positions,
-            self.rotary,
-            self.residual == "parallel",
-            self.tied,
-        )
+            width, stretched(layers, self._depth_factor), bias, self.positions, self.rotary, residual, self.tied, depth,
+            parts,
+        )  # fmt: skip
         return GPTNetwork(design, spec, self.context)
 
     def count_parameters(self, population: Population, spec: TaskSpec, tied: bool | None = None) -> IntegerArray:

@@ -17,6 +17,7 @@ from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from gennas.spaces.gpt.networks import Layer
+    from gennas.spaces.parts import Size
 
 __all__ = ["HWGPT", "GPTLarge", "GPTMedium", "GPTSmall"]
 
@@ -140,10 +141,10 @@ class HWGPT(CausalSpace):
     def _channels(self, embed: float) -> int:
         return int(embed) if self._width == 1 else rounded_to(embed * self._width, 1)
 
-    def _layers(self, arch: Architecture, width: int) -> list[Layer]:
+    def _layers(self, config: Mapping[str, Any], width: Size) -> list[Layer]:
         from gennas.spaces.gpt.networks import Layer
 
-        config = self.config(arch)
+        assert isinstance(width, int)  # these spaces share no weights
         pairs = zip(config["heads"], config["mlp"], strict=True)
         return [Layer("attention", int(h), self._head_dim(), int(ratio * width)) for h, ratio in pairs]
 

@@ -14,12 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gennas.spaces.parts import PLAIN, Choice, Elastic, Parts, Routed, Size, largest, sized
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.tokens import TokenNetwork, places
 
@@ -34,16 +35,16 @@ class Layer:
     """One block.
 
     Args:
-        mixer: how tokens are mixed; ``none`` leaves the MLP alone.
+        mixer: how tokens are mixed, ``attention``, ``conv``, or ``none``, which leaves the MLP alone; or all of these.
         heads: heads of ``attention``.
         head_dim: channels of a head.
         hidden: channels between the linear layers of the MLP.
     """
 
-    mixer: Literal["attention", "conv", "none"]
-    heads: int
-    head_dim: int
-    hidden: int
+    mixer: Any
+    heads: Size
+    head_dim: Size
+    hidden: Size
 
 
 @dataclass(frozen=True)
@@ -58,15 +59,19 @@ class Design:
         rotary: share of a head's channels that is turned.
         is_parallel: whether mixer and MLP read the same input.
         is_tied: whether a language model's head is the embedding's matrix.
+        depth: how many of the layers run; by default all.
+        parts: what the network is made of.
     """
 
-    width: int
+    width: Size
     layers: Sequence[Layer]
     bias: bool = True
     positions: Literal["rotary", "learned"] = "rotary"
     rotary: float = 0.5
     is_parallel: bool = True
     is_tied: bool = False
+    depth: Size | None = None
+    parts: Parts = PLAIN
 
 
 class GPTNetwork(TokenNetwork):
@@ -80,11 +85,13 @@ class GPTNetwork(TokenNetwork):
     def __init__(self, design: Design, spec: TaskSpec, context: int | None = None) -> None:
         super().__init__(spec, context)
         width, is_language = design.width, spec.kind == "language"
-        self.embedding = nn.Embedding(spec.vocabulary, width)
-        self.positions = nn.Embedding(self.context, width) if design.positions == "learned" else None
-        self.blocks = nn.Sequential(*[Block(layer, design) for layer in design.layers])
-        self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, spec.num_outputs, bias=not is_language)
+        parts, layers = design.parts, design.layers
+        self.embedding = parts.embedding(spec.vocabulary, width)
+        self.positions = parts.embedding(self.context, width) if design.positions == "learned" else None
+        depth = len(layers) if design.depth is None else design.depth
+        self.blocks = parts.rows([(depth, lambda i: Block(layers[i], design))])
+        self.norm = parts.layer_norm(width)
+        self.head = parts.linear(width, spec.num_outputs, not is_language)
         self.is_pooled = spec.kind == "text"
         _initialise(self, design)
         if design.is_tied and is_language and spec.num_outputs == spec.vocabulary:
@@ -106,24 +113,36 @@ class Block(nn.Module):
 
     def __init__(self, layer: Layer, design: Design) -> None:
         super().__init__()
-        width, bias = design.width, design.bias
-        self.mixer: nn.Module | None = None
-        if layer.mixer == "attention":
-            turned = _turned(layer.head_dim, design.rotary) if design.positions == "rotary" else 0
-            self.mixer = CausalAttention(width, layer.heads, layer.head_dim, turned, bias)
-        elif layer.mixer == "conv":
-            self.mixer = CausalConvolution(width, KERNEL, bias)
+        width, bias, parts = design.width, design.bias, design.parts
+        self.mixer = self._mixer(layer, design)
         if self.mixer is not None:
-            self.norm1 = nn.LayerNorm(width)
-        self.norm2 = nn.LayerNorm(width)
+            self.norm1 = parts.layer_norm(width)
+        self.norm2 = parts.layer_norm(width)
         self.mlp = nn.Sequential(
-            nn.Linear(width, layer.hidden, bias=bias), nn.GELU(), nn.Linear(layer.hidden, width, bias=bias)
+            parts.linear(width, layer.hidden, bias), nn.GELU(), parts.linear(layer.hidden, width, bias)
         )
         self.is_parallel = design.is_parallel
 
+    def _mixer(self, layer: Layer, design: Design) -> nn.Module | None:
+        """The module that mixes tokens, or the place of all that may."""
+
+        def make(mixer: str) -> nn.Module | None:
+            if mixer == "none":
+                return None
+            if mixer == "conv":
+                return CausalConvolution(design.width, KERNEL, design.bias, design.parts)
+            share = design.rotary if design.positions == "rotary" else 0.0
+            turned = sized(lambda d: _turned(d, share), layer.head_dim)
+            return CausalAttention(design.width, layer.heads, layer.head_dim, turned, design.bias, design.parts)
+
+        if not isinstance(layer.mixer, Elastic):
+            return make(layer.mixer)
+        (decision,), names = layer.mixer.decisions, layer.mixer.table
+        return design.parts.choice(decision, lambda symbol: make(names.get((symbol,), "none")))
+
     def forward(self, x: Tensor) -> Tensor:
         y = x
-        if self.mixer is not None:
+        if self.mixer is not None and not (isinstance(self.mixer, Choice) and self.mixer.is_idle):
             y = x + self.mixer(self.norm1(x))
         z: Tensor = y + self.mlp(self.norm2(x if self.is_parallel else y))
         return z
@@ -138,28 +157,45 @@ class CausalAttention(nn.Module):
         head_dim: channels of a head.
         turned: channels of each query and key that :func:`rotated` turns; 0 for none.
         bias: whether the linear layers have one.
+        parts: what it is made of.
 
     Shapes: ``(b, t, c)`` to ``(b, t, c)``; ``4 c q`` weights and ``3 q + c`` biases with ``q = heads head_dim``.
     """
 
-    def __init__(self, width: int, heads: int, head_dim: int, turned: int = 0, bias: bool = True) -> None:
+    def __init__(
+        self, width: Size, heads: Size, head_dim: Size, turned: Size = 0, bias: bool = True, parts: Parts = PLAIN
+    ) -> None:
         super().__init__()
         self.head_dim, self.turned = head_dim, turned
-        self.qkv = nn.Linear(width, 3 * heads * head_dim, bias=bias)
-        self.proj = nn.Linear(heads * head_dim, width, bias=bias)
-        if turned:
-            self.register_buffer("frequencies", BASE ** (-torch.arange(0, turned, 2) / turned), persistent=False)
+        self.qkv = parts.qkv(width, heads, head_dim, bias)
+        self.proj = parts.linear(sized(lambda h, d: h * d, heads, head_dim), width, bias)
+        if turned and not isinstance(turned, Elastic):
+            self.register_buffer("frequencies", frequencies(turned), persistent=False)
             self.frequencies: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).unflatten(-1, (-1, 3, self.head_dim)).permute(3, 0, 2, 1, 4).unbind(0)
-        if self.turned:
+        head_dim, turned = self._single(self.head_dim), self._single(self.turned)
+        q, k, v = self.qkv(x).unflatten(-1, (-1, 3, head_dim)).permute(3, 0, 2, 1, 4).unbind(0)
+        if turned:
             place = torch.ones_like(x[0, :, :1]).cumsum(0) - 1
-            angles = place * self.frequencies
-            q, k = rotated(q, angles, self.turned), rotated(k, angles, self.turned)
+            speeds = frequencies(turned).to(x) if isinstance(self.turned, Elastic) else self.frequencies
+            angles = place * speeds
+            q, k = rotated(q, angles, turned), rotated(k, angles, turned)
         mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         y: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
         return y
+
+    def _single(self, size: Size) -> int:
+        """A size on the present route."""
+        if not isinstance(size, Elastic):
+            return size
+        assert isinstance(self.qkv, Routed)
+        return int(size.single(self.qkv.route))
+
+
+def frequencies(turned: int) -> Tensor:
+    """Angles per place of the pairs of channels that are turned, ``(turned / 2,)``."""
+    return BASE ** (-torch.arange(0, turned, 2) / turned)
 
 
 def rotated(x: Tensor, angles: Tensor, channels: int) -> Tensor:
@@ -187,10 +223,10 @@ class CausalConvolution(nn.Module):
     Shapes: ``(b, t, c)`` to ``(b, t, c)``; ``c kernel + c^2`` weights and ``2 c`` biases.
     """
 
-    def __init__(self, width: int, kernel: int = KERNEL, bias: bool = True) -> None:
+    def __init__(self, width: Size, kernel: int = KERNEL, bias: bool = True, parts: Parts = PLAIN) -> None:
         super().__init__()
-        self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel - 1, groups=width, bias=bias)
-        self.pointwise = nn.Linear(width, width, bias=bias)
+        self.depthwise = parts.depthwise1d(width, kernel, padding=kernel - 1, bias=bias)
+        self.pointwise = parts.linear(width, width, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.depthwise(x.transpose(1, 2)).narrow(2, 0, x.shape[1])  # what looks ahead is cut off
@@ -205,13 +241,14 @@ def _turned(head_dim: int, share: float) -> int:
 
 def _initialise(network: GPTNetwork, design: Design) -> None:
     """Normal weights of variance ``2 / (5 c)``; what is added to the stream is divided by ``sqrt(2 layers)``."""
-    std = math.sqrt(2 / (5 * design.width))
+    width = largest(design.width)
+    std = math.sqrt(2 / (5 * width))
     for module in network.modules():
         if isinstance(module, (nn.Linear, nn.Embedding)):
             nn.init.normal_(module.weight, std=std)
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
     for block in network.blocks:
-        ends = [m for m in block.modules() if isinstance(m, nn.Linear) and m.out_features == design.width]
+        ends = [m for m in block.modules() if isinstance(m, nn.Linear) and m.out_features == width]
         for linear in ends:
             linear.weight.data /= math.sqrt(2 * len(design.layers))

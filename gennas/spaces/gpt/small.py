@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gennas.errors import ConfigError
-from gennas.graph import Architecture, Population
+from gennas.graph import Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.gpt.base import KERNEL, CausalSpace, IntegerArray, Positions, Residual
 from gennas.spaces.layered import Decision, Group
 from gennas.spaces.scaling import rounded_to
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from gennas.spaces.gpt.networks import Layer
+    from gennas.spaces.parts import Parts, Size
+    from gennas.spaces.spec import TaskSpec
 
 __all__ = ["GPT"]
 
@@ -123,13 +127,23 @@ class GPT(CausalSpace):
             return int(embed)
         return max(self._least, rounded_to(embed * self._width, math.lcm(*self.heads)))
 
-    def _layers(self, arch: Architecture, width: int) -> list[Layer]:
-        from gennas.spaces.gpt.networks import Layer
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """A causal transformer of parts; in a shared one sizes are slices, and the first layers run.
 
-        config = self.config(arch)
-        heads = [int(h or 1) for h in config.get("heads", [1] * config["depth"])]
+        Numbers of heads share the channels of a layer, so that they cannot be mixed, only chosen.
+
+        Raises:
+            ConfigError: another kind of task, texts longer than the context, or another depth than the space's.
+        """
+        return self._of_parts(parts, spec, self.bias)
+
+    def _layers(self, config: Mapping[str, Any], width: Size) -> list[Layer]:
+        from gennas.spaces.gpt.networks import Layer
+        from gennas.spaces.parts import sized
+
+        heads = [1 if h is None else sized(int, h) for h in config.get("heads", [1] * len(config["mixer"]))]
         return [
-            Layer(mixer, h, width // h, int(ratio * width))
+            Layer(mixer, h, sized(lambda w, n: w // n, width, h), sized(lambda w, r: int(r * w), width, ratio))
             for mixer, h, ratio in zip(config["mixer"], heads, config["mlp"], strict=True)
         ]
 

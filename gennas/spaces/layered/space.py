@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,10 @@ from gennas.graph import Architecture, IntArray, Population
 from gennas.spaces.base import BoolArray, FloatArray, Space
 from gennas.spaces.layered.decision import OFF, Decision, Group, Value
 from gennas.spaces.layered.layout import LARGEST_EXACT, Layout, Place
-from gennas.spaces.layered.text import config_of, config_text, parse_config, symbols_of
+from gennas.spaces.layered.text import config_of, config_text, parse_config, symbols_of, values_of
+
+if TYPE_CHECKING:
+    from gennas.spaces.parts import Parts
 
 __all__ = ["LayeredSpace"]
 
@@ -193,6 +196,10 @@ class LayeredSpace(Space):
         Names begin with their group's where there are several: ``stage2.depth``, ``stage2.heads``.
         """
         return config_of(self._layout, [self.schema.node_labels[x] for x in arch.nodes])
+
+    def values(self, parts: Parts) -> dict[str, Any]:
+        """As :meth:`config`, of what parts make of each decision: of one architecture its values, else all of them."""
+        return values_of(self._layout, self.schema, parts)
 
     def from_config(self, config: Mapping[str, Any]) -> Architecture:
         """The architecture with these values by name, as :meth:`config` gives them.

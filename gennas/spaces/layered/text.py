@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from gennas.errors import InvalidArchitectureError, shown
+from gennas.graph import GraphSchema
 from gennas.spaces.layered.decision import OFF, Value, value_text
 from gennas.spaces.layered.layout import Layout, Place
 
-__all__ = ["config_of", "config_text", "field_names", "parse_config", "symbols_of"]
+if TYPE_CHECKING:
+    from gennas.spaces.parts import Parts
+
+__all__ = ["config_of", "config_text", "field_names", "parse_config", "symbols_of", "values_of"]
 
 _OFF_TEXT = "-"
 
@@ -34,6 +40,26 @@ def config_of(layout: Layout, labels: Sequence[str]) -> dict[str, Any]:
             config[field] = values[0]
         else:
             config[field] = values[: config[f"{layout.prefix(places[0].group)}depth"]]
+    return config
+
+
+def values_of(layout: Layout, schema: GraphSchema, parts: Parts) -> dict[str, Any]:
+    """As :func:`config_of`, of what ``parts`` make of each decision; lists are of all layers that there may be."""
+    from gennas.spaces.parts import largest
+
+    decisions = {slot.target: t for t, slot in enumerate(schema.slots)}
+    config: dict[str, Any] = {}
+    for field, places in field_names(layout).items():
+        nodes = [layout.node[place.name] for place in places]
+        if places[0].layer >= 0:
+            nodes = nodes[: largest(config[f"{layout.prefix(places[0].group)}depth"])]
+        values = []
+        for node in nodes:
+            allowed = [int(s) for s in np.flatnonzero(schema.node_mask[node])]
+            by_symbol = {s: _value(layout, schema.node_labels[s]) for s in allowed if schema.node_labels[s] != OFF}
+            t = decisions.get(node)
+            values.append(next(iter(by_symbol.values()), None) if t is None else parts.pick(t, by_symbol))
+        config[field] = values[0] if places[0].layer < 0 else values
     return config
 
 

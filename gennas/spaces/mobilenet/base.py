@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +24,8 @@ from gennas.spaces.strides import kept_strides
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from gennas.spaces.parts import Parts, Size
 
 __all__ = ["MobileSpace"]
 
@@ -86,16 +89,53 @@ class MobileSpace(LayeredSpace):
         Raises:
             ConfigError: the task is not about images.
         """
-        from gennas.spaces.mobilenet.networks import MobileNetwork
+        from gennas.spaces.parts import Plain
+
+        return self._assembled(Plain(arch), spec, self.resolution(self.config(arch)))
+
+    def _assembled(self, parts: Parts, spec: TaskSpec, resolution: int = 0) -> nn.Module:
+        """Stem, the rows of every stage, head.
+
+        Strides stand in the first layers of stages, which every architecture has, so that they are those of all.
+        """
+        from gennas.spaces.mobilenet.networks import MobileNetwork, block_module
 
         spec.image_channels(self.name)
-        skeleton, resolution = self.skeleton(), self.resolution(self.config(arch))
-        blocks = [*([skeleton.first] if skeleton.first else []), *self.blocks(arch)]
-        published = [skeleton.stem_stride, *(block.stride for block in blocks)]
+        skeleton, config = self.skeleton(), self.values(parts)
+        first = [] if skeleton.first is None else [skeleton.first]
+        leading = [self.block(g, 0, self._first_values(g)) for g in range(len(self._layout.groups))]
+        published = [skeleton.stem_stride, *(block.stride for block in (*first, *leading))]
         side = resolution or min(spec.input_shape[1:])
         stem, *strides = kept_strides(published, side, self.min_side)
-        fitted = [replace(block, stride=stride) for block, stride in zip(blocks, strides, strict=True)]
-        return MobileNetwork(replace(skeleton, stem_stride=stem), fitted, spec, resolution)
+        rows: list[tuple[Size, Callable[[int], nn.Module]]] = []
+        if skeleton.first is not None:
+            block = replace(skeleton.first, stride=strides.pop(0))
+            rows.append((1, lambda _: block_module(block)))
+        rows += [
+            (config[f"{self._layout.prefix(g)}depth"], partial(self._layer, parts, config, g, strides[g]))
+            for g in range(len(self._layout.groups))
+        ]
+        return MobileNetwork(replace(skeleton, stem_stride=stem), rows, leading[-1].outputs, spec, resolution, parts)
+
+    def _layer(self, parts: Parts, config: Mapping[str, Any], stage: int, stride: int, layer: int) -> nn.Module:
+        """The module of a layer, or of all that may stand there; ``stride`` is that of its stage's first one."""
+        from gennas.spaces.mobilenet.networks import block_module
+        from gennas.spaces.parts import Elastic
+
+        start, by = self._layout.prefix(stage), 1 if layer else stride
+        values = {d.name: config[f"{start}{d.name}"][layer] for d in self._layout.groups[stage].layer}
+        elastic = values.get("op")
+        if not isinstance(elastic, Elastic):
+            return block_module(replace(self.block(stage, layer, values), stride=by))
+        (decision,) = elastic.decisions
+
+        def make(symbol: int) -> nn.Module | None:
+            op = elastic.at({decision: symbol})
+            return None if op is None else block_module(replace(self.block(stage, layer, {"op": op}), stride=by))
+
+        made = parts.choice(decision, make)
+        assert made is not None  # a place always has candidates
+        return made
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Parameters of stem and head, and of every layer that is there, ``(b,)``."""

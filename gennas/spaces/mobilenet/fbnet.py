@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gennas.errors import InvalidArchitectureError
 from gennas.graph import Architecture
@@ -17,6 +17,12 @@ from gennas.spaces.layered import Decision, Group
 from gennas.spaces.layered.decision import Value
 from gennas.spaces.mobilenet.base import MobileSpace
 from gennas.spaces.mobilenet.blocks import Block, Skeleton
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gennas.spaces.parts import Parts
+    from gennas.spaces.spec import TaskSpec
 
 __all__ = ["FBNet"]
 
@@ -78,6 +84,14 @@ class FBNet(MobileSpace):
             return Block(inputs, outputs, 0, stride=stride, projects=not layer and (stride > 1 or before != published))
         kernel, expansion, groups = _BLOCKS[str(values["op"])]
         return Block(inputs, outputs, inputs * expansion, kernel, stride, groups=groups, activation="relu")
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """A network of parts; in a shared one every layer has one block for each word.
+
+        Raises:
+            ConfigError: the task is not about images.
+        """
+        return self._assembled(parts, spec)
 
     def to_text(self, arch: Architecture) -> str:
         """The layers, stages between bars: ``k3_e1|k3_e6,skip,k3_e1,k3_e1|…``."""

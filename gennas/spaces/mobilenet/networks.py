@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
 from gennas.spaces.mobilenet.blocks import Block, Skeleton
+from gennas.spaces.parts import PLAIN, Parts, Size
 from gennas.spaces.spec import TaskSpec
 
 _ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "h_swish": nn.Hardswish}
@@ -17,20 +18,28 @@ class MobileNetwork(nn.Module):
 
     Args:
         skeleton: stem and head.
-        blocks: the blocks between them, with the strides that they have here.
+        blocks: the blocks between them: how many of each group, and how one is made.
+        outputs: channels of the last of them.
         spec: the task.
         resolution: side to which images are scaled first, bilinearly; 0 leaves them as they are.
     """
 
-    def __init__(self, skeleton: Skeleton, blocks: Sequence[Block], spec: TaskSpec, resolution: int = 0) -> None:
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        blocks: Sequence[tuple[Size, Callable[[int], nn.Module]]],
+        outputs: int,
+        spec: TaskSpec,
+        resolution: int = 0,
+        parts: Parts = PLAIN,
+    ) -> None:
         super().__init__()
         activation = _ACTIVATIONS[skeleton.activation]
         self.resize = nn.Upsample((resolution, resolution), mode="bilinear") if resolution else nn.Identity()
         stem = conv_bn(spec.input_shape[0], skeleton.stem, 3, skeleton.stem_stride)
         self.stem = nn.Sequential(*stem, activation())
-        made = [InvertedBottleneck(block) if block.hidden else skip(block) for block in blocks]
-        self.blocks = nn.Sequential(*made)
-        self.head = nn.Sequential(*conv_bn(blocks[-1].outputs, skeleton.head, 1), activation())
+        self.blocks = parts.rows(blocks)
+        self.head = nn.Sequential(*conv_bn(outputs, skeleton.head, 1), activation())
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.mix = nn.Sequential()
         if skeleton.mix:
@@ -42,6 +51,11 @@ class MobileNetwork(nn.Module):
         x = self.blocks(self.stem(self.resize(images)))
         logits: Tensor = self.classifier(self.flatten(self.mix(self.pool(self.head(x)))))
         return logits
+
+
+def block_module(block: Block) -> nn.Module:
+    """The module of a layer."""
+    return InvertedBottleneck(block) if block.hidden else skip(block)
 
 
 class InvertedBottleneck(nn.Module):

@@ -7,7 +7,7 @@ arXiv 1812.00332.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from gennas.errors import ConfigError, shown
 from gennas.graph import Architecture
@@ -16,6 +16,12 @@ from gennas.spaces.layered import Decision, Group
 from gennas.spaces.layered.decision import Value
 from gennas.spaces.mobilenet.base import MobileSpace
 from gennas.spaces.mobilenet.blocks import Block, Skeleton
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gennas.spaces.parts import Parts
+    from gennas.spaces.spec import TaskSpec
 
 __all__ = ["ProxylessNAS"]
 
@@ -90,6 +96,14 @@ class ProxylessNAS(MobileSpace):
             return Block(inputs, outputs, 0)
         kernel, expansion = (int(part[1:]) for part in str(values["op"]).split("_"))
         return Block(inputs, outputs, inputs * expansion, kernel, 1 if layer else _STRIDES[stage])
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """A network of parts; in a shared one every layer has one block for each word.
+
+        Raises:
+            ConfigError: the task is not about images.
+        """
+        return self._assembled(parts, spec)
 
     def to_text(self, arch: Architecture) -> str:
         """The layers, units between bars: ``k5_e3,k3_e3,skip,skip|…|k7_e6``."""

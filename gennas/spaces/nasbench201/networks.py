@@ -8,9 +8,12 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
-from gennas.graph import Architecture
 from gennas.runtime.copies import redrawn
+from gennas.spaces.nasbench201.space import OPERATIONS
+from gennas.spaces.parts import Parts
 from gennas.spaces.spec import TaskSpec
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # in the order of decisions
 
 
 class NASBench201Network(nn.Module):
@@ -20,13 +23,13 @@ class NASBench201Network(nn.Module):
     FLOPs are those of the published networks. Images ``(b, channels, h, w)`` become logits ``(b, classes)``.
     """
 
-    def __init__(self, arch: Architecture, spec: TaskSpec, num_cells: int, width: int) -> None:
+    def __init__(self, parts: Parts, spec: TaskSpec, num_cells: int, width: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(spec.image_channels("nasbench201"), width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
         )
         widths = (width, 2 * width, 4 * width)
-        self.stages = nn.Sequential(*[stage(Cell(arch, c), num_cells) for c in widths])
+        self.stages = nn.Sequential(*[stage(Cell(parts, c), num_cells) for c in widths])
         self.reductions = nn.Sequential(nn.Identity(), *[Reduction(c) for c in widths[:2]])
         self.head = nn.Sequential(nn.BatchNorm2d(widths[-1]), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.classifier = nn.Linear(widths[-1], spec.num_outputs)
@@ -47,26 +50,31 @@ def stage(cell: nn.Module, num_cells: int) -> nn.Sequential:
 class Cell(nn.Module):
     """Four nodes; each sums what its incoming edges make of the nodes before it."""
 
-    def __init__(self, arch: Architecture, channels: int) -> None:
+    def __init__(self, parts: Parts, channels: int) -> None:
         super().__init__()
-        labels = arch.schema.edge_labels
-        self.incoming = [[(u, f"{u}_{v}") for u in range(v) if arch.edges[u, v]] for v in range(1, 4)]
         self.operations = nn.ModuleDict()
-        for v, edges in enumerate(self.incoming, start=1):
-            self.operations.update({name: edge_operation(labels[arch.edges[u, v]], channels) for u, name in edges})
+        self.incoming: list[list[tuple[int, str]]] = [[], [], []]
+        seen = parts.share(channels)
+        for decision, (u, v) in enumerate(EDGES):
+            operation = parts.choice(decision, lambda symbol: edge_operation(OPERATIONS[symbol], seen))
+            if operation is not None:
+                self.operations[f"{u}_{v}"] = operation
+                self.incoming[v - 1].append((u, f"{u}_{v}"))
 
     def forward(self, x: Tensor) -> Tensor:
         nodes = [x]
         for edges in self.incoming:
-            terms = [self.operations[name](nodes[u]) for u, name in edges]
+            terms = [y for u, name in edges if (y := self.operations[name](nodes[u])) is not None]
             # the operator, not torch.add: INT8 quantisation takes all calls of a function for one
             nodes.append(reduce(operator.add, terms) if terms else torch.zeros_like(x))
         return nodes[-1]
 
 
-def edge_operation(label: str, channels: int) -> nn.Module:
-    """The module of an operation other than ``none``, which keeps the shape."""
+def edge_operation(label: str, channels: int) -> nn.Module | None:
+    """The module of an operation, which keeps the shape; None for ``none``."""
     match label:
+        case "none":
+            return None
         case "skip_connect":
             return nn.Identity()
         case "avg_pool_3x3":

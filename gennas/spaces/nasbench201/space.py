@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError, InvalidArchitectureError, shown
 from gennas.graph import Architecture, GraphSchema, Population
 from gennas.spaces.base import SPACES, Space
-from gennas.spaces.nasbench201.distinct import distinct_cells, representatives
+from gennas.spaces.nasbench201.distinct import distinct_cells, representatives, same_function
 from gennas.spaces.nasbench201.formats import from_naslib, from_nni
 from gennas.spaces.scaling import scaled_count
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from gennas.spaces.parts import Parts
 
 __all__ = ["NASBench201"]
 
@@ -100,6 +102,13 @@ class NASBench201(Space):
         places = population.decisions @ (len(OPERATIONS) ** np.arange(5, -1, -1))
         return Population.from_decisions(self.schema, representatives(OPERATIONS)[places])
 
+    def equivalents(self, arch: Architecture) -> Population:
+        """The other cells that compute the same; with ``distinct`` the other structures that do."""
+        found = Population.from_decisions(self.schema, same_function(OPERATIONS, arch.decisions))
+        found = self.canonical(found).unique()
+        others: Population = found[np.array(found.keys) != arch.key] if len(found) else found
+        return others
+
     def to_text(self, arch: Architecture) -> str:
         """The official string: per node, the operation and source of each incoming edge."""
         nodes = ["".join(f"|{OPERATIONS[arch.edges[u, v]]}~{u}" for u in range(v)) + "|" for v in (1, 2, 3)]
@@ -140,9 +149,15 @@ class NASBench201(Space):
 
     def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
         """The published skeleton: stem, three stages of cells, two residual reductions, head."""
+        from gennas.spaces.parts import Plain
+
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The published skeleton, of parts."""
         from gennas.spaces.nasbench201.networks import NASBench201Network
 
-        return NASBench201Network(arch, spec, self.num_cells, self.width)
+        return NASBench201Network(parts, spec, self.num_cells, self.width)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Weights of the skeleton and of all edges that are not ``none``, ``(b,)``."""

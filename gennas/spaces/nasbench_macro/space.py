@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,12 @@ from gennas.spaces.layered import Decision, Group
 from gennas.spaces.layered.decision import Value
 from gennas.spaces.mobilenet.base import MobileSpace
 from gennas.spaces.mobilenet.blocks import Block, Skeleton
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gennas.spaces.parts import Parts
+    from gennas.spaces.spec import TaskSpec
 
 __all__ = ["NASBenchMacro"]
 
@@ -78,6 +84,14 @@ class NASBenchMacro(MobileSpace):
             return Block(inputs, outputs, 0, stride=stride, projects=True)
         kernel, expansion = (int(part[1:]) for part in str(values["op"]).split("_"))
         return Block(inputs, outputs, inputs * expansion, kernel, stride, activation="relu")
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """A network of parts; in a shared one every layer has one block for each word, and the first of a stage run.
+
+        Raises:
+            ConfigError: the task is not about images.
+        """
+        return self._assembled(parts, spec)
 
     def to_text(self, arch: Architecture) -> str:
         """Eight digits, identities at the end of each stage: ``22212220``."""

@@ -24,6 +24,8 @@ from gennas.spaces.transnas.skeleton import MODULES, Place, channels, check_skel
 if TYPE_CHECKING:
     from torch import nn
 
+    from gennas.spaces.parts import Parts
+
 __all__ = ["TransNASMicro"]
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3")
@@ -104,13 +106,24 @@ class TransNASMicro(Space):
         Raises:
             ConfigError: the task is not about images.
         """
+        from gennas.spaces.parts import Plain
+
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The published skeleton, of parts.
+
+        Raises:
+            ConfigError: the task is not about images.
+        """
         from gennas.spaces.transnas.networks import Cell, TransNASNetwork
 
         spec.image_channels(self.name)
         found = self._places()
         published = [2, 2, *(place.stride for place in found)]
         strides = kept_strides(published, min(spec.input_shape[1:]), self.min_side)
-        cells = [Cell(arch, place, stride) for place, stride in zip(found, strides[2:], strict=True)]
+        labels = self.schema.edge_labels
+        cells = [Cell(parts, labels, place, stride) for place, stride in zip(found, strides[2:], strict=True)]
         return TransNASNetwork(channels(self.width, self._factor), strides[:2], cells, found[-1].outputs, spec)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:

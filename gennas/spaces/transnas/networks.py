@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from functools import reduce
+from functools import partial, reduce
 
 import torch
 from torch import Tensor, nn
 
-from gennas.graph import Architecture
-from gennas.spaces.nasbench201.networks import relu_conv_bn
+from gennas.spaces.nasbench201.networks import EDGES, relu_conv_bn
+from gennas.spaces.parts import Parts
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.transnas.skeleton import Place
 
@@ -46,33 +46,40 @@ class Cell(nn.Module):
     """Four nodes that sum what their incoming edges make of the nodes before; edges from the input change the shape.
 
     Args:
-        arch: the operations of the edges.
+        parts: the operations of the edges.
+        labels: their names.
         place: channels and published stride.
         stride: the stride that the image bears.
     """
 
-    def __init__(self, arch: Architecture, place: Place, stride: int) -> None:
+    def __init__(self, parts: Parts, labels: Sequence[str], place: Place, stride: int) -> None:
         super().__init__()
-        labels = arch.schema.edge_labels
         self.outputs, self.stride = place.outputs, stride
-        self.incoming = [[(u, f"{u}_{v}") for u in range(v) if arch.edges[u, v]] for v in range(1, 4)]
         self.operations = nn.ModuleDict()
+        self.incoming: list[list[tuple[int, str]]] = [[], [], []]
         inner = Place(place.outputs, place.outputs, 1)
-        for v, edges in enumerate(self.incoming, start=1):
-            for u, name in edges:
-                here, by = (inner, 1) if u else (place, stride)
-                self.operations[name] = edge_operation(labels[arch.edges[u, v]], here, by)
+        for decision, (u, v) in enumerate(EDGES):
+            here, by = (inner, 1) if u else (place, stride)
+            make = partial(_labelled, labels, here, by)
+            if (operation := parts.choice(decision, make)) is not None:
+                self.operations[f"{u}_{v}"] = operation
+                self.incoming[v - 1].append((u, f"{u}_{v}"))
 
     def forward(self, x: Tensor) -> Tensor:
         nodes = [x]
         for edges in self.incoming:
-            terms = [self.operations[name](nodes[u]) for u, name in edges]
+            terms = [y for u, name in edges if (y := self.operations[name](nodes[u])) is not None]
             nodes.append(reduce(operator.add, terms) if terms else self._nothing(x))
         return nodes[-1]
 
     def _nothing(self, x: Tensor) -> Tensor:
         """Zeros of the shape that goes out."""
         return torch.zeros_like(x[:, :1, :: self.stride, :: self.stride]).repeat(1, self.outputs, 1, 1)
+
+
+def _labelled(labels: Sequence[str], place: Place, stride: int, symbol: int) -> nn.Module | None:
+    """The module of a symbol; None for ``none``."""
+    return None if labels[symbol] == "none" else edge_operation(labels[symbol], place, stride)
 
 
 def edge_operation(label: str, place: Place, stride: int) -> nn.Module:

@@ -195,7 +195,7 @@ def test_a_batch_of_64_is_spread() -> None:
     beliefs = strategy._fit_surrogates(known, outcomes)
     assert beliefs is not None
     ready = strategy._evidence(known, outcomes, beliefs)
-    pool, _ = strategy._drop_known(*strategy._draw_pool(ready))
+    pool, _ = strategy._drop_known(*strategy._draw_pool(ready), ready)
     value = ready.value(pool)
     assert value is not None
     chosen = strategy._rank(beliefs, pool)

@@ -41,7 +41,7 @@ def test_elites_are_the_best_first() -> None:
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda s: s.name)
-@pytest.mark.parametrize("name", list(SOURCES))
+@pytest.mark.parametrize("name", sorted({*SOURCES} - {"llm"}))  # which needs a model
 def test_a_source_draws_valid_canonical_architectures_by_its_rng(name: str, space) -> None:
     known = evidence(space)
     one, other = (SOURCES.get(name)(space).draw(50, known, np.random.default_rng(3)) for _ in range(2))

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from gennas.spaces import DARTS, TaskSpec
-from gennas.spaces.darts.genotype import OPERATIONS
+from gennas.spaces.darts.genotype import OPERATIONS, Genotype
 from gennas.spaces.darts.networks import Cell, DARTSNetwork, FactorizedReduce, edge_operation
+from gennas.spaces.parts import Plain
 
 
 def network(spec: TaskSpec, **options: object) -> DARTSNetwork:
@@ -47,9 +48,15 @@ def test_the_two_grids_lie_one_pixel_apart() -> None:
     torch.testing.assert_close(y[0, 1], torch.tensor([[5.0, 7.0], [13.0, 15.0]]))
 
 
+def normal_cell(edges: tuple[tuple[str, int], ...]) -> Cell:
+    space = DARTS()
+    parts = Plain(space.from_genotype(Genotype(edges, edges)))
+    return Cell(parts, space.schema.edge_labels, 4, 4, 4, reduces=False, reduced=False)
+
+
 def test_a_cell_of_skips_adds_its_inputs() -> None:
     edges = tuple(("skip_connect", source) for _ in range(4) for source in (0, 1))
-    cell = Cell(edges, 4, 4, 4, reduces=False, reduced=False)
+    cell = normal_cell(edges)
     cell.inputs = nn.ModuleList([nn.Identity(), nn.Identity()])
     a, b = torch.randn(2, 4, 3, 3), torch.randn(2, 4, 3, 3)
     torch.testing.assert_close(cell(a, b), torch.cat([a + b] * 4, dim=1))
@@ -92,7 +99,7 @@ def test_paths_are_dropped_the_more_the_longer_training_lasts() -> None:
 
 def test_dropping_keeps_the_mean_and_spares_identities() -> None:
     edges = tuple((op, source) for _ in range(4) for op, source in (("skip_connect", 0), ("avg_pool_3x3", 1)))
-    cell = Cell(edges, 4, 4, 4, reduces=False, reduced=False).train()
+    cell = normal_cell(edges).train()
     cell.drop_probability = 0.5
     ones = [torch.ones(4000, 4, 2, 2), torch.ones(4000, 4, 2, 2)]
     torch.manual_seed(0)

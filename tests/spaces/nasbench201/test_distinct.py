@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy.stats import chisquare
 
 from gennas.eval.tables import read_table
-from gennas.graph import Population
+from gennas.graph import Architecture, Population
 from gennas.spaces import NASBench201, TaskSpec, make_space
 from gennas.spaces.nasbench201.distinct import distinct_cells, representatives, structure
 from gennas.spaces.nasbench201.space import OPERATIONS
@@ -119,3 +120,47 @@ def test_rows_of_one_structure_are_one_row_of_a_table(tmp_path: Path, space: NAS
 def test_the_published_table_covers_the_distinct_cells(shared_data: Path, space: NASBench201) -> None:
     table = read_table(shared_data / "nb201.csv.gz", space)
     assert len(table) == 6_466 and table.coverage == 1.0 and table.archs is None
+
+
+def test_equivalent_cells_compute_the_same() -> None:
+    """Networks whose convolutions of one kind all have the same weights, which leaves the structure alone."""
+    space, spec = NASBench201(num_cells=1, width=4), TaskSpec("image", (3, 8, 8), 10)
+    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def output(arch: Architecture) -> torch.Tensor:
+        torch.manual_seed(0)
+        network = space.build(arch, spec).eval()
+        for name, weight in network.named_parameters():
+            if "operations" in name and weight.dim() == 4:
+                torch.nn.init.uniform_(weight, generator=torch.Generator().manual_seed(weight.shape[-1]))
+        for part in (network.stem, network.reductions, network.classifier):
+            for weight in part.parameters():
+                torch.nn.init.uniform_(weight, -0.3, 0.5, generator=torch.Generator().manual_seed(1))
+        with torch.no_grad():
+            return network(images)
+
+    cell = space.from_text("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|skip_connect~1|none~2|")
+    others = space.equivalents(cell)
+    assert len(others) == 459 and cell.key not in others.keys
+    for other in [others[int(i)] for i in np.random.default_rng(0).integers(len(others), size=6)]:
+        torch.testing.assert_close(output(other), output(cell))
+    strange = space.from_text("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|nor_conv_1x1~1|none~2|")
+    assert not torch.allclose(output(strange), output(cell))
+
+
+def test_equivalents_are_the_others_of_a_function(space: NASBench201) -> None:
+    everything = NASBench201()
+    classes = defaultdict(set)
+    for cell in CELLS:
+        classes[function_of(cell)].add(cell)
+    for arch in everything.sample(20, np.random.default_rng(3)):
+        mine = tuple(OPERATIONS[s] for s in arch.decisions)
+        others = {tuple(OPERATIONS[s] for s in other.decisions) for other in everything.equivalents(arch)}
+        assert others == classes[function_of(mine)] - {mine}
+
+
+def test_equivalents_of_a_structure_are_other_structures(space: NASBench201) -> None:
+    for arch in space.sample(10, np.random.default_rng(4)):
+        others = space.equivalents(arch)
+        assert arch.key not in others.keys and space.canonical(others).keys == others.keys
+        assert len(set(others.keys)) == len(others)

@@ -13,6 +13,7 @@ from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Population
 from gennas.spaces import NASBench201, TaskSpec
 from gennas.spaces.nasbench201.networks import Cell, stage
+from gennas.spaces.parts import Plain
 
 CIFAR10 = TaskSpec("image", (3, 32, 32), 10)
 TEXT = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_1x1~0|none~1|avg_pool_3x3~2|"
@@ -107,11 +108,11 @@ def test_cell_sums_what_its_edges_compute() -> None:
     space = NASBench201()
     x = torch.randn(2, 3, 5, 5)
     skips = space.from_text("|skip_connect~0|+|skip_connect~0|skip_connect~1|+|skip_connect~0|none~1|skip_connect~2|")
-    assert torch.allclose(Cell(skips, 3)(x), 3 * x)  # node 2 = x + x, output = x + node 2
+    assert torch.allclose(Cell(Plain(skips), 3)(x), 3 * x)  # node 2 = x + x, output = x + node 2
     pool = space.from_text("|none~0|+|none~0|none~1|+|avg_pool_3x3~0|none~1|nor_conv_3x3~2|")
     padding = torch.nn.functional.avg_pool2d
     expected = padding(x, 3, 1, 1) / padding(torch.ones_like(x), 3, 1, 1)  # the border averages what is there
-    assert torch.allclose(Cell(pool, 3).eval()(x), expected, atol=1e-6)  # conv of nothing is nothing
+    assert torch.allclose(Cell(Plain(pool), 3).eval()(x), expected, atol=1e-6)  # conv of nothing is nothing
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 7, 9), (1, 1, 1)])
@@ -155,9 +156,9 @@ def test_edges_that_lead_nowhere_keep_their_weights() -> None:
 def test_cells_of_a_stage_are_drawn_as_if_built_one_after_the_other(space: NASBench201) -> None:
     arch = space.from_text("|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|")
     torch.manual_seed(0)
-    copied = stage(Cell(arch, 4), 3)
+    copied = stage(Cell(Plain(arch), 4), 3)
     torch.manual_seed(0)
-    built = torch.nn.Sequential(*[Cell(arch, 4) for _ in range(3)])
+    built = torch.nn.Sequential(*[Cell(Plain(arch), 4) for _ in range(3)])
     found, expected = copied.state_dict(), built.state_dict()
     assert list(found) == list(expected) and all(torch.equal(found[name], expected[name]) for name in expected)
     assert len({p.data_ptr() for p in copied.parameters()}) == len(list(built.parameters()))

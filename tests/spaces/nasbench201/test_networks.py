@@ -9,6 +9,7 @@ from torch import nn
 from gennas.errors import ConfigError
 from gennas.spaces import NASBench201, TaskSpec
 from gennas.spaces.nasbench201.networks import Cell, Reduction, edge_operation, relu_conv_bn, stage
+from gennas.spaces.parts import Plain
 
 SPACE = NASBench201()
 EDGES = ("0_1", "0_2", "1_2", "0_3", "1_3", "2_3")
@@ -86,12 +87,12 @@ def test_pooling_averages_what_is_there(size: int) -> None:
 def test_a_cell_of_skips_counts_paths(skips: str, factor: int) -> None:
     arch = SPACE.from_text(text_of(*["skip_connect" if s == "1" else "none" for s in skips]))
     x = torch.randn(2, 3, 4, 4)
-    torch.testing.assert_close(Cell(arch, 3)(x), factor * x)
+    torch.testing.assert_close(Cell(Plain(arch), 3)(x), factor * x)
 
 
 def test_a_cell_is_its_equation() -> None:
     torch.manual_seed(0)
-    cell, x = Cell(SPACE.from_text(MIXED), 4).eval(), torch.randn(2, 4, 5, 5)
+    cell, x = Cell(Plain(SPACE.from_text(MIXED)), 4).eval(), torch.randn(2, 4, 5, 5)
     op = cell.operations
     one = op["0_1"](x)
     two = x + op["1_2"](one)
@@ -127,7 +128,7 @@ def test_resolution_and_channels_of_the_stages() -> None:
 
 
 def test_cells_of_a_stage_share_nothing() -> None:
-    cells = stage(Cell(SPACE.from_text(FULL), 4), 3)
+    cells = stage(Cell(Plain(SPACE.from_text(FULL)), 4), 3)
     pointers = [p.data_ptr() for p in cells.parameters()]
     assert len(set(pointers)) == len(pointers)
     first, second, _ = (cell.operations["0_1"][1].weight for cell in cells)
@@ -137,7 +138,7 @@ def test_cells_of_a_stage_share_nothing() -> None:
 def test_gradients_reach_what_leads_to_the_output() -> None:
     """Node 1 leads nowhere: its edge has weights, but no gradient."""
     arch = SPACE.from_text(text_of("nor_conv_3x3", "nor_conv_1x1", "none", "none", "none", "nor_conv_3x3"))
-    cell = Cell(arch, 4)
+    cell = Cell(Plain(arch), 4)
     cell(torch.randn(3, 4, 5, 5)).pow(2).sum().backward()
     assert all(p.grad is None for p in cell.operations["0_1"].parameters())
     for edge in ("0_2", "2_3"):

@@ -6,21 +6,24 @@ import pytest
 import torch
 
 from gennas.spaces import TaskSpec, TransNASMacro, TransNASMicro
+from gennas.spaces.parts import Plain
 from gennas.spaces.transnas.networks import Cell, FactorizedReduction, ResidualBlock
 from gennas.spaces.transnas.skeleton import Place
+
+LABELS = TransNASMicro().schema.edge_labels
 
 
 def test_a_cell_sums_what_its_edges_compute() -> None:
     """Skips alone: node 1 = x, node 2 = x + node 1, output = node 2 = 2 x; nothing gives zeros of the right shape."""
     space, x = TransNASMicro(), torch.randn(2, 4, 5, 5)
-    assert torch.equal(Cell(space.from_text("64-41414-1_11_001"), Place(4, 4, 1), 1)(x), 2 * x)
-    nothing = Cell(space.from_text("64-41414-0_00_001"), Place(4, 8, 2), 2)
+    assert torch.equal(Cell(Plain(space.from_text("64-41414-1_11_001")), LABELS, Place(4, 4, 1), 1)(x), 2 * x)
+    nothing = Cell(Plain(space.from_text("64-41414-0_00_001")), LABELS, Place(4, 8, 2), 2)
     assert torch.equal(nothing(x), torch.zeros(2, 8, 3, 3))
 
 
 def test_only_edges_from_the_input_change_the_shape() -> None:
     """A strided cell: skips from the input are factorised reductions, others are identities."""
-    cell = Cell(TransNASMicro().from_text("64-41414-1_31_021"), Place(4, 8, 2), 2)
+    cell = Cell(Plain(TransNASMicro().from_text("64-41414-1_31_021")), LABELS, Place(4, 8, 2), 2)
     kinds = {name: type(module).__name__ for name, module in cell.operations.items()}
     assert kinds["0_1"] == "FactorizedReduction" and kinds["1_2"] == kinds["2_3"] == "Identity"
     assert cell(torch.randn(2, 4, 6, 6)).shape == (2, 8, 3, 3)

@@ -116,6 +116,17 @@ class HttpBackend:
         return self._probed
 
     @property
+    def probed(self) -> Mapping[str, str]:
+        """What :meth:`probe` found; empty where it was not asked for."""
+        return self._probed or {}
+
+    def remember(self, probed: Mapping[str, str]) -> None:
+        """Take what an earlier :meth:`probe` of the same server found, instead of asking again."""
+        with self._lock:
+            self._probed = dict(probed)
+            self._field = next((f for f, says in self._probed.items() if says == "enforced"), None)
+
+    @property
     def field(self) -> str | None:
         """The field that really holds replies to a grammar; None if none does."""
         self.probe()

@@ -19,12 +19,15 @@ from gennas.graph import Architecture, Population
 from gennas.registry import configured
 from gennas.runtime.threads import one_thread
 from gennas.search.objectives import Objectives
+from gennas.search.screen import Screen
 from gennas.search.strategies.bayesian.acquisition import ACQUISITIONS, PER_PROPOSAL, Acquisition
 from gennas.search.strategies.bayesian.bandit import ShareBandit
 from gennas.search.strategies.bayesian.beliefs import Beliefs, Outcomes
 from gennas.search.strategies.bayesian.figures import RoundFigures
+from gennas.search.strategies.bayesian.insight import Insight
 from gennas.search.strategies.bayesian.memory import SurrogateMemory
 from gennas.search.strategies.bayesian.second_look import feature_groups, survivors
+from gennas.search.strategies.bayesian.substitutes import Substitutes
 from gennas.search.strategies.evolved import DEFAULT_KERNELS, EvolvedSource, are_shares, new_kernel
 from gennas.search.strategies.kernels import Kernel
 from gennas.search.strategies.rounds import Rounds, check_positive, hits_of
@@ -113,13 +116,18 @@ class BayesianSearch(Rounds):
         _check(surrogate, acquisition, design)
         self.design, self.pool_size, self.elites = design, pool_size, elites
         self.surrogate_kind, self.acquisition, self.adaptive = surrogate, acquisition, bandit
-        self._open, self._per_proposal = not shares, PER_PROPOSAL
-        default, usual = ({}, DEFAULT_KERNELS) if shares else self._default_pool()
+        _refuse_empty(shares=shares, kernels=kernels)
+        self._open, self._per_proposal = shares is None, PER_PROPOSAL
+        default, usual = self._default_pool() if shares is None else ({}, DEFAULT_KERNELS)
         self._set_pool(shares or default, kernels or usual)
         if kernels and not self.shares.get("evolve"):
             raise ConfigError(f"Expected a share of evolve, whose kernels {dict(kernels)} are given.")
         self._figures = RoundFigures()
         self._memory = SurrogateMemory()
+        self._substitutes = Substitutes(space, self._keeps_cheap)
+        self._instead: Mapping[str, Architecture] = {}  # of a round: what is evaluated in place of a candidate, by key
+        self.keeps_insight = False  # whether somebody reads what is believed
+        self.insight: Insight | None = None
 
     def _default_pool(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
         """Shares and kernels where nobody says otherwise; the state keeps them, should the rule change."""
@@ -172,20 +180,23 @@ class BayesianSearch(Rounds):
         self._update_sources(evidence)  # 2. what do good ones look like?
         clock.append(time.perf_counter())
         pool, sources = self._draw_pool(evidence)  # 3. candidates
-        pool, sources = self._drop_known(pool, sources)  # 4. new ones
+        pool, sources = self._drop_known(pool, sources, evidence)  # 4. new ones
         beliefs, rows = self._second_look(beliefs, evidence, pool)
+        self._keep_insight(beliefs, pool[rows])
         order = rows[self._rank(beliefs, pool[rows])]  # 5. rank
         self._round, self._new = self._round + 1, 0
         clock.append(time.perf_counter())
         seconds = dict(zip(("fit_s", "sample_s", "rank_s"), np.diff(clock).tolist(), strict=True))
         paid = {} if self.features is None else self.features.records()
         self._figures.record |= {"round": self._round, **seconds, **self._shares_record(), **paid}
-        return [Proposal(pool[i], self._origin(sources[i], pool.keys[i])) for i in order.tolist()]  # 6. propose
+        chosen = [(self._instead.get(pool.keys[i], pool[i]), sources[i]) for i in order.tolist()]
+        return [Proposal(arch, self._origin(source, arch.key)) for arch, source in chosen]  # 6. propose
 
     def _shares_record(self) -> dict[str, float]:
         """Where candidates came from: every source's share of the pool, every kernel's of the children."""
         evolved = [source for source in self.sources.values() if isinstance(source, EvolvedSource)]
-        found = {f"share_{name}": share for name, share in self._bandit.shares().items()} if evolved else {}
+        told = bool(evolved) or "llm" in self.sources
+        found = {f"share_{name}": share for name, share in self._bandit.shares().items()} if told else {}
         return found | {f"kernel_{k}": share for source in evolved for k, share in source.bandit.shares().items()}
 
     def _origin(self, source: str, key: str) -> Origin:
@@ -242,7 +253,8 @@ class BayesianSearch(Rounds):
 
     def _evidence(self, archs: Population, outcomes: Outcomes, beliefs: Beliefs | None) -> Evidence:
         value = None if beliefs is None else partial(beliefs.value, kind=self.acquisition, rng=self.rng)
-        return Evidence(archs, outcomes, self.elites, value, self._keeps_cheap, self.seen)
+        admits = partial(self._substitutes.admits, seen=self.seen)
+        return Evidence(archs, outcomes, self.elites, value, admits, self.seen, self._trials, self.features)
 
     def _update_sources(self, evidence: Evidence) -> None:
         """What sources need before they draw; those of the space and the best need nothing."""
@@ -260,17 +272,24 @@ class BayesianSearch(Rounds):
         self._bandit.offer({name: len(part) for name, part in parts.items()})
         return Population.concat(list(parts.values())), [name for name, part in parts.items() for _ in range(len(part))]
 
-    def _drop_known(self, pool: Population, sources: list[str]) -> tuple[Population, list[str]]:
+    def _drop_known(self, pool: Population, sources: list[str], evidence: Evidence) -> tuple[Population, list[str]]:
         _, first = np.unique(np.array(pool.keys), return_index=True)
         fresh = [int(i) for i in np.sort(first) if pool.keys[i] not in self.seen]
         if fresh and self.screen is not None:
-            fresh = [fresh[i] for i in self.screen.keep(pool[np.array(fresh)], self.objectives)]
+            fresh = [fresh[i] for i in self._screened_rows(pool[np.array(fresh)], evidence, self.screen)]
             self._figures.record["screened"] = self.screen.count
         if not fresh:
             rest = self._random_unseen(self.round_size)
             self.seen.difference_update(a.key for a in rest)
             return Population.of(self.space.schema, rest), ["random"] * len(rest)
         return pool[np.array(fresh)], [sources[i] for i in fresh]
+
+    def _screened_rows(self, archs: Population, evidence: Evidence, screen: Screen) -> NDArray[np.intp]:
+        """Rows that keep the cheap constraints, or for which something equal does; else what breaks them least."""
+        rows, self._instead = np.array([], dtype=np.intp), {}
+        if evidence.acquisition is not None:
+            rows, self._instead = self._substitutes.pool(archs, self.seen, evidence.acquisition)
+        return rows if len(rows) else screen.keep(archs, self.objectives)
 
     def _rank(self, beliefs: Beliefs | None, pool: Population) -> NDArray[np.intp]:
         """Candidates to propose, in order, with what is expected of them kept for the figures."""
@@ -279,8 +298,16 @@ class BayesianSearch(Rounds):
             return self.rng.permutation(len(pool))[: self.round_size]
         order, mean, std = beliefs.choose(pool, self.round_size, self.acquisition, self.rng, self._per_proposal)
         spread = np.sqrt(std**2 + beliefs.noise)
-        self._figures.expect({pool.keys[i]: (float(mean[i]), float(spread[i])) for i in order})
+        keys = {i: self._instead[key].key if (key := pool.keys[i]) in self._instead else key for i in order.tolist()}
+        self._figures.expect({key: (float(mean[i]), float(spread[i])) for i, key in keys.items()})
         return order
+
+    def _keep_insight(self, beliefs: Beliefs | None, pool: Population) -> None:
+        """Keep what is believed of a pool, where somebody wants to know."""
+        self.insight = None
+        if self.keeps_insight and beliefs is not None and len(pool):
+            value = beliefs.value(pool, self.acquisition, self.rng)
+            self.insight = Insight.of(pool, *beliefs.predicted(pool), value)
 
     # ------------------------------------------------------------------ figures, state
 
@@ -296,6 +323,7 @@ class BayesianSearch(Rounds):
             "credit": self._bandit.state_dict(),
             "figures": self._figures.state_dict(),
             "surrogates": self._memory.state_dict(),
+            **({} if self.insight is None else {"insight": self.insight.state_dict()}),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -313,6 +341,7 @@ class BayesianSearch(Rounds):
         self._bandit.load_state_dict(state["credit"])
         self._figures.load_state_dict(state["figures"])
         self._memory.load_state_dict(state.get("surrogates"))
+        self.insight = Insight.from_state(state["insight"]) if "insight" in state else None
 
 
 def new_source(name: str, space: Space) -> Source:
@@ -329,8 +358,8 @@ def new_source(name: str, space: Space) -> Source:
 
 
 def _place(entry: tuple[str, Source]) -> int:
-    """Where a source stands in a pool: generators first, then what starts from the best, then the space."""
-    return {"evolve": 1, "mutation": 2, "crossover": 3, "random": 4}.get(entry[0], 0)
+    """Where a source stands in a pool: generators first, then what starts from the best, the space, what costs most."""
+    return {"evolve": 1, "mutation": 2, "crossover": 3, "random": 4, "llm": 5}.get(entry[0], 0)
 
 
 def _check(surrogate: str, acquisition: str, design: str) -> None:
@@ -340,6 +369,13 @@ def _check(surrogate: str, acquisition: str, design: str) -> None:
         raise ConfigError(f"Expected acquisition {', '.join(ACQUISITIONS)}, got {shown(acquisition)}.")
     if design not in get_args(Design):
         raise ConfigError(f"Expected design random or spread, got {shown(design)}.")
+
+
+def _refuse_empty(**given: Mapping[str, float] | None) -> None:
+    """An empty mapping is no wish for the default."""
+    for name, value in given.items():
+        if value is not None and not value:
+            raise ConfigError(f"Expected {name} as NAME: SHARE, got {shown(value)}; leave {name} out for the default.")
 
 
 def _far_apart(candidates: Population, n: int) -> list[int]:

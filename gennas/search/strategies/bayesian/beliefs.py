@@ -159,6 +159,11 @@ class Beliefs:
         order, mean, std = choose_batch(self.surrogates, pool, n, value, self._predict(pool), per_proposal)
         return order, mean[0], std[0]
 
+    def predicted(self, archs: Population) -> tuple[FloatArray, FloatArray]:
+        """Mean and deviation of the first objective, each ``(b,)``."""
+        mean, std = self._predict(archs)
+        return mean[0], std[0]
+
     def _fixed_chance(self, rng: np.random.Generator) -> tuple[NDArray[np.uint64], FloatArray]:
         """What is random in this round, drawn when it is first asked for."""
         if self._chance is None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import kendalltau
 
 __all__ = ["RoundFigures"]
 
@@ -42,6 +41,8 @@ class RoundFigures:
 
     def note(self, keys: Sequence[str], before: FloatArray, after: FloatArray, hits: BoolArray) -> None:
         """Compare outcomes ``after (k,)`` of expected keys, some of them ``hits (k,)``, with those ``before (b,)``."""
+        from scipy.stats import kendalltau
+
         rank = (before[None] < after[:, None]).sum(1) + 0.5 * (before[None] == after[:, None]).sum(1)
         scores = ndtri((rank + 0.5) / (len(before) + 1))
         for key, outcome, score in zip(keys, after, scores, strict=True):

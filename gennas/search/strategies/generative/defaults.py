@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gennas.spaces.base import Space
 
-__all__ = ["LARGE", "default_pool"]
+__all__ = ["LARGE", "default_pool", "with_language"]
 
 LARGE = 1e6
 """Spaces of more architectures are large."""
@@ -36,3 +36,13 @@ def default_pool(space: Space) -> tuple[Mapping[str, float], Mapping[str, float]
     if size > LARGE:
         return {"evolve": 0.9, "random": 0.1}, {"mutation": 0.4, "crossover": 0.4, "renoise": 0.2}
     return {"diffusion": 0.35, "evolve": 0.15, "random": 0.5}, {"mutation": 0.5, "crossover": 0.5}
+
+
+def with_language(shares: Mapping[str, float], share: float = 0.2) -> dict[str, float]:
+    """Shares of the pool that leave a language model its part, ``share``.
+
+    Example:
+        >>> with_language({"evolve": 0.9, "random": 0.1})
+        {'evolve': 0.72, 'random': 0.08, 'llm': 0.2}
+    """
+    return {**{name: round(part * (1 - share), 6) for name, part in shares.items()}, "llm": share}

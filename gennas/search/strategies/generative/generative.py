@@ -9,7 +9,7 @@ improvement of surrogates as filter, see :mod:`gennas.search.strategies.bayesian
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,18 +22,22 @@ from gennas.registry import import_object
 from gennas.search.objectives import Objectives
 from gennas.search.strategies.bayesian.acquisition import Acquisition
 from gennas.search.strategies.bayesian.bayesian import BayesianSearch, Design, SurrogateName
-from gennas.search.strategies.generative.defaults import default_pool
+from gennas.search.strategies.generative.defaults import default_pool, with_language
 from gennas.search.strategies.generative.generator_kernels import GeneratorKernel
 from gennas.search.strategies.generative.generator_source import GeneratorSource, make_generator
 from gennas.search.strategies.generative.schedule import refit_interval
 from gennas.search.strategies.kernels import KERNELS, Kernel
+from gennas.search.strategies.llm.language_source import LanguageSource
+from gennas.search.strategies.llm.proposer import LanguageProposer
 from gennas.search.strategies.rounds import bounded, check_positive, ranks
 from gennas.search.strategies.sources import SOURCES, Evidence, Source
 from gennas.search.strategy import STRATEGIES
+from gennas.search.trial import Trial
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
     from gennas.models.base import Generator
+    from gennas.search.kept_records import KeptRecords
 
 __all__ = ["GenerativeSearch"]
 
@@ -70,7 +74,8 @@ class GenerativeSearch(BayesianSearch):
         shares: parts of the pool by source: generators (``diffusion``, ``autoregressive``, ``latent``, or your own as
             ``file.py:Class``), ``evolve`` (children of the best, evolved on the acquisition function), ``mutation`` and
             ``crossover`` (of the best), ``random`` (the space), or a source of your own. What is not named is off, and
-            never trained. By default, in spaces of more than a million architectures evolve .9 and random .1, in
+            never trained; ``llm``, a language model (``model``), whose every candidate costs a request. By default, in
+            spaces of more than a million architectures evolve .9 and random .1, in
             smaller ones diffusion .35, evolve .15, random .5
             (:func:`gennas.search.strategies.generative.defaults.default_pool`).
         kernels: what makes the children of ``evolve``: ``mutation`` (one to three edits), ``crossover``, ``renoise``
@@ -90,11 +95,17 @@ class GenerativeSearch(BayesianSearch):
             neighbourhoods, both with graph statistics), ``forest``, ``stack`` (all three), or ``none`` (the
             order of the pool decides, which is then shuffled).
         acquisition: ``ei``, ``ucb`` or ``thompson``.
-        bandit: shift the shares towards sources whose candidates turned out well.
+        bandit: shift the shares towards sources whose candidates turned out well; left open, where there is a
+            language model.
         guidance_scale: strength of the conditions.
         pretrained: a trained generator (a directory of ``gennas train-generator``, or a run) whose weights
             the source of its kind begins with, instead of pre-training. What they learned from labels lies
             outside of this search's budget.
+        model: the language model of the source ``llm``, which then has a share of .2 unless shares are given; as of the
+            strategy ``llm``.
+        method: how it is asked: a name, or ``file.py:Class``.
+        method_option: arguments of the method.
+        candidates: its suggestions in a round, if it had the whole pool; at its share it makes as many of these.
 
     Raises:
         ConfigError: a size is not positive, the shares do not sum to 1, or a name is not known.
@@ -123,11 +134,19 @@ class GenerativeSearch(BayesianSearch):
         refit_every: int = 8,
         surrogate: SurrogateName = "gp",
         acquisition: Acquisition = "ei",
-        bandit: bool = False,
+        bandit: bool | None = None,
         guidance_scale: float = 1.0,
         pretrained: str | None = None,
+        model: Any = None,
+        method: str = "history",
+        method_option: Mapping[str, Any] | None = None,
+        candidates: int = 20,
     ) -> None:
-        check_positive(unlabelled=unlabelled, refit_every=refit_every)
+        check_positive(unlabelled=unlabelled, refit_every=refit_every, candidates=candidates)
+        self.candidates = candidates
+        self.language: LanguageProposer | None = None
+        if model is not None:
+            self.language = LanguageProposer(space, objectives, model, method, method_option)
         self.quantile, self.conditions, self.unlabelled = quantile, conditions, unlabelled
         self.pretrain_steps, self.refit_steps, self.refit_every = pretrain_steps, refit_steps, refit_every
         self.guidance_scale, self.pretrained = guidance_scale, pretrained
@@ -145,17 +164,20 @@ class GenerativeSearch(BayesianSearch):
             elites=elites,
             surrogate=surrogate,
             acquisition=acquisition,
-            bandit=bandit,
+            bandit=model is not None if bandit is None else bandit,
         )
 
     def _default_pool(self) -> tuple[Mapping[str, float], Mapping[str, float]]:
-        return default_pool(self.space)
+        shares, kernels = default_pool(self.space)
+        return (shares if self.language is None else with_language(shares)), kernels
 
     def _set_pool(self, shares: Mapping[str, float], kernels: Mapping[str, float]) -> None:
         self._generators: dict[str, GeneratorSource] = {}
         super()._set_pool(shares, kernels)
 
     def _source(self, name: str) -> Source:
+        if name == "llm":
+            return LanguageSource(self.space, self.language, self.candidates, self.pool_size)
         if name in SOURCES:
             return super()._source(name)
         if name not in GENERATORS and ":" not in name:
@@ -216,6 +238,29 @@ class GenerativeSearch(BayesianSearch):
         self._figures.record["refits"] = self._figures.record.get("refits", 0) + 1
         self._note_elbo_gap(archs[evidence.best])
         self._drawn_at = len(archs)
+
+    # ------------------------------------------------------------------ the language model
+
+    def keep_in(self, archive: KeptRecords) -> None:
+        """Keep a language model's transcript in the archive's file."""
+        if self.language is not None:
+            self.language.keep_in(archive)
+
+    def check(self) -> None:
+        """Reach the language model, where there is one."""
+        if self.language is not None:
+            self.language.check()
+
+    def tell(self, trials: Sequence[Trial]) -> None:
+        """As ``bayesian``; a language model is told why trials failed."""
+        super().tell(trials)
+        if self.language is not None:
+            self.language.note(trials)
+            self._figures.record |= self.language.figures.record
+
+    def spent(self) -> dict[str, float]:
+        """What features and requests cost since this was asked last."""
+        return super().spent() | ({} if self.language is None else self.language.spent())
 
     # ------------------------------------------------------------------ figures, state
 

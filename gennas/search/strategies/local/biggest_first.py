@@ -11,11 +11,21 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError
 from gennas.graph import Architecture, Population
 from gennas.search.objectives import Objectives
+from gennas.search.screen import Screen
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
-__all__ = ["BiggestFirst"]
+__all__ = ["BiggestFirst", "sizes"]
+
+
+def sizes(archs: Population, screen: Screen | None = None) -> NDArray[np.float64]:
+    """Size of each architecture, ``(b,)``: the first cheap metric, else the sum of the numbers that its labels have."""
+    if screen is not None and screen.metrics and len(archs):
+        return screen.columns(archs)[screen.metrics[0]]
+    numbers = np.array([archs.schema.ordinals.get(label, 0.0) for label in archs.schema.node_labels])
+    found: NDArray[np.float64] = numbers[archs.X].sum(1)
+    return found
 
 
 @STRATEGIES.register("biggest-first")
@@ -73,15 +83,7 @@ class BiggestFirst(Strategy):
         drawn = self.space.sample(self.pool_size, self.rng).unique()
         fresh = np.array([key not in self.seen for key in drawn.keys])
         drawn = drawn[np.flatnonzero(fresh & self._keeps_cheap(drawn))]
-        return list(drawn[np.argsort(-self._sizes(drawn), kind="stable")])
-
-    def _sizes(self, archs: Population) -> NDArray[np.float64]:
-        """What counts as the size of each architecture, ``(b,)``."""
-        if self.screen is not None and self.screen.metrics and len(archs):
-            return self.screen.columns(archs)[self.screen.metrics[0]]
-        numbers = np.array([self.space.schema.ordinals.get(label, 0.0) for label in self.space.schema.node_labels])
-        sizes: NDArray[np.float64] = numbers[archs.X].sum(1)
-        return sizes
+        return list(drawn[np.argsort(-sizes(drawn, self.screen), kind="stable")])
 
     def state_dict(self) -> dict[str, Any]:
         """What stands in line, and the random state."""

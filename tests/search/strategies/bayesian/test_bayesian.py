@@ -53,6 +53,12 @@ def test_what_was_expected_survives_a_stop_within_a_round() -> None:
     assert all(origin.details for _, origin in found[0][8:])
 
 
+@pytest.mark.parametrize("empty", [{"shares": {}}, {"kernels": {}}, {"shares": {"evolve": 1.0}, "kernels": {}}])
+def test_an_empty_mapping_is_no_wish_for_the_default(empty: dict[str, dict[str, float]]) -> None:
+    with pytest.raises(ConfigError, match=r"Expected (shares|kernels) as NAME: SHARE, got \{\}; leave \1 out"):
+        BayesianSearch(NASBench201(), Objectives((Objective("score"),)), **empty)
+
+
 @pytest.mark.parametrize("shares", [{"random": float("nan")}, {"random": 1.0, "mutation": float("nan")}])
 def test_what_is_no_number_is_no_share(shares: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="sum to 1"):

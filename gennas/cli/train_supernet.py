@@ -1,0 +1,46 @@
+"""``gennas train-supernet``: train the shared weights of a space's networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gennas.workbench.supernet import TrainSupernetSettings
+
+__all__ = ["SETTINGS", "run"]
+
+SETTINGS = TrainSupernetSettings
+
+
+def run(settings: TrainSupernetSettings) -> int:
+    """Run the verb."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from gennas.cli.terminal import format_value, print_tracked
+    from gennas.workbench.supernet import train_supernet
+
+    console = Console()
+    columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        shown = bar.add_task("epochs", total=settings.epochs)
+
+        def show(epoch: int, values: Mapping[str, float]) -> None:
+            figures = " · ".join(f"{name} {format_value(value)}" for name, value in values.items())
+            bar.update(shown, completed=epoch, description=f"epochs · {figures}")
+
+        trained = train_supernet(settings, show)
+    record = trained.record
+    method = record.method.partition("(")[0]
+    console.print(
+        f"[bold]{trained.space.name}[/bold] · {trained.task} · {method} · {record.epochs} epochs "
+        f"in {record.seconds:.1f} s, which every search by it is charged with",
+        soft_wrap=True,
+        highlight=False,
+    )
+    console.print(
+        f"Saved: {trained.directory}\n  gennas search --evaluator supernet --supernet {trained.directory}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    print_tracked(trained.tracked, console)
+    return 0
