@@ -26,6 +26,7 @@ from gennas.search import (
     failures,
     trials_frame,
 )
+from gennas.search.language_summary import summarize_language
 from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import SearchConfig
 from gennas.workbench.directory import holds_run, locked, open_archive, read_config
@@ -129,6 +130,9 @@ class Run:
         best, trials = self.result.best, self.result.trials
         paid = sum(t.cost.get("feature_seconds", 0.0) for t in trials)
         more = {"feature_s": paid} if paid else {}
+        for name in ("llm_calls", "llm_tokens", "llm_usd"):
+            if any(name in t.cost for t in trials):
+                more[name] = sum(t.cost.get(name, 0.0) for t in trials)
         return {
             "best": None if best is None else _describe(best, self.problem.space),
             "pareto": [_describe(t, self.problem.space) for t in self.result.pareto],
@@ -309,7 +313,7 @@ def run_data(run: Run, archive: Archive) -> RunData:
     """What a report shows of a run."""
     from gennas.report import RunData
 
-    return RunData(
+    found = RunData(
         config=run.config.to_dict(),
         trials=run.result.trials,
         objectives=run.problem.objectives,
@@ -323,6 +327,8 @@ def run_data(run: Run, archive: Archive) -> RunData:
         defaults=SearchConfig().to_dict(),
         other_labels=run.other_labels,
     )
+    incumbents = [trial for _, trial in found.incumbents]
+    return replace(found, language=summarize_language(archive, run.result.trials, incumbents))
 
 
 def open_run(directory: Path | str, trust: bool = False, **own: Any) -> Run:
