@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from gennas.graph import Architecture
+from gennas.search.language_summary import LanguageSummary
 from gennas.search.objectives import Objectives
 from gennas.search.trial import ENQUEUED, GIVEN, INGESTED, WARM, Trial
 
@@ -60,6 +61,7 @@ class RunData:
         defaults: the configuration of a run that says nothing; settings that equal it are folded away.
         curves: by proposal's id, what was measured after every epoch of its training, by name.
         other_labels: how many labels of other runs the search was given, by run.
+        language: what a language model was asked, where there is one.
     """
 
     config: Mapping[str, Any]
@@ -74,6 +76,7 @@ class RunData:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[int, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     other_labels: Mapping[str, int] = field(default_factory=dict)
+    language: LanguageSummary | None = None
 
     @cached_property
     def incumbents(self) -> list[tuple[int, Trial]]:

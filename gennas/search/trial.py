@@ -9,11 +9,14 @@ from typing import Any, Literal
 from gennas.eval.base import FULL_FIDELITY, Fidelity
 from gennas.graph import Architecture
 
-__all__ = ["ENQUEUED", "GIVEN", "INGESTED", "WARM", "Origin", "Proposal", "Status", "Trial"]
+__all__ = ["COSTS", "ENQUEUED", "GIVEN", "INGESTED", "WARM", "Origin", "Proposal", "Status", "Trial"]
 
 # Sources of what no strategy proposed: a person's points, their measured ones, and those that are not charged; and
 # the best of other runs.
 ENQUEUED, INGESTED, GIVEN, WARM = "enqueued", "ingested", "given", "other runs"
+
+COSTS = ("seconds", "llm_tokens", "llm_usd", "llm_calls")
+"""Costs of trials that a search may be limited by, beside metrics that add up."""
 
 Status = Literal["ok", "failed", "infeasible", "timeout", "lost", "stopped"]
 

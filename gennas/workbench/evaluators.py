@@ -15,6 +15,7 @@ from gennas.eval.own import own_evaluator
 from gennas.graph import Architecture
 from gennas.registry import Registry, configured, reconfigured
 from gennas.search import Constraint
+from gennas.search.trial import COSTS
 from gennas.spaces import Space
 from gennas.workbench.config import ProblemConfig
 from gennas.workbench.settings import Options, reference
@@ -169,7 +170,7 @@ def _wanted(config: ProblemConfig, known: Collection[str] = ()) -> dict[str, Met
     """Every metric that the settings name, turned as they say; ``known`` names are taken as they are."""
     found: dict[str, Metric] = {}
     for text in (*config.limit, *([config.report] if config.report else [])):
-        if text != "seconds":
+        if text not in COSTS:
             name = unquoted(text, known)
             found[name] = Metric(name, "max" if text == config.report else "min")
     for constraint in map(Constraint.parse, config.constraint):

@@ -25,6 +25,7 @@ from gennas.runtime.reading import MIB, read_bounded
 from gennas.search import Constraint, Objective, Objectives
 from gennas.search.screen import Screen
 from gennas.search.strategy import STRATEGIES, Strategy
+from gennas.search.trial import COSTS
 from gennas.spaces import Space, make_space
 from gennas.spaces.weighted import weighted
 from gennas.spaces.within import within
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from gennas.eval.tables import Table
 
 __all__ = ["Problem", "load_architecture", "make_problem", "make_strategy", "space_from", "task_name"]
-
-_COSTS = ("seconds", "llm_tokens", "llm_usd", "llm_calls")
 
 
 @dataclass(frozen=True)
@@ -161,8 +160,8 @@ def make_problem(config: ProblemConfig, recorded: Mapping[str, Metric] | None = 
     if report is not None and report not in metrics:
         raise UnknownNameError("metric", report, metrics)
     for name in limits:
-        if name not in _COSTS and name not in metrics:
-            raise UnknownNameError("limit", name, [*_COSTS, *metrics])
+        if name not in COSTS and name not in metrics:
+            raise UnknownNameError("limit", name, [*COSTS, *metrics])
     problem = Problem(
         space,
         evaluator,

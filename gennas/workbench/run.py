@@ -26,6 +26,7 @@ from gennas.search import (
     failures,
     trials_frame,
 )
+from gennas.search.language_summary import summarize_language
 from gennas.search.strategy import Context
 from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import SearchConfig
@@ -132,6 +133,9 @@ class Run:
             f"{part}_s": sum(t.cost.get(f"{part}_seconds", 0.0) for t in trials) for part in ("feature", "supernet")
         }
         more = {name: seconds for name, seconds in paid.items() if seconds}
+        for name in ("llm_calls", "llm_tokens", "llm_usd"):
+            if any(name in t.cost for t in trials):
+                more[name] = sum(t.cost.get(name, 0.0) for t in trials)
         return {
             "best": None if best is None else _describe(best, self.problem.space),
             "pareto": [_describe(t, self.problem.space) for t in self.result.pareto],
@@ -314,7 +318,7 @@ def run_data(run: Run, archive: Archive) -> RunData:
     """What a report shows of a run."""
     from gennas.report import RunData
 
-    return RunData(
+    found = RunData(
         config=run.config.to_dict(),
         trials=run.result.trials,
         objectives=run.problem.objectives,
@@ -328,6 +332,8 @@ def run_data(run: Run, archive: Archive) -> RunData:
         defaults=SearchConfig().to_dict(),
         other_labels=run.other_labels,
     )
+    incumbents = [trial for _, trial in found.incumbents]
+    return replace(found, language=summarize_language(archive, run.result.trials, incumbents))
 
 
 def open_run(directory: Path | str, trust: bool = False, **own: Any) -> Run:

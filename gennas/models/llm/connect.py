@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from gennas.models.llm.backend import Answer, Backend, Message, Question, Reply
 from gennas.models.llm.grammar import Grammar
 from gennas.models.llm.http.servers import SERVERS
 from gennas.models.llm.prices import Price, read_prices
-from gennas.registry import configured, import_object
+from gennas.registry import configured, import_object, location_of
 from gennas.runtime.secrets import redacted
 
 __all__ = ["Connection", "Model", "model_of", "model_settings"]
@@ -141,6 +142,10 @@ def model_of(given: Any) -> Model:
     if len(kinds) != 1:
         raise ConfigError(f"Expected one of {', '.join(_KINDS)} in the model's settings, got {shown(list(given))}.")
     kind, source = kinds[0], given[kinds[0]]
+    if kind == "class" and isinstance(source, str) and not location_of(source):
+        name = source.partition(":")[0]
+        if difflib.get_close_matches(name, SERVERS, cutoff=0.7):
+            raise UnknownNameError("server of language models", name, SERVERS)
     if not isinstance(source, str) or not source:
         raise ConfigError(f"Expected a text as {kind} of the model, got {shown(source)}.")
     if kind == "server" and source not in SERVERS:

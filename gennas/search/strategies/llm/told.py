@@ -62,10 +62,13 @@ class Told(Connection):
         return self.model.gives_probabilities
 
     def reach(self, writes: bool) -> None:
-        """Make the backend, and find out what a server does with grammars where texts are asked for."""
+        """Make the backend, and find out what a server does with grammars where texts are asked for.
+
+        Where it enforces none, it is asked for a word without one: a wrong key or name of a model refuses all alike.
+        """
         probe = getattr(self.backend, "probe", None)
-        if writes and callable(probe):
-            probe()
+        if writes and callable(probe) and "enforced" not in probe().values():
+            self.backend.complete([{"role": "user", "content": "Reply with the word hello."}])
 
     def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
         """As the backend."""
