@@ -32,7 +32,9 @@ class ProxylessNAS(Relaxation):
     (one with weight 1, one with 0), and afterwards shifts both parameters by the same number, so that the sum of the
     pair's exponentials, and so every other candidate's probability, stays what it was. The weights' step draws one
     path. Pairs are drawn for every decision by itself, so this is for decisions that are choices of modules, not for
-    depths and sizes on which others depend. With a table of costs the objective adds ``cost_weight`` times the expected cost :math:`\sum_t \sum_k p_{t,k}
+    depths and sizes on which others depend.
+
+    With a table of costs the objective adds ``cost_weight`` times the expected cost :math:`\sum_t \sum_k p_{t,k}
     T_{t,k}`, whose gradient, too, reaches only the pairs.
 
     Source: Cai, Zhu and Han, "ProxylessNAS", ICLR 2019, arXiv 1812.00332.
