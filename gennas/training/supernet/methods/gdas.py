@@ -73,8 +73,7 @@ class GDAS(Relaxation):
         """Sampled candidates, as numbers."""
         with torch.no_grad():
             q = gumbel_softmax(self.alpha, self.mask, self.temperature(self.tau))
-        chosen: list[int] = q.argmax(-1).tolist()
-        return chosen
+        return self.strongest(q)
 
     def evaluation_route(self) -> Route:
         """The likeliest candidates."""
@@ -82,11 +81,11 @@ class GDAS(Relaxation):
 
     def route_of(self, q: Tensor) -> Route:
         """The route of a relaxed sample ``q (d, L)``."""
-        chosen = q.argmax(-1)
+        symbols = self.strongest(q.detach())
+        chosen = torch.tensor(symbols, device=q.device)
         h = straight_through(torch.nn.functional.one_hot(chosen, q.shape[1]).to(q), q)
         if self.gradient == "full":
             return list(torch.unbind(h))
-        symbols: list[int] = chosen.tolist()
         selected = h.gather(1, chosen[:, None])[:, 0]
         if self.gradient == "selected":
             return [{k: selected[t]} for t, k in enumerate(symbols)]

@@ -31,7 +31,10 @@ class ProxylessNAS(Relaxation):
     A step draws two candidates per slot without replacement, takes their probabilities between the two, calls both
     (one with weight 1, one with 0), and afterwards shifts both parameters by the same number, so that the sum of the
     pair's exponentials, and so every other candidate's probability, stays what it was. The weights' step draws one
-    path. With a table of costs the objective adds ``cost_weight`` times the expected cost :math:`\sum_t \sum_k p_{t,k}
+    path. Pairs are drawn for every decision by itself, so this is for decisions that are choices of modules, not for
+    depths and sizes on which others depend.
+
+    With a table of costs the objective adds ``cost_weight`` times the expected cost :math:`\sum_t \sum_k p_{t,k}
     T_{t,k}`, whose gradient, too, reaches only the pairs.
 
     Source: Cai, Zhu and Han, "ProxylessNAS", ICLR 2019, arXiv 1812.00332.
@@ -62,8 +65,9 @@ class ProxylessNAS(Relaxation):
 
     def weight_route(self) -> Route:
         """One candidate per slot, drawn from the probabilities."""
-        symbols: list[int] = torch.multinomial(self._chances(), 1)[:, 0].tolist()
-        return symbols
+        return self.strongest(
+            self._chances() / torch.empty_like(self.alpha).exponential_()
+        )  # a draw, by Gumbel's trick
 
     def route(self) -> Route:
         """Two candidates per slot, one with weight 1, one with 0; both weights carry the gradient."""

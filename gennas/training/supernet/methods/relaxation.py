@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -67,8 +68,23 @@ class Relaxation(nn.Module, ABC):
         return list(torch.unbind(self.strengths().detach()))
 
     def likeliest(self) -> list[int]:
-        """The strongest label of every decision, legal together or not."""
-        symbols: list[int] = self.strengths().detach().argmax(-1).tolist()
+        """The strongest label of every decision, as :meth:`strongest` says."""
+        return self.strongest(self.strengths().detach())
+
+    def strongest(self, weights: Tensor) -> list[int]:
+        """The label of the largest weight ``(d, L)`` of every decision.
+
+        Decisions that are nodes, such as depths and sizes, take one that is legal after those before. Edges are taken
+        each by itself: a supernet runs any number of them.
+        """
+        if type(self.space).legal is Space.legal:
+            symbols: list[int] = weights.argmax(-1).tolist()
+            return symbols
+        w, D = weights.cpu().double().numpy(), np.zeros((1, len(weights)), dtype=np.int16)
+        for t, slot in enumerate(self.space.schema.slots):
+            allowed = self.space.legal(D, t)[0] if slot.is_node else self.space.schema.decision_mask[t]
+            D[0, t] = np.where(allowed, w[t], -1.0).argmax()
+        symbols = D[0].tolist()
         return symbols
 
     def probabilities(self) -> Tensor:

@@ -11,6 +11,7 @@ from torch import nn
 
 from gennas import spaces
 from gennas.errors import ConfigError
+from gennas.graph import Population
 from gennas.spaces import NASBench201
 from gennas.spaces.parts import Choice, Routing, bind
 from gennas.testing.supernets import ToySpace, mix
@@ -102,6 +103,24 @@ def test_gdas_calls_one_candidate_and_cools_linearly():
     assert all(isinstance(entry, int) for entry in gdas.weight_route())
     gdas.progress = 0.5
     assert gdas.temperature(gdas.tau) == pytest.approx(5.05)
+
+
+@pytest.mark.parametrize("name", ["autoformer-tiny", "nasbench-macro", "gpt-s"])
+def test_sampled_sizes_are_legal_together(name):
+    space = spaces.SPACES.get(name)()
+    gdas = GDAS(space)
+    rows = [gdas.weight_route() for _ in range(30)] + [gdas.evaluation_route()]
+    rows += [[next(iter(entry)) for entry in gdas.route()]]
+    D = np.array(rows, dtype=np.int16)
+    assert space.is_valid(Population.from_decisions(space.schema, D)).all()
+
+
+def test_one_drawn_path_follows_the_probabilities():
+    torch.manual_seed(0)
+    proxyless = set_alpha(ProxylessNAS(ToySpace(slots=1)))
+    drawn = torch.tensor([proxyless.weight_route()[0] for _ in range(4000)])
+    share = torch.bincount(drawn, minlength=3) / len(drawn)
+    assert (share - torch.softmax(ALPHA[0], 0)).abs().max() < 4 * 0.5 / 4000**0.5
 
 
 def test_the_largest_of_a_relaxed_sample_follows_the_probabilities():
