@@ -110,7 +110,8 @@ class Steps:
         """What was spent before the search and is charged with no trial yet."""
         if not self._is_paid and self.upfront:
             own = self.upfront.keys() - {"seconds"}
-            self._is_paid = any(own & t.cost.keys() for t in self._progress.trials.values())
+            costs = [*(t.cost for t in self._progress.trials.values()), *self._former_cost.values()]
+            self._is_paid = any(own & cost.keys() for cost in costs)
         return {} if self._is_paid else self.upfront
 
     def _finished_curves(self, fidelity: Fidelity, told: int) -> list[Sequence[float]]:

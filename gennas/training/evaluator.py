@@ -23,6 +23,7 @@ from gennas.registry import reconfigured
 from gennas.runtime.seeds import seeded
 from gennas.runtime.threads import cpu_threads
 from gennas.spaces.base import Space
+from gennas.spaces.spec import TaskSpec
 from gennas.training.fidelity import apply_fidelity, scale_space, scale_spec
 from gennas.training.measures import MeasureConfig, check_measures, measure_metrics, measure_network, measure_protocol
 from gennas.training.recipe import TrainConfig
@@ -67,6 +68,7 @@ class TrainEvaluator:
         measure: names of :data:`gennas.training.measures.MEASURES` that the trained network is measured by: on
             validation data for the search, on test data to be reported.
         measure_config: their conditions.
+        inherit: directory of a supernet: networks start from the weights that they inherit there.
 
     Raises:
         CheckpointError: ``checkpoints`` holds states of another task, space or recipe.
@@ -99,6 +101,7 @@ class TrainEvaluator:
         sotl_epochs: int = 3,
         measure: Sequence[str] = (),
         measure_config: MeasureConfig | None = None,
+        inherit: str | Path | None = None,
     ) -> None:
         self.space, self.task, self.config = space, task, config or task.config
         if checkpoints is not None and self.config.schedule == "cosine" and self.config.schedule_epochs is None:
@@ -125,6 +128,11 @@ class TrainEvaluator:
             about = f"energy of the training ({self.energy_method})"
             self.metrics = {**self.metrics, "train_joules": Metric("train_joules", "min", "J", about, (0.0, math.inf))}
         trained = f"train({task.name}; {task.split}); space({space.identity}); recipe({_recipe(self.config, space)})"
+        self.inherit = None if inherit is None else Path(inherit)
+        if self.inherit is not None:
+            from gennas.training.supernet.records import read_record
+
+            trained += f"; weights inherited from {read_record(self.inherit).digest}"
         device = f"device({resolve_device(self.config.device).type})"
         self.protocol = f"{trained}; latency({timing if measure_latency else 'none'}); {device}"
         if self.energy_method is not None:
@@ -211,7 +219,7 @@ class TrainEvaluator:
         spec = scale_spec(self.task.spec, fidelity)
         device = resolve_device(self.config.device)
         with seeded(seed, device):
-            module = scale_space(self.space, fidelity.width, fidelity.depth).build(arch, spec)
+            module = self._untrained(arch, fidelity, spec)
         try:
             with nullcontext() if self.energy_method is None else EnergyMeter(self.config.device) as meter:
                 result = self._fit(module, arch, fidelity, seed, on_epoch)
@@ -239,6 +247,26 @@ class TrainEvaluator:
             values |= {"latency_ms": latency.median_ms, "latency_iqr_ms": latency.iqr_ms}
         curves = {name: result.curves[name] for name in dict.fromkeys([self.primary, "val_loss", *result.curves])}
         return module, Measured({**values, **self._measured(module, fidelity, seed)}, curves)
+
+    def _untrained(self, arch: Architecture, fidelity: Fidelity, spec: TaskSpec) -> nn.Module:
+        """The network before its training: freshly initialised, or with what it inherits from a supernet.
+
+        Raises:
+            ConfigError: the supernet was trained for inputs of another shape.
+            CheckpointError: it is of another space.
+        """
+        space = scale_space(self.space, fidelity.width, fidelity.depth)
+        if self.inherit is None:
+            return space.build(arch, spec)
+        from gennas.training.supernet.files import load_supernet
+
+        supernet = load_supernet(self.inherit, self.space, self.task.spec)
+        if (supernet.spec, supernet.space.identity) != (spec, space.identity):
+            raise ConfigError(
+                f"The supernet in {self.inherit} was trained for inputs {supernet.spec.input_shape} and the space "
+                f"{supernet.space.identity}, expected {spec.input_shape} and {space.identity}: train at its fidelity."
+            )
+        return supernet.network(arch)
 
     def _measured(self, module: nn.Module, fidelity: Fidelity, seed: int) -> dict[str, float]:
         """Calibration and robustness, where they are asked for."""

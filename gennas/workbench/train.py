@@ -30,6 +30,8 @@ class TrainSettings(
 
     save: Path | None = None
     """Write the trained weights to this .safetensors file, for `gennas export --weights`."""
+    inherit: Path | None = None
+    """Directory of a supernet: start from the weights that the architecture inherits there."""
     resume: Path | None = None
     """Directory of training states: continue from the one that fits, and keep new ones there."""
     seed: Seed = 0
@@ -65,6 +67,7 @@ def train(settings: TrainSettings) -> Trained:
         measure=names,
         measure_config=conditions,
         checkpoints=settings.resume,
+        inherit=settings.inherit,
     )
     tracker = _start_tracker(settings, evaluator, chosen)
     listener = None if tracker is None else tracker.on_epoch

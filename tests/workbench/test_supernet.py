@@ -38,6 +38,8 @@ def test_any_strategy_searches_by_it_and_is_charged_once(supernet: Path, tmp_pat
     assert summary["n_evals"] == 8 and summary["supernet_s"] == pytest.approx(spent)
     assert summary["cost_s"] > spent
     assert set(summary["best"]["metrics"]) == {"inherited_accuracy", "inherited_loss", "params", "params_m"}
+    flags = ["train", "--from", str(out), "--epochs", "1", "--inherit", str(supernet)]
+    assert main([*flags, "--save", str(tmp_path / "net.safetensors")]) == 0 and (tmp_path / "net.safetensors").exists()
     page = (out / "report.html").read_text()
     assert "of training before the search, charged to it" in page and "training the supernet" in page
     run = open_run(out)

@@ -2,8 +2,9 @@
 
 from gennas.training.supernet.base import Supernet
 from gennas.training.supernet.evaluator import SupernetEvaluator
-from gennas.training.supernet.files import SupernetRecord, load_supernet, read_record
+from gennas.training.supernet.files import load_supernet
 from gennas.training.supernet.norms import BATCH_NORM_MODES, BatchNormMode, set_batch_norm
+from gennas.training.supernet.records import SupernetRecord, read_record
 from gennas.training.supernet.training import train_supernet
 
 __all__ = [

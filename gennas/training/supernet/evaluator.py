@@ -27,8 +27,9 @@ from gennas.training.fidelity import apply_fidelity, scale_space, scale_spec
 from gennas.training.scores import Loss, Score
 from gennas.training.scoring import score_batches
 from gennas.training.supernet.base import Supernet
-from gennas.training.supernet.files import load_supernet, read_record
+from gennas.training.supernet.files import load_supernet
 from gennas.training.supernet.norms import BatchNormMode, check_mode, set_batch_norm
+from gennas.training.supernet.records import read_record
 from gennas.training.task import Task
 
 __all__ = ["SupernetEvaluator"]

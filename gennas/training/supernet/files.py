@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from gennas.errors import CheckpointError, reason_of, shown
 from gennas.eval.base import Fidelity
@@ -19,41 +17,11 @@ from gennas.training.checkpoint import load_module, save_module
 from gennas.training.fidelity import scale_space, scale_spec
 from gennas.training.supernet.base import Supernet
 from gennas.training.supernet.methods import make_supernet
+from gennas.training.supernet.records import RECORD_FILE, SupernetRecord, read_record
 
-__all__ = ["SupernetRecord", "load_supernet", "read_record", "save_supernet"]
+__all__ = ["load_supernet", "save_supernet"]
 
-_RECORD, _WEIGHTS = "supernet.json", "supernet.safetensors"
-
-
-@dataclass(frozen=True)
-class SupernetRecord:
-    """What a trained supernet is, and what it cost.
-
-    Args:
-        space: identity of the space.
-        task: name and split of the task.
-        method: name of the method, with its options.
-        recipe: settings of the training.
-        fidelity: of the training; networks that inherit have its width and input size.
-        seed: of the training.
-        epochs: that were trained.
-        seconds: wall time of the training, that of interrupted ones included.
-        digest: of the weights.
-        curves: by name, one value per epoch.
-        settings: how space and task are made again, where whoever trained said so.
-    """
-
-    space: str
-    task: str
-    method: str
-    recipe: Mapping[str, Any]
-    fidelity: Mapping[str, Any]
-    seed: int
-    epochs: int
-    seconds: float
-    digest: str
-    curves: Mapping[str, Any]
-    settings: Mapping[str, Any]
+_WEIGHTS = "supernet.safetensors"
 
 
 def save_supernet(supernet: Supernet, record: SupernetRecord, directory: Path) -> None:
@@ -65,34 +33,9 @@ def save_supernet(supernet: Supernet, record: SupernetRecord, directory: Path) -
     save_module(supernet.shared, directory / _WEIGHTS)
     whole = asdict(record) | {"digest": _digest(directory)}
     try:
-        write_atomically(directory / _RECORD, json.dumps(whole, indent=2) + "\n")
+        write_atomically(directory / RECORD_FILE, json.dumps(whole, indent=2) + "\n")
     except OSError as error:
         raise CheckpointError(f"The supernet could not be written to {directory}: {reason_of(error)}.") from error
-
-
-def read_record(directory: str | Path) -> SupernetRecord:
-    """Read what a directory says of its supernet.
-
-    Raises:
-        CheckpointError: it holds none, or it is damaged.
-    """
-    path = Path(directory) / _RECORD
-    try:
-        found = json.loads(path.read_text())
-        record = SupernetRecord(**{field.name: found[field.name] for field in fields(SupernetRecord)})
-        Fidelity(**record.fidelity)
-        if not (isinstance(record.seconds, (int, float)) and 0 <= record.seconds < float("inf")):
-            raise ValueError(f"seconds are {record.seconds!r}")
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"Expected a trained supernet in {directory}, found no {_RECORD}: train one with `gennas train-supernet "
-            "--out DIR`, or let an interrupted training come to its end with the same command."
-        ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged ({type(error).__name__}: {shown(str(error))}); train anew."
-        ) from error
-    return record
 
 
 def load_supernet(directory: str | Path, space: Space, spec: TaskSpec) -> Supernet:
@@ -118,7 +61,7 @@ def load_supernet(directory: str | Path, space: Space, spec: TaskSpec) -> Supern
         supernet = make_supernet(record.method, scaled, scale_spec(spec, fidelity))
     load_module(supernet.shared, directory / _WEIGHTS)
     if _digest(directory) != record.digest:
-        raise CheckpointError(f"{directory / _WEIGHTS} is not the file that {_RECORD} describes; train anew.")
+        raise CheckpointError(f"{directory / _WEIGHTS} is not the file that {RECORD_FILE} describes; train anew.")
     return supernet.eval()
 
 

@@ -15,8 +15,9 @@ from gennas.training.fidelity import scale_space, scale_spec
 from gennas.training.recipe import TrainConfig
 from gennas.training.state import STATE_FILE
 from gennas.training.supernet.base import Supernet
-from gennas.training.supernet.files import SupernetRecord, load_supernet, read_record, save_supernet
+from gennas.training.supernet.files import load_supernet, save_supernet
 from gennas.training.supernet.methods import Routed, make_step, make_supernet, method_text
+from gennas.training.supernet.records import SupernetRecord, read_record
 from gennas.training.task import Task
 from gennas.training.trainer import EpochListener, Trainer
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.eval.base import FULL_FIDELITY, CheapEvaluator, Evaluator, Fidelity
 from gennas.spaces import MacroChain, Space
 from gennas.testing import EvaluatorContract
-from gennas.training import Task, make_task
+from gennas.training import Task, TrainEvaluator, make_task
 from gennas.training.supernet import SupernetEvaluator, read_record
 
 from .conftest import SPACE  # type: ignore[import-not-found]
@@ -91,3 +93,20 @@ def test_what_does_not_fit_is_refused(trained: Path, digits: Task) -> None:
         SupernetEvaluator(trained, SPACE, make_task("shapes"))
     with pytest.raises(ConfigError, match="at least 1"):
         SupernetEvaluator(trained, SPACE, digits, recalibration=0)
+
+
+def test_a_training_starts_from_inherited_weights(trained: Path, digits: Task) -> None:
+    arch = SPACE.sample(1, np.random.default_rng(3))[0]
+    config = replace(digits.config, epochs=1, lr=1e-9, weight_decay=0.0)
+    evaluator = TrainEvaluator(SPACE, digits, config, measure_latency=False, inherit=trained)
+    assert read_record(trained).digest in evaluator.protocol
+    module, _ = evaluator.train(arch, FULL_FIDELITY, 0)
+    inherited = SupernetEvaluator(trained, SPACE, digits).supernet.network(arch)
+    for a, b in zip(module.parameters(), inherited.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+    fresh, _ = TrainEvaluator(SPACE, digits, config, measure_latency=False).train(arch, FULL_FIDELITY, 0)
+    assert any(
+        not torch.allclose(a, b, atol=1e-3) for a, b in zip(fresh.parameters(), inherited.parameters(), strict=True)
+    )
+    with pytest.raises(ConfigError, match="train at its fidelity"):
+        evaluator.train(arch, Fidelity(resolution=0.5), 0)
