@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gennas.errors import ArchiveError, reason_of
@@ -13,7 +13,7 @@ from gennas.search.kept_records import KeptRecords
 from gennas.search.transcript import SUGGESTION, ArchiveTranscript
 from gennas.search.trial import Trial
 
-__all__ = ["CallSummary", "LanguageSummary", "summarize_language"]
+__all__ = ["CallSummary", "LanguageSummary", "language_record", "summarize_language"]
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,15 @@ def summarize_language(
     own = [t for t in trials if t.proposal.origin.source == "llm"]
     best = sum(t.proposal.origin.source == "llm" for t in incumbents)
     return LanguageSummary(list(models), list(found.values()), **counts, evaluated=len(own), improvements=best)
+
+
+def language_record(archive: KeptRecords) -> dict[str, Any]:
+    """What a tracker is told: ``llm_prompts``, a row of plain values for each prompt; nothing where there is none."""
+    found = summarize_language(archive)
+    if found is None:
+        return {}
+    rows = [{**asdict(prompt), "outcomes": json.dumps(dict(prompt.outcomes))} for prompt in found.prompts]
+    return {"llm_prompts": rows}
 
 
 def _with(summary: CallSummary, record: Mapping[str, Any]) -> CallSummary:

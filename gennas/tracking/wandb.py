@@ -120,6 +120,13 @@ class WandbTracker:
         if self._incumbent is not None:
             last["best/drawing"] = self._drawing(self._incumbent)
         last |= self._learning_curves()
+        prompts = summary.get("llm_prompts", [])
+        if prompts:
+            columns = list(prompts[0])
+            last["llm/prompts"] = wandb.Table(
+                columns=columns, data=[[row[name] for name in columns] for row in prompts]
+            )
+        summary = {name: value for name, value in summary.items() if name != "llm_prompts"}
         self._run.log({"n_evals": len(rows), **last})
         self._log_artifacts()
         self._run.summary.update(redacted(summary))

@@ -26,7 +26,7 @@ from gennas.search import (
     failures,
     trials_frame,
 )
-from gennas.search.language_summary import summarize_language
+from gennas.search.language_summary import language_record, summarize_language
 from gennas.search.strategy import Context
 from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import SearchConfig
@@ -260,12 +260,12 @@ def run_search(
             tracker.start(run_info(config, problem))
             run = Run(config, problem, search.run(), config.out, other_labels=labels_of_others(archive))
             writer.write(run)
-            tracker.finish(run.summary())
+            tracker.finish({**run.summary(), **language_record(archive)})
             return replace(run, tracked=place_of(tracker))
         except (KeyboardInterrupt, EvaluationError) as error:
             run = writer.so_far("interrupted" if isinstance(error, KeyboardInterrupt) else "failures")
             writer.write(run)
-            tracker.finish(run.summary())
+            tracker.finish({**run.summary(), **language_record(archive)})
             raise
 
 

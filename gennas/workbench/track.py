@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gennas.errors import GennasError
 from gennas.registry import options_of
 from gennas.search import STRATEGIES
+from gennas.search.language_summary import language_record
 from gennas.tracking import NullTracker, RunInfo, SafeTracker, Tracker, WandbOptions
 from gennas.workbench.config import TrackingSettings
 from gennas.workbench.problem import Problem, task_name
@@ -130,5 +131,11 @@ def replay_run(run: Run, archive: Archive, tracking: TrackingSettings | None = N
 
     settings = overridden(run.config, tracking or TrackingSettings())
     tracker = make_tracker(replace(settings, track="wandb"), run.directory)
-    replay(tracker, run.result.trials, archive.rounds(), run_info(run.config, run.problem), run.summary())
+    replay(
+        tracker,
+        run.result.trials,
+        archive.rounds(),
+        run_info(run.config, run.problem),
+        {**run.summary(), **language_record(archive)},
+    )
     return replace(run, tracked=place_of(tracker))

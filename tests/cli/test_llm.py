@@ -127,3 +127,13 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and says in error and KEY not in error
     assert not (out / "archive.sqlite").exists()
+
+
+def test_wandb_has_the_calls_by_prompt(mine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    run = tmp_path / "run"
+    assert search(mine, run, "--strategy", "llm", "--model", f"{mine}:Nobody", "--track", "wandb") == 0
+    (file,) = run.rglob("llm/prompts*.table.json")
+    table = json.loads(file.read_text())
+    assert table["columns"][:3] == ["prompt", "version", "calls"] and table["data"][0][0] == "history"

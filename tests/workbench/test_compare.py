@@ -14,7 +14,8 @@ from gennas.cli.main import main
 from gennas.graph import Population
 from gennas.search import Objective, Objectives, Origin, Proposal, Trial
 from gennas.spaces import NASBench201
-from gennas.workbench.compare import incumbent_curve
+from gennas.workbench.compare import compare, incumbent_curve
+from gennas.workbench.config import CompareConfig
 
 COMMAND = ["compare", "--space", "nasbench-graph", "--task", "cora", "--budget", "40", "--report", "test_accuracy"]
 
@@ -229,3 +230,26 @@ def test_a_strategy_that_finds_nothing_feasible_is_left_out_of_the_tests(tmp_pat
     assert (summary.set_index("strategy")["feasible_share"] * 4 == runs).all() and runs.min() < 4
     never = [*command[:-4], "--budget", "1", "--seeds", "1", "--constraint", "zeros>=6"]
     assert main([*never, "--out", str(tmp_path / "never")]) == 2
+
+
+def test_a_language_model_stands_beside_the_same_strategy_without_it(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from gennas.models.llm import Answer, Reply\n"
+        "class Nobody:\n"
+        "    name, concurrency = 'nobody', 1\n"
+        "    def choose(self, state, questions):\n"
+        "        return [Answer.of([1.0] * len(q.options)) for q in questions]\n"
+        "    def complete(self, messages, grammar=None, draw=0):\n"
+        "        return Reply('')\n"
+        "def score(arch):\n"
+        "    return float(arch.decisions.sum())\n"
+    )
+    beside = "generative@shares={mutation: 1}@pool_size=30"
+    with_model = f"generative@shares={{mutation: 0.8, llm: 0.2}}@pool_size=30@model={tmp_path / 'mine.py'}:Nobody"
+    names = ["random", f"llm@model={tmp_path / 'mine.py'}:Nobody", beside, with_model]
+    config = CompareConfig(
+        strategies=names, space="nasbench201", evaluator=f"{tmp_path / 'mine.py'}:score", budget=14, seeds=2,
+        out=tmp_path / "c",
+    )  # fmt: skip
+    summary = compare(config)
+    assert [str(name) for name in summary["strategy"]] == names
