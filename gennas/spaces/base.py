@@ -102,9 +102,7 @@ class Space(ABC):
         """
 
     def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
-        """Return a network of parts: of one architecture, or of all of them (:class:`~gennas.spaces.parts.Shared`).
-
-        A space that has it builds by it, and is one of supernets (:class:`gennas.training.supernet.Supernet`).
+        """A network of parts: of one architecture, or of all for a :class:`~gennas.training.supernet.Supernet`.
 
         Raises:
             ConfigError: the space has no weight-sharing network, or none for ``spec.kind``.
@@ -114,8 +112,7 @@ class Space(ABC):
     def legal(self, D: NDArray[np.integer], t: int) -> BoolArray:
         """Labels that decision ``t`` may take after the first ``t`` columns of ``D``, ``(b, L)``.
 
-        Later columns are not read. A label is legal if at least one valid architecture starts so,
-        which makes everything that is sampled under this mask valid by construction.
+        A label is legal if at least one valid architecture starts so: what is sampled under this mask is valid.
         """
         return np.broadcast_to(self.schema.decision_mask[t], (len(D), self.schema.num_symbols))
 
@@ -139,10 +136,7 @@ class Space(ABC):
         return population
 
     def equivalents(self, arch: Architecture) -> Population:
-        """Other architectures whose networks compute the same functions, though maybe in another time; by default none.
-
-        A search with constraints on cheap metrics evaluates one of them where ``arch`` breaks a bound that it keeps.
-        """
+        """Others whose networks compute the same functions; one is evaluated where only it keeps a cheap bound."""
         return Population.of(self.schema, [])
 
     def to_text(self, arch: Architecture) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 from gennas.errors import ConfigError, shown
 from gennas.search import STRATEGIES
 from gennas.workbench.budgets import options_for, scaling_note, warm_up_note
-from gennas.workbench.config import CompareConfig, FeatureSettings, KnowledgeSettings, ProblemConfig, SearchConfig
+from gennas.workbench.config import CompareConfig, ProblemConfig, SearchConfig
 from gennas.workbench.equip import make_equipment
+from gennas.workbench.knowledge import FeatureSettings, KnowledgeSettings
 from gennas.workbench.problem import Problem, make_strategy
 from gennas.workbench.settings import Options
 from gennas.workbench.track import tracking_of

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator
 
 from gennas.errors import ConfigError, UnknownNameError, shown
 from gennas.models.llm.connect import model_settings
+from gennas.workbench.knowledge import FeatureSettings, KnowledgeSettings, ModelSettings
 from gennas.workbench.settings import (
     NO_OPTIONS,
     Count,
@@ -32,6 +33,7 @@ from gennas.workbench.settings import (
     Texts,
     load_yaml,
     parse_options,
+    supernet_settings,
 )
 
 __all__ = ["CompareConfig", "ProblemConfig", "SearchConfig", "TrackingSettings", "load_yaml", "parse_options"]
@@ -133,7 +135,7 @@ class ProblemConfig(
         default = {f.name: f.default for f in fields(self)}
         if self.supernet is None or any(getattr(self, name) != default[name] for name in named):
             return
-        for name, value in read_settings(self.supernet).items():
+        for name, value in supernet_settings(self.supernet).items():
             object.__setattr__(self, name, Options.of(value) if name.endswith("_option") else value)
 
     def identity(self) -> dict[str, Any]:
@@ -202,65 +204,6 @@ class StrategySettings(Settings):
 
         known = None if isinstance(self.strategy, str) else STRATEGIES.name_of(self.strategy)
         return super().to_dict() | ({"strategy": known} if known else {})
-
-
-@dataclass(frozen=True)
-class ModelSettings(Settings):
-    """Which language model proposes, where the strategy asks one (docs/llm.md)."""
-
-    model: str | None = None
-    """Language model: SERVER or SERVER:MODEL (llama.cpp, vllm, openai:NAME, …), `local:FOLDER`, `replay:RUN`, or
-    `file.py:Class`. The same as the strategy's option `model`."""
-    model_option: OptionMap = NO_OPTIONS
-    """Arguments of its backend, as KEY=VALUE: url=…, key_variable=NAME, parameters={temperature: 0.7}, prices=FILE."""
-
-
-def read_settings(directory: Path) -> Mapping[str, Any]:
-    """Space and task of a supernet as settings; nothing where it says nothing or is not there, which is said later."""
-    try:
-        found = json.loads((directory / "supernet.json").read_text())["settings"]
-        return {name: found[name] for name in ("space", "space_option", "task", "task_option")}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _read_names(value: object) -> object:
-    """Names separated by commas, one text or several."""
-    texts = (value,) if isinstance(value, (str, Path)) else value
-    if not isinstance(texts, (list, tuple)):
-        return value
-    names = tuple(part.strip() for text in texts for part in str(text).split(","))
-    if not all(names):
-        raise ConfigError(
-            f"Expected names separated by commas, got {shown(','.join(map(str, texts)))}; leave it out for none."
-        )
-    return names
-
-
-@dataclass(frozen=True)
-class FeatureSettings(Settings):
-    """What the surrogate of a strategy is told of architectures beside their decisions; nothing of it is a label."""
-
-    features: Annotated[tuple[str, ...], BeforeValidator(_read_names)] = ()
-    """Features, separated by commas: columns of --feature-table, zero-cost proxies (`gennas proxies list`), params,
-    flops, and `encoder`, the embeddings of a graph network that was pre-trained without labels."""
-    feature_table: Path | None = None
-    """File with a column arch and columns of features (without --features: all of them)."""
-    feature_option: OptionMap = NO_OPTIONS
-    """Protocol of the proxies, as KEY=VALUE (batch=noise, batch_size=64, initialisation=kaiming, seed=0, …)."""
-    features_per_proposal: Count = 50
-    """Candidates whose proxies are computed, for each proposal: those that a ranking without them puts first."""
-
-
-@dataclass(frozen=True)
-class KnowledgeSettings(Settings):
-    """What is known from elsewhere."""
-
-    warm_from: Annotated[tuple[str, ...], BeforeValidator(_read_names)] = ()
-    """Runs (or archives) on other tasks of the same space, separated by commas: their best in turn are the warm start,
-    and what their labels predict is told to the surrogate. The labels are counted apart."""
-    prior: Path | None = None
-    """YAML or JSON file of weights, DECISION: {LABEL: WEIGHT, …}, by which random architectures are drawn."""
 
 
 def _read_workers(value: object) -> object:

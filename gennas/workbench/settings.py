@@ -29,7 +29,7 @@ __all__ = [
     "NO_OPTIONS", "Count", "FidelitySettings", "Finite", "Limits", "OptionMap", "Options", "Part", "Paths", "Positive",
     "ScaledSettings", "Seed", "Settings", "Share", "SizeSettings", "SpaceSettings", "Steps", "Switch", "TaskSettings",
     "Texts", "TrustSettings",
-    "load_yaml", "named_space", "parse_options", "read_limits", "read_value", "reference",
+    "load_yaml", "named_space", "parse_options", "read_limits", "read_value", "reference", "supernet_settings",
 ]  # fmt: skip
 
 Count = Annotated[int, Field(strict=True, ge=1)]
@@ -371,3 +371,12 @@ class ScaledSettings(SizeSettings):
     """Training epochs. Default: the run's, else the task's."""
     data_fraction: Share | None = None
     """Share of the training set used, in (0, 1]. Default: the run's, else 1."""
+
+
+def supernet_settings(directory: Path) -> Mapping[str, Any]:
+    """Space and task of a supernet as settings; nothing where it says nothing or is not there, which is said later."""
+    try:
+        found = json.loads((directory / "supernet.json").read_text())["settings"]
+        return {name: found[name] for name in ("space", "space_option", "task", "task_option")}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
