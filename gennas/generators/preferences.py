@@ -72,15 +72,20 @@ def fit_preferences(
         raise ConfigError(f"Expected a positive beta, got {beta}.")
     if not bool((u != u[:1]).any()) and not hint_weight:
         return np.empty(0)  # nothing is preferred to anything
-    D = torch.from_numpy(archs.decisions.astype(np.int64)).to(model.device)
-    u = u.to(model.device)
-    hinted = _Pairs(model, *hint) if hint is not None and hint_weight else None
+    D, u = _on(model, archs, u)
+    others, sizes = _on(model, *hint) if hint is not None and hint_weight else (D[:0], u[:0])
 
     def loss(rows: Tensor) -> Tensor:
-        found = _pair_loss(log_ratio(model, D[rows]), u[rows], beta)
-        return found if hinted is None else found + hint_weight * hinted.loss(beta)
+        r = log_ratio(model, torch.cat([D[rows], others]))
+        return _pair_loss(r[: len(rows)], u[rows], beta) + hint_weight * _pair_loss(r[len(rows) :], sizes, beta)
 
     return descend(model, _batches(len(D), batch_size, seed), loss, steps, lr)
+
+
+def _on(model: DecisionLM, archs: Population, utility: NDArray[np.floating] | Tensor) -> tuple[Tensor, Tensor]:
+    """Decisions ``(b, d)`` and how good they are ``(b,)`` where the model is."""
+    D = torch.from_numpy(archs.decisions.astype(np.int64)).to(model.device)
+    return D, torch.as_tensor(utility, dtype=torch.float64).to(model.device)
 
 
 def _pair_loss(r: Tensor, u: Tensor, beta: float) -> Tensor:
@@ -88,18 +93,6 @@ def _pair_loss(r: Tensor, u: Tensor, beta: float) -> Tensor:
     better = u[:, None] > u
     gaps = nn.functional.softplus(-beta * (r[:, None] - r))
     return (gaps * better).sum() / better.sum().clamp(min=1)
-
-
-class _Pairs:
-    """Pairs of architectures that are all looked at in every step."""
-
-    def __init__(self, model: DecisionLM, archs: Population, utility: NDArray[np.floating]) -> None:
-        self.model = model
-        self.D = torch.from_numpy(archs.decisions.astype(np.int64)).to(model.device)
-        self.u = torch.from_numpy(np.asarray(utility, dtype=np.float64)).to(model.device)
-
-    def loss(self, beta: float) -> Tensor:
-        return _pair_loss(log_ratio(self.model, self.D), self.u, beta)
 
 
 def log_ratio(model: DecisionLM, D: Tensor) -> Tensor:

@@ -49,6 +49,22 @@ def test_what_is_preferred_becomes_likelier_whatever_the_unit() -> None:
     assert found[0][u == u.max()].mean() > found[0][u == u.min()].mean() + 3
 
 
+def test_a_hint_is_learned_as_far_as_it_counts() -> None:
+    rng = np.random.default_rng(5)
+    archs, others = SPACE.sample(6, rng), SPACE.sample(40, rng)
+    hint = (others, (others.decisions == 3).sum(1).astype(float))
+    lm = model()
+    losses = fit_preferences(lm, archs, np.zeros(6), steps=30, hint=hint, hint_weight=0.5)
+    assert losses[0] == pytest.approx(0.5 * np.log(2)) and losses[-1] < 0.15
+    large = lm.log_prob(np.full((1, 6), 3))[0]
+    assert large > lm.log_prob(np.zeros((1, 6), dtype=int))[0] + 3
+    plain, none = model(), model()
+    u = np.arange(6.0)
+    fit_preferences(plain, archs, u, steps=5)
+    fit_preferences(none, archs, u, steps=5, hint=hint, hint_weight=0.0)
+    assert np.array_equal(plain.log_prob(others.decisions), none.log_prob(others.decisions))
+
+
 def test_nothing_is_learned_where_all_are_equal() -> None:
     lm, archs = model(), SPACE.sample(4, np.random.default_rng(3))
     assert not len(fit_preferences(lm, archs, np.full(4, 2.0)))
