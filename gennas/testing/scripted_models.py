@@ -18,7 +18,7 @@ from scipy.special import ndtri
 from gennas.errors import ConfigError
 from gennas.graph import IntArray
 from gennas.models.llm import Answer, Decisions, Grammar, Message, Question, Reply, Usage
-from gennas.models.llm.propose import completed
+from gennas.models.llm.propose import completed, decisions_so_far
 
 __all__ = ["Adversary", "Follower", "Ignorant", "Memoriser", "Oracle", "Scripted", "Truth"]
 
@@ -27,7 +27,6 @@ FloatArray = NDArray[np.float64]
 Truth = Callable[[IntArray], FloatArray]
 """``truth(D (b, d)) -> (b,)``: how good architectures are; more is better."""
 
-_MADE = re.compile(r"Decisions so far: (\S+?)\.?(?:\s|$)")
 _LEGEND = re.compile(r"^Decisions ([\d, to]+): (.+ = .+)$", re.MULTILINE)
 _SHOWN = re.compile(r"^\W*(\S+?)[\s:,;|=]+(?:(?:has|is)\s+)?(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\W*$", re.MULTILINE)
 
@@ -71,7 +70,7 @@ class Scripted(ABC):
         """Weights of the options as probabilities; what is asked about other things than decisions nobody knows."""
         if not all("Next: " in question.text for question in questions):
             return [Answer.of([1.0] * len(q.options), Usage(len(f"{state}\n{q.prompt}".split()), 1)) for q in questions]
-        made = [_made(question.text) for question in questions]
+        made = [decisions_so_far(question.text) for question in questions]
         options = [self._symbols(state, len(m), q.options) for m, q in zip(made, questions, strict=True)]
         found = self.weights(state, made, options, self._rng(state, *made))
         texts = [f"{state}\n{question.prompt}" for question in questions]
@@ -82,7 +81,7 @@ class Scripted(ABC):
         prompt = "\n".join(message["content"] for message in messages)
         if grammar is None:
             return Reply("", "empty", Usage(len(prompt.split()), 0))
-        rng, made, state, text = self._rng(prompt, str(draw)), _made(prompt), 0, ""
+        rng, made, state, text = self._rng(prompt, str(draw)), decisions_so_far(prompt), 0, ""
         for symbols, layer in zip(grammar.symbols, grammar.automaton.layers, strict=True):
             legal = np.flatnonzero(layer[state] >= 0)
             options = "".join(symbols[legal].tolist())
@@ -107,12 +106,6 @@ class Scripted(ABC):
                 f"Expected options like {', '.join(list(known)[:3])} at decision {t + 1}, got {unknown[0]}."
             )
         return "".join(known[name] for name in names)
-
-
-def _made(text: str) -> str:
-    """The decisions that a prompt says were made."""
-    found = _MADE.findall(text)
-    return found[-1] if found else ""
 
 
 def _legend(prompt: str, t: int) -> dict[str, str]:

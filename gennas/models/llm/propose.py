@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +17,10 @@ from gennas.models.llm.backend import Answer, Backend, Message, Outcome, Questio
 from gennas.models.llm.decisions import Decisions
 from gennas.models.llm.grammar import Grammar, grammar_of
 
-__all__ = ["Proposals", "by_choices", "by_texts", "completed"]
+__all__ = ["Proposals", "by_choices", "by_texts", "completed", "decisions_so_far"]
 
 _BATCH = 64  # questions in one call
+_SO_FAR = re.compile(r"Decisions so far: (\S+?)\.?(?:\s|$)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +118,17 @@ def completed(decisions: Decisions, D: NDArray[np.integer], start: int, rng: np.
     for t in range(start, len(decisions)):
         full[:, t] = _draw(decisions.log_counts(full, t), rng)
     return full
+
+
+def decisions_so_far(text: str) -> str:
+    r"""The symbols of the decisions that a question or a conversation of this module says were made.
+
+    Example:
+        >>> decisions_so_far("Decisions so far: 313\nNext: edge 1 to 2?"), decisions_so_far("Next: edge 0 to 1?")
+        ('313', '')
+    """
+    found = _SO_FAR.findall(text)
+    return found[-1] if found else ""
 
 
 def _questions(decisions: Decisions, rows: IntArray, t: int, orders: Sequence[NDArray[np.intp]]) -> list[Question]:
