@@ -132,6 +132,8 @@ class TrainEvaluator:
             about = f"energy of the training ({self.energy_method})"
             self.metrics = {**self.metrics, "train_joules": Metric("train_joules", "min", "J", about, (0.0, math.inf))}
         trained = f"train({task.name}; {task.split}); space({space.identity}); recipe({_recipe(self.config, space)})"
+        if inherit is not None and weights is not None:
+            raise ConfigError("Expected weights from one place, got both a supernet (inherit) and a file (weights).")
         self.inherit = None if inherit is None else Path(inherit)
         if self.inherit is not None:
             from gennas.training.supernet.records import read_record
@@ -139,7 +141,7 @@ class TrainEvaluator:
             trained += f"; weights inherited from {read_record(self.inherit).digest}"
         self.weights = None if weights is None else Path(weights)
         if self.weights is not None:
-            trained += f"; weights of {_weights_digest(self.weights, self.inherit)}"
+            trained += f"; weights of {_weights_digest(self.weights)}"
         device = f"device({resolve_device(self.config.device).type})"
         self.protocol = f"{trained}; latency({timing if measure_latency else 'none'}); {device}"
         if self.energy_method is not None:
@@ -336,17 +338,12 @@ def _cost_metrics(timing: str | None) -> dict[str, Metric]:
     return {metric.name: metric for metric in metrics}
 
 
-def _weights_digest(path: Path, inherit: Path | None) -> str:
+def _weights_digest(path: Path) -> str:
     """Sixteen hexadecimal digits of a file of weights.
 
     Raises:
-        ConfigError: weights are inherited, too.
         CheckpointError: the file cannot be read.
     """
-    if inherit is not None:
-        raise ConfigError(
-            "Expected one place that weights come from, got both a supernet (inherit) and a file (weights)."
-        )
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
