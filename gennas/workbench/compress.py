@@ -135,6 +135,7 @@ def compress(settings: CompressSettings, on_step: OnStep | None = None) -> Compr
         compare_choices,
         measure_latencies_of,
         require_metric,
+        require_reachable,
         score_blocks,
         train_blocks,
     )
@@ -146,16 +147,14 @@ def compress(settings: CompressSettings, on_step: OnStep | None = None) -> Compr
     _require_free(settings)
     parent = choose(settings)
     require_metric(parent.task, settings.metric)
-    config = _run_config(settings)
+    config = _run_config(settings, parent)
     weights = _weights(settings)
     with seeded(0):
         network = parent.space.build(parent.arch, scale_spec(parent.task.spec, parent.fidelity))
     load_trained(network, weights, parent.space.to_text(parent.arch))
     recipe = make_recipe(parent.task.config, {**parent.train_option, **settings.train_option})
     library = BlockLibrary(parent.space, parent.task, parent.arch, network, parent.fidelity, recipe, settings.seed)
-    for bound in bounds:
-        if bound.metric in library.parent_costs:
-            bound.limit(library.parent_costs[bound.metric])  # which refuses what is above the parent's
+    require_reachable(library, bounds)
     seconds = {}
     count = sum(map(len, library.layers))
     tell(f"training {count} blocks of {len(library.layers)} layers, {settings.steps} steps each")
@@ -206,26 +205,22 @@ def _weights(settings: CompressSettings) -> Path:
     )
 
 
-def _run_config(settings: CompressSettings) -> dict[str, Any]:
+def _run_config(settings: CompressSettings, parent: Chosen) -> dict[str, Any]:
     """Space, task and fidelity of the smaller network, as a run's configuration keeps them.
 
     Raises:
         ConfigError: networks of more than full width or depth, which no run has.
     """
-    names = ("space", "space_option", "resolution", "context", "width", "depth")
-    spent: dict[str, Any] = {}
-    if settings.source is None:
-        values = {name: settings.to_dict()[name] for name in ("space", "space_option")}
-        values |= {"task": settings.to_dict()["task"] or "digits", "task_option": dict(settings.task_option)}
-    else:
+    given = settings.to_dict()
+    values = {name: given[name] for name in ("space", "space_option", "task", "task_option")}
+    if settings.source is not None:
         run = read_config(settings.source, settings.trust)
         kept = run.to_dict()
-        values, spent = {name: kept[name] for name in names}, kept["train_option"]
-        named = settings.task is None and own_task(run) is not None
-        values["task"] = kept["task"] if named else settings.to_dict()["task"] or "digits"
-        values["task_option"] = {**(kept["task_option"] if named else {}), **settings.task_option}
-    given = {name: getattr(settings, name) for name in names[2:] if getattr(settings, name) is not None}
-    values |= given | {"train_option": {**spent, **settings.train_option}, "evaluator": "train"}
+        values |= {name: kept[name] for name in ("space", "space_option")}
+        if settings.task is None and own_task(run) is not None:
+            values |= {"task": kept["task"], "task_option": {**kept["task_option"], **settings.task_option}}
+    values |= {"task": values["task"] or "digits", "evaluator": "train", **parent.effort}
+    values["train_option"] = {**parent.train_option, **settings.train_option}
     SearchConfig.from_dict(values)
     return values
 

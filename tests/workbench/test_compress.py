@@ -150,3 +150,24 @@ def test_weights_and_a_supernet_contradict_each_other(weights: Path, blobs: Task
     other = replace(TrainSettings(**VIT, weights=weights), arch="embed=16;depth=1;mlp=2;heads=2")
     with pytest.raises(CheckpointError, match="are those of"):
         train(other)
+
+
+def test_objects_and_a_runs_fidelity(weights: Path, tmp_path: Path) -> None:
+    """A space and a task that are the things themselves; images of half the size are those of the next command, too."""
+    from gennas.spaces.autoformer import AutoFormerTiny
+    from gennas.training import make_task
+
+    space = AutoFormerTiny(**{name: tuple(v) if isinstance(v, list) else v for name, v in SPACE.items()})
+    half: dict[str, Any] = {"resolution": 0.5, "epochs": 1, "train_option": {"batch_size": 256}}
+    file = tmp_path / "half.safetensors"
+    train(TrainSettings(space=space, task="digits", arch=ARCH, save=file, **half))
+    out = tmp_path / "half"
+    done = compress(smaller(space=space, space_option={}, weights=file, resolution=0.5, steps=0, out=out))
+    assert done.library.spec.input_shape == (1, 4, 4)
+    chosen = choose(TrainSettings(source=out))
+    assert chosen.effort["resolution"] == 0.5 and chosen.train_option["batch_size"] == 256
+    task = replace(make_task("digits"), name="mine")
+    done = compress(smaller(task=task, weights=weights, steps=0, random=0, out=tmp_path / "object"))
+    assert done.comparison.chosen.costs["params"] <= 0.6 * done.comparison.parent.costs["params"]
+    with pytest.raises(ConfigError, match="one bound for each|smallest"):  # before anything is trained
+        compress(smaller(weights=weights, constraint="params<=10", steps=10**9, out=tmp_path / "never"))

@@ -7,7 +7,7 @@ Source: Bercovich et al. 2024, "Puzzle: Distillation-Based NAS for Inference-Opt
 """
 
 from gennas.training.blocks.bounds import Bound
-from gennas.training.blocks.choices import choose_blocks, random_choices, uniform_choices
+from gennas.training.blocks.choices import choose_blocks, random_choices, require_reachable, uniform_choices
 from gennas.training.blocks.comparison import Additivity, Assembled, Comparison, compare_choices
 from gennas.training.blocks.distillation import train_blocks
 from gennas.training.blocks.knapsack import DepthRule, Knapsack
@@ -31,6 +31,7 @@ __all__ = [
     "measure_latencies_of",
     "random_choices",
     "require_metric",
+    "require_reachable",
     "score_blocks",
     "train_blocks",
     "uniform_choices",

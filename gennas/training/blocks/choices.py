@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from gennas.errors import ConfigError, InvalidArchitectureError
+from gennas.errors import ConfigError, EvaluationError, InvalidArchitectureError
 from gennas.training.blocks.bounds import Bound
 from gennas.training.blocks.knapsack import DepthRule, Knapsack
 from gennas.training.blocks.library import BlockLibrary
 from gennas.training.blocks.scoring import increases
 
-__all__ = ["choose_blocks", "knapsack_of", "random_choices", "uniform_choices"]
+__all__ = ["choose_blocks", "knapsack_of", "require_reachable", "random_choices", "uniform_choices"]
 
 Choice = tuple[int, ...]
 
@@ -25,6 +26,10 @@ def knapsack_of(library: BlockLibrary, bounds: Sequence[Bound], metric: str = "l
         UnknownNameError: no such metric.
         EvaluationError: blocks were not scored, or a latency is bounded that was not measured.
     """
+    return _problem(library, bounds, increases(library, metric))
+
+
+def _problem(library: BlockLibrary, bounds: Sequence[Bound], scores: Sequence[NDArray[np.float64]]) -> Knapsack:
     names = [bound.metric for bound in bounds]
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"Expected one bound for each of some costs, got {', '.join(map(str, bounds)) or 'none'}.")
@@ -32,7 +37,7 @@ def knapsack_of(library: BlockLibrary, bounds: Sequence[Bound], metric: str = "l
         raise ConfigError("Expected measured latencies for a bound on them: call measure_latencies_of(library) first.")
     limits = [bound.limit(library.parent_costs[bound.metric]) - library.rest(bound.metric) for bound in bounds]
     return Knapsack(
-        increases(library, metric),
+        scores,
         [np.array([[float(getattr(b, n)) for n in names] for b in blocks]) for blocks in library.layers],
         np.array(limits),
         [np.array([b.values is not None for b in blocks]) for blocks in library.layers],
@@ -56,11 +61,26 @@ def choose_blocks(library: BlockLibrary, bounds: Sequence[Bound], metric: str = 
         ConfigError: nothing keeps the bounds, or as :func:`knapsack_of`.
         UnknownNameError: no such metric.
     """
-    problem = knapsack_of(library, bounds, metric)
-    choice = problem.solve()
-    if choice is not None:
-        return choice
-    for j, bound in enumerate(bounds):
+    choice = knapsack_of(library, bounds, metric).solve()
+    if choice is None:
+        require_reachable(library, bounds)
+        raise EvaluationError("The knapsack has no choice although there is one: this is an error of the solver.")
+    return choice
+
+
+def require_reachable(library: BlockLibrary, bounds: Sequence[Bound]) -> None:
+    """Refuse bounds that nothing keeps, before anything is trained; latencies that were not measured do not count.
+
+    Raises:
+        ConfigError: nothing keeps them, or as :func:`knapsack_of`.
+    """
+    known = [bound for bound in bounds if bound.metric in library.parent_costs]
+    if bounds and not known:
+        return
+    problem = _problem(library, known, [np.zeros(len(blocks)) for blocks in library.layers])
+    if problem.solve() is not None:
+        return
+    for j, bound in enumerate(known):
         rest, parent = library.rest(bound.metric), library.parent_costs[bound.metric]
         least = problem.least(j) + rest
         if least > problem.limits[j] + rest:
@@ -69,7 +89,7 @@ def choose_blocks(library: BlockLibrary, bounds: Sequence[Bound], metric: str = 
                 f"{least / parent:.3f}x of the parent's {parent:,.6g}, {rest:,.6g} of them outside of its layers."
             )
     raise ConfigError(
-        f"Nothing keeps {' and '.join(map(str, bounds))} together, though each can be kept alone: loosen one of them."
+        f"Nothing keeps {' and '.join(map(str, known))} together, though each can be kept alone: loosen one of them."
     )
 
 

@@ -75,6 +75,18 @@ def test_bounds_that_nothing_keeps(vit_library: BlockLibrary) -> None:
         choose_blocks(vit_library, [Bound("params", 0.5)], "acuracy")
 
 
+def test_bounds_that_nothing_keeps_together(vit_library: BlockLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what is small is slow, each bound can be kept alone."""
+    for blocks in vit_library.layers:
+        for block in blocks:
+            monkeypatch.setattr(block, "latency_ms", 5.0 if block.params < 1000 else 1.0)
+    monkeypatch.setitem(vit_library.parent_costs, "latency_ms", 3.0)
+    half, slow = Bound("params", 0.5), Bound("latency_ms", 3.0, is_relative=False)
+    assert choose_blocks(vit_library, [half]) and choose_blocks(vit_library, [slow])
+    with pytest.raises(ConfigError, match=r"Nothing keeps params<=0.5x and latency_ms<=3 together"):
+        choose_blocks(vit_library, [half, slow])
+
+
 def test_scores_of_other_metrics(vit_library: BlockLibrary) -> None:
     """Worse is positive, whichever way a metric is better."""
     for metric, sign in (("loss", 1), ("accuracy", -1)):
