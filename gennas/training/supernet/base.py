@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, Population
 from gennas.runtime.seeds import seeded
 from gennas.spaces.base import Space
-from gennas.spaces.parts import Choice, Route, Routing, Shared, bind, counterparts
+from gennas.spaces.parts import Choice, Route, Routing, Shared, bind, counterparts, views
 from gennas.spaces.spec import TaskSpec
 
 __all__ = ["Supernet"]
@@ -105,7 +105,7 @@ class Supernet(nn.Module):
         place = next(self.parameters())
         network.to(place.device, place.dtype).train(self.training)
         with torch.no_grad():
-            for own, inherited in self._counterparts(network, arch):
+            for own, inherited in counterparts(network, self.shared, arch.decisions.tolist()):
                 own.copy_(inherited)
         return network
 
@@ -115,14 +115,11 @@ class Supernet(nn.Module):
         with seeded(0):
             network = self.space.build(self._checked(arch), self.spec)
         masks: dict[str, Tensor] = {}
-        for _, view in self._counterparts(network, arch):
+        for _, view in views(network, self.shared, arch.decisions.tolist()):
             if name := names.get(view.data_ptr()):
                 mask = masks.setdefault(name, torch.zeros_like(self.get_parameter(name), dtype=torch.bool))
                 mask.as_strided(view.shape, view.stride()).fill_(True)  # the same view of the mask
         return masks
-
-    def _counterparts(self, network: nn.Module, arch: Architecture) -> Iterator[tuple[Tensor, Tensor]]:
-        return counterparts(network, self.shared, arch.decisions.tolist())
 
     def _is_valid(self, decisions: NDArray[np.int16]) -> bool:
         schema = self.space.schema

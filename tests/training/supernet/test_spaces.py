@@ -11,12 +11,18 @@ from gennas.spaces import (
     SPACES,
     AutoFormerTiny,
     FBNet,
+    FlexiBERT,
+    GPTSmall,
+    MacroChain,
     NASBench101,
     NASBench201,
+    NASBenchBERT,
     NASBenchMacro,
+    PiT,
     ProxylessNAS,
     Space,
     TaskSpec,
+    TransNASMacro,
     TransNASMicro,
 )
 from gennas.spaces.autoformer.space import AutoFormer
@@ -76,6 +82,54 @@ class TestTiedGPT(TestGPT):
 class TestPlainTransformers(SupernetContract):
     def make_space(self) -> Space:
         return AutoFormer((8, 16), (1, 3), (2,), (1, 3), head_dim=4, patch=4, relative=False, pooling="token")
+
+
+class TestMacroChain(SupernetContract):
+    mixes = False
+
+    def make_space(self) -> Space:
+        return MacroChain(4, 2, kernels=(3, 5), widths=(4, 6, 8))
+
+
+class TestMacroChainOfOneStride(TestMacroChain):
+    """Widths are not mixed, either."""
+
+    def make_space(self) -> Space:
+        return MacroChain(3, 3, operations=("conv", "inverted"), kernels=(3,), widths=(4, 8), strides=(1,))
+
+
+class TestTransNASMacro(SupernetContract):
+    mixes = False
+
+    def make_space(self) -> Space:
+        return TransNASMacro(width=4, blocks=2)
+
+
+class TestPiT(SupernetContract):
+    mixes = False
+
+    def make_space(self) -> Space:
+        return PiT((2, 3), (1, 2.5), (1, 2, 3), ((1, 2), (1, 3)))
+
+
+class TestFlexiBERT(SupernetContract):
+    spec = TaskSpec("text", (8,), 4, vocabulary=11)
+    mixes = False
+
+    def make_space(self) -> Space:
+        return FlexiBERT().scaled(0.0625)
+
+
+class TestNASBenchBERT(TestFlexiBERT):
+    def make_space(self) -> Space:
+        return NASBenchBERT().scaled(0.0625)
+
+
+class TestGPTSmall(TestGPT):
+    num_architectures = 8
+
+    def make_space(self) -> Space:
+        return GPTSmall().scaled(0.03)
 
 
 def test_spaces_without_shared_weights_say_so() -> None:
