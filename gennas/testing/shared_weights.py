@@ -273,7 +273,8 @@ class SupernetContract:
 
     def test_other_tasks_are_refused(self) -> None:
         """A task that the space has no networks for."""
-        other = TaskSpec("graph", (4,), 3) if self.spec.kind != "graph" else TaskSpec("image", (3, 8, 8), 4)
+        is_of_graphs = self.spec.kind in ("graph", "node")
+        other = TaskSpec("image", (3, 8, 8), 4) if is_of_graphs else TaskSpec("graph", (4,), 3)
         self._refuses(ConfigError, lambda: Supernet(self.make_space(), other))
 
     def _backward(self, supernet: Supernet, inputs: tuple[Tensor, ...], route: Any) -> None:

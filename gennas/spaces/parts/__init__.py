@@ -9,10 +9,11 @@ from gennas.spaces.parts.choice import Alternative, Candidates, Choice
 from gennas.spaces.parts.depth import Depth, in_turn, running
 from gennas.spaces.parts.elastic import Vector, read
 from gennas.spaces.parts.inheritance import counterparts, views
+from gennas.spaces.parts.kernel import ElasticKernelConv2d
 from gennas.spaces.parts.routing import SHIFT, Entry, Route, Routed, Routing, bind
 from gennas.spaces.parts.shared import Shared
 from gennas.spaces.parts.sizes import Elastic, Size, largest, single, sized, unmixed
-from gennas.spaces.parts.sources import Sources, added, ends, taken
+from gennas.spaces.parts.sources import Sources, added, ends, sources_of, taken
 
 __all__ = [
     "PLAIN",
@@ -22,6 +23,7 @@ __all__ = [
     "Choice",
     "Depth",
     "Elastic",
+    "ElasticKernelConv2d",
     "Entry",
     "Parts",
     "Plain",
@@ -42,6 +44,7 @@ __all__ = [
     "running",
     "single",
     "sized",
+    "sources_of",
     "taken",
     "unmixed",
     "views",

@@ -32,6 +32,9 @@ class Parts(Protocol):
     def alternative(self, value: Any, make: Callable[..., nn.Module | None], passes: bool = False) -> nn.Module | None:
         """As :meth:`choice`, ``make(value)`` for what several decisions give by :func:`~gennas.spaces.parts.sized`."""
 
+    def labelled(self, value: Any, make: Callable[..., nn.Module | None], passes: bool = False) -> nn.Module | None:
+        """As :meth:`choice`, ``make(value)`` for what :meth:`pick` gave of one decision."""
+
     def sliced(self, make: Callable[..., nn.Module], *sizes: Size) -> nn.Module:
         """The module ``make(*sizes)``, of whatever kind: its weights are leading slices of the largest's."""
 
@@ -118,6 +121,10 @@ class Plain:
         return make(self._symbol(decision))
 
     def alternative(self, value: Any, make: Callable[..., nn.Module | None], passes: bool = False) -> nn.Module | None:
+        """The module of the value."""
+        return make(value)
+
+    def labelled(self, value: Any, make: Callable[..., nn.Module | None], passes: bool = False) -> nn.Module | None:
         """The module of the value."""
         return make(value)
 

@@ -54,7 +54,7 @@ _Pair = tuple[Tensor, Tensor, Sequence[Tensor]]  # a tensor, what it inherits, a
 
 
 def _pairs(plain: nn.Module, shared: nn.Module, decisions: Sequence[int], path: str) -> Iterator[_Pair]:
-    if isinstance(shared, Candidates):
+    while isinstance(shared, Candidates):
         shared = shared.chosen(decisions) or nn.Identity()
     if isinstance(shared, Sliced):
         shared = shared.whole

@@ -58,6 +58,13 @@ class Shared:
         """One module for each value that has one."""
         return Alternative(value, make, passes) if isinstance(value, Elastic) else make(value)
 
+    def labelled(self, value: Any, make: Callable[..., nn.Module | None], passes: bool = False) -> nn.Module | None:
+        """One module for each value that has one."""
+        if not isinstance(value, Elastic):
+            return make(value)
+        (decision,) = value.decisions
+        return self.choice(decision, lambda s: make(value.table[(s,)]) if (s,) in value.table else None, passes)
+
     def sliced(self, make: Callable[..., nn.Module], *sizes: Size) -> nn.Module:
         """The module of the largest sizes."""
         return Sliced(make, *sizes) if any(isinstance(size, Elastic) for size in sizes) else make(*sizes)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gennas.spaces.parts.routing import Routed
 
-__all__ = ["Sources", "Taken", "added", "ends", "taken"]
+if TYPE_CHECKING:
+    from gennas.spaces.parts.base import Parts
+
+__all__ = ["Sources", "Taken", "added", "ends", "sources_of", "taken"]
 
 Taken = Sequence[tuple[int, Tensor | None]]
 """Numbers of outputs that are read, each with its weight; None stands for 1."""
@@ -35,6 +39,12 @@ class Sources(Routed):
             if self.symbol in weights:
                 found.append((source, weights[self.symbol]))
         return found
+
+
+def sources_of(parts: Parts, edges: Sequence[Mapping[int, int | None]], symbol: int = 1) -> Any:
+    """What each of several nodes reads: a list, of a shared network one of modules."""
+    found = [parts.sources(of_node, symbol) for of_node in edges]
+    return nn.ModuleList(found) if any(isinstance(s, nn.Module) for s in found) else found
 
 
 def taken(sources: Sources | Sequence[int]) -> Taken:
