@@ -15,6 +15,7 @@ from gennas.runtime.seeds import seeded
 from gennas.spaces.base import Space
 from gennas.spaces.parts import Choice, Route, Routing, Shared, bind, counterparts, views
 from gennas.spaces.spec import TaskSpec
+from gennas.training.supernet.checks import check_candidates, check_supernet
 
 __all__ = ["Supernet"]
 
@@ -38,7 +39,9 @@ class Supernet(nn.Module):
             from it.
 
     Raises:
-        ConfigError: the space has no weight-sharing network, or none for the task.
+        ConfigError: the space has no weight-sharing network, or none for the task or its inputs, or it needs more
+            memory than there is (said before any is taken).
+        EvaluationError: a candidate changes the shape, which one example shows.
 
     Example:
         >>> from gennas.spaces import NASBench201
@@ -55,7 +58,10 @@ class Supernet(nn.Module):
     def __init__(self, space: Space, spec: TaskSpec, checkpointing: bool = False, partial: int = 1) -> None:
         super().__init__()
         self.space, self.spec, self.partial = space, spec, partial
+        is_checked = check_supernet(space, spec, partial)
         self.shared = space.network(Shared(space.schema, partial), spec)
+        if not is_checked:
+            check_candidates(self.shared, space, spec)
         if partial > 1 and not any(isinstance(module, Choice) for module in self.shared.modules()):
             raise ConfigError(f"{space.name} has no candidates that could see a part of the channels: partial=1.")
         self.routing = Routing(space.schema.decision_mask, checkpointing)

@@ -257,5 +257,6 @@ def test_every_other_space_refuses() -> None:
     for name in SPACES:
         space = SPACES.get(name)()
         if type(space).network is Space.network:
-            with pytest.raises(ConfigError, match="no weight-sharing network"):
+            assert space.unshared != Space.unshared
+            with pytest.raises(ConfigError, match=f"no weight-sharing network: {space.unshared[:20]}"):
                 Supernet(space, TaskSpec("image", (3, 32, 32), 4))
