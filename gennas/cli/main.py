@@ -103,6 +103,11 @@ VERBS: dict[str, Verb] = {
         "what a language model knows of a table beforehand, and whether it follows feedback",
         "gennas llm audit --table nb201.csv.gz --metric c10_val_200 --model vllm:NAME",
     ),
+    "llm tune": Verb(
+        "gennas.cli.llm_tune",
+        "fine-tune a language model on what a run measured",
+        "gennas llm tune --from runs/cora --model FOLDER --out runs/tuned",
+    ),
     "table": Verb(
         "gennas.cli.table",
         "look architectures up in a table",

@@ -1,14 +1,22 @@
-"""A real llama.cpp server with a tiny model, without a download, for tests and benchmarks of language models."""
+"""Real servers with tiny models, without a download, for tests and benchmarks of language models."""
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["llama_server", "write_gguf"]
+from gennas.errors import GennasError
+
+__all__ = ["llama_server", "transformers_server", "write_gguf", "write_pretrained"]
 
 TEMPLATE = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}assistant: "
 
@@ -96,3 +104,85 @@ def llama_server(folder: Path, flat: bool = False, context: int = 2048, slots: i
     server = xllamacpp.Server(settings)
     yield str(server.listening_address)
     del server
+
+
+def write_pretrained(folder: Path, flat: bool = False, context: int = 2048, seed: int = 0) -> None:
+    """Write a Llama of two layers with 32 channels, a tokenizer of single bytes, and a chat template, as a folder.
+
+    Args:
+        folder: where to; ``transformers`` and ``local:FOLDER`` open it.
+        flat: with an output layer of zeros, so that every token is equally likely. Else its weights are random.
+        context: its longest text in tokens.
+        seed: of the weights.
+    """
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    pieces = ["<s>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    letters = Tokenizer(models.BPE(vocab={piece: i for i, piece in enumerate(pieces)}, merges=[]))
+    letters.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    letters.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=letters, bos_token="<s>", eos_token="</s>", pad_token="</s>", chat_template=TEMPLATE
+    )
+    config = LlamaConfig(
+        vocab_size=len(pieces), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=context, initializer_range=0.1, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM(config)
+    if flat:
+        torch.nn.init.zeros_(model.lm_head.weight)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+@contextmanager
+def transformers_server(folder: Path, patience: float = 120.0) -> Iterator[str]:
+    """The address of ``transformers serve`` on loopback, a process of its own that ends with the block.
+
+    It needs ``fastapi``, ``uvicorn`` and ``openai``, as the extra ``serving`` of ``transformers`` has them.
+
+    Args:
+        folder: a model, such as :func:`write_pretrained` writes; its path is the model's name on the server.
+        patience: seconds until it has to answer.
+
+    Raises:
+        GennasError: it ended, or did not answer in time; with the end of what it wrote.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log, url = folder / "serve.log", f"http://127.0.0.1:{port}"
+    words = ["serve", str(folder), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    code = "from transformers.cli.transformers import app; app()"
+    settings = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            [sys.executable, "-c", code, *words], stdout=out, stderr=out, env=os.environ | settings
+        )  # fmt: skip
+    try:
+        _wait_for(server, f"{url}/health", patience, log)
+        yield url
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _wait_for(server: subprocess.Popen[bytes], url: str, patience: float, log: Path) -> None:
+    """Return when a server answers."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    happened = "did not answer" if server.poll() is None else f"ended with status {server.returncode}"
+    raise GennasError(f"transformers serve {happened}: {log.read_text()[-500:]}")

@@ -29,6 +29,7 @@ class LanguageSettings(TrustSettings, SpaceSettings):
     gennas llm show RUN: what a search's model was asked, what came of it, and what it cost.
     gennas llm export RUN --out FILE: the transcript as JSON lines, which replay:FILE reads.
     gennas llm audit: what a model knows of a benchmark beforehand (see its own --help).
+    gennas llm tune: fine-tune a model on what a run measured (see its own --help).
     """
 
     action: Literal["probe", "show", "export"] = "show"

@@ -214,6 +214,10 @@ class LocalBackend:
 
     # ------------------------------------------------------------------ tokens and logits
 
+    def tokens_of(self, messages: Sequence[Message], reply: str) -> tuple[list[int], list[int]]:
+        """Tokens of a conversation, and of a reply as :meth:`complete` writes it: symbol by symbol, none merged."""
+        return self._tokens(messages), [token for symbol in reply for token in self._label(symbol)]
+
     def _tokens(self, messages: Sequence[Message]) -> list[int]:
         """Tokens of a conversation up to where the model answers."""
         if self.chat:

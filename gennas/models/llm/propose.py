@@ -17,7 +17,7 @@ from gennas.models.llm.backend import Answer, Backend, Message, Outcome, Questio
 from gennas.models.llm.decisions import Decisions
 from gennas.models.llm.grammar import Grammar, grammar_of
 
-__all__ = ["Proposals", "by_choices", "by_texts", "completed", "decisions_so_far"]
+__all__ = ["Proposals", "by_choices", "by_texts", "completed", "decisions_so_far", "parts_of"]
 
 _BATCH = 64  # questions in one call
 _SO_FAR = re.compile(r"Decisions so far: (\S+?)\.?(?:\s|$)")
@@ -219,6 +219,32 @@ def by_texts(
         dict(Counter(outcome for _, _, outcomes, _ in made for outcome in outcomes)),
         sum((usage for *_, usage in made), Usage()),
     )
+
+
+def parts_of(
+    decisions: Decisions, messages: Sequence[Message], D: NDArray[np.integer], most: int = 500
+) -> list[list[tuple[Sequence[Message], str]]]:
+    r"""The requests by which :func:`by_texts` would have made each architecture, and the replies that make it.
+
+    Example:
+        >>> from gennas.spaces import NASBench201
+        >>> space = NASBench201()
+        >>> decisions = Decisions(space.schema, space.legal, space.completions)
+        >>> parts = parts_of(decisions, [{"role": "user", "content": "A good one?"}], decisions.read("310204"))[0]
+        >>> [(messages[0]["content"], reply) for messages, reply in parts]  # doctest: +NORMALIZE_WHITESPACE
+        [('A good one?', '310'),
+         ('A good one?\nDecisions so far: 310. Go on from there.', '204')]
+    """
+    first, found = grammar_of(decisions, most=most, whole=False), []
+    for row, text in zip(D, decisions.write(D), strict=True):
+        parts, start = [], 0
+        while start < len(decisions):
+            grammar = grammar_of(decisions, row[None, :start], most, whole=False) if start else first
+            if _forced(grammar) is None:
+                parts.append((_asked(messages, decisions, row[None, :start]), text[start : start + len(grammar)]))
+            start += len(grammar)
+        found.append(parts)
+    return found
 
 
 def _forced(grammar: Grammar) -> IntArray | None:

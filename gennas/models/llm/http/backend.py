@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -70,6 +71,7 @@ class HttpBackend:
         self.texts = _dialect("dialect of texts", TEXTS, texts or kind.texts)
         wanted = choices or kind.choices
         self.choices = None if wanted in (None, "none") else _dialect("dialect of choices", CHOICES, str(wanted))
+        self._most_options = min(getattr(self.choices, "most_options", 0), kind.most_options or sys.maxsize)
         self._fields = kind.fields if texts in (None, kind.texts) else self.texts.fields
         self._variable = str(key_file) if key_file is not None else key_variable or kind.key
         self._key = read_key(key_variable or kind.key, key_file, optional=not kind.needs_key and key_variable is None)
@@ -156,7 +158,7 @@ class HttpBackend:
     def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
         """Probabilities of the options of every question, see :class:`Backend`."""
         dialect = self.choices
-        if dialect is None or any(len(q.options) > dialect.most_options for q in questions):
+        if dialect is None or any(len(q.options) > self._most_options for q in questions):
             return self._chosen_as_texts(state, questions)
         step = dialect.most_questions
         parts = [questions[i : i + step] for i in range(0, len(questions), step)]

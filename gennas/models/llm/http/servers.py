@@ -22,6 +22,7 @@ class Server:
         key: the environment variable of the key.
         needs_key: whether it answers nobody without.
         models: the path that lists its models, where a name that is not on the list is none.
+        most_options: options of one question that it takes, where these are fewer than its dialect allows.
     """
 
     url: str
@@ -31,6 +32,7 @@ class Server:
     key: str = "GENNAS_LLM_KEY"
     needs_key: bool = False
     models: str | None = "/v1/models"
+    most_options: int | None = None
 
 
 SERVERS = {
@@ -39,7 +41,7 @@ SERVERS = {
         "http://127.0.0.1:8000", choices="systemone", fields=("structured_outputs", "response_format")
     ),
     "sglang": Server("http://127.0.0.1:30000", choices="decisions", fields=("regex", "response_format")),
-    "transformers": Server("http://127.0.0.1:8000", choices="systemone", fields=(), models=None),
+    "transformers": Server("http://127.0.0.1:8000", choices="systemone", fields=(), models=None, most_options=26),
     "lmstudio": Server("http://127.0.0.1:1234", choices="systemone"),
     "ollama": Server("http://127.0.0.1:11434", texts="ollama", fields=("format",), models="/api/tags"),
     "openai": Server("https://api.openai.com", key="OPENAI_API_KEY", needs_key=True, models=None),
