@@ -97,6 +97,7 @@ class Progress:
     def __post_init__(self) -> None:
         for name in ("train_loss", "val_loss", *(f"val_{score.name}" for score in self.scores)):
             self.curves.setdefault(name, [])
+        self.watched = [*self.watched, *({} for _ in range(self.epochs - len(self.watched)))]  # older states have none
 
     @classmethod
     def of(cls, state: TrainingState, device: torch.device, scores: tuple[type[Score], ...] = (Accuracy,)) -> Progress:
@@ -105,7 +106,6 @@ class Progress:
         curves = {name: list(record[name]) for name in cls(scores).curves}
         epochs = len(curves["train_loss"])
         watched = [dict(figures) for figures in record.get("watched", [])][:epochs]
-        watched += [{} for _ in range(epochs - len(watched))]  # states of before had none
         return cls(scores, curves, record["selected_epoch"], kept, epochs, record["seconds"], watched)
 
     @property

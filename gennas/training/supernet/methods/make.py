@@ -128,7 +128,8 @@ def _monitor(given: Any) -> CollapseMonitor | None:
         raise ConfigError(
             f"Expected monitor=true, or the settings of a collapse monitor as {{skip_limit: 0.6}}, got {shown(given)}."
         )
-    return configured("collapse monitor", CollapseMonitor, given)
+    made: CollapseMonitor = configured("collapse monitor", CollapseMonitor, given)
+    return made
 
 
 def _plain(value: Any) -> Any:
