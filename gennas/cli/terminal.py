@@ -172,6 +172,15 @@ class SearchDisplay:
         if "round" in record:
             self._round = f" · round {int(record['round'])}"
 
+    def on_training(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Show how the training of the strategy's supernet goes."""
+        figures = " · ".join(f"{name} {format_value(value)}" for name, value in values.items())
+        said = f"supernet, epoch {epoch} · {figures}"
+        if self.console.is_terminal:
+            self._progress.update(self._task, incumbent=escape(said))
+        else:
+            self.console.print(said, highlight=False, soft_wrap=True, markup=False)
+
     def summarize(self, run: Run) -> None:
         """The best few and where everything is."""
         print_run(run, self.console)

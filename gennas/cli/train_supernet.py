@@ -28,7 +28,11 @@ def run(settings: TrainSupernetSettings) -> int:
             figures = " · ".join(f"{name} {format_value(value)}" for name, value in values.items())
             bar.update(shown, completed=epoch, description=f"epochs · {figures}")
 
-        trained = train_supernet(settings, show)
+        def show_network(number: int, _: object, score: float) -> None:
+            said = f"alone · network {number} · {format_value(score)}"
+            bar.update(shown, total=settings.diagnose, completed=number, description=said)
+
+        trained = train_supernet(settings, show, show_network)
     record = trained.record
     method = record.method.partition("(")[0]
     console.print(
@@ -42,5 +46,8 @@ def run(settings: TrainSupernetSettings) -> int:
         soft_wrap=True,
         highlight=False,
     )
+    if trained.diagnosis is not None:
+        for line in trained.diagnosis.lines:
+            console.print(line, soft_wrap=True, highlight=False, markup=False)
     print_tracked(trained.tracked, console)
     return 0

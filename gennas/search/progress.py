@@ -14,7 +14,15 @@ from gennas.errors import ArchiveError
 from gennas.search.objectives import Objectives
 from gennas.search.trial import Trial
 
-__all__ = ["Listener", "Progress", "StartListener", "commonest_error", "commonest_reason", "failures"]
+__all__ = [
+    "Listener",
+    "Progress",
+    "StartListener",
+    "TrainingListener",
+    "commonest_error",
+    "commonest_reason",
+    "failures",
+]
 
 
 class Listener(Protocol):
@@ -35,6 +43,15 @@ class StartListener(Protocol):
 
     def on_start(self, n_evals: int) -> None:
         """Called once, when the archived trials, ``n_evals`` of them charged, were told, before one is evaluated."""
+        ...
+
+
+@runtime_checkable
+class TrainingListener(Protocol):
+    """A listener that wants to know how a strategy's own training goes, such as that of a supernet."""
+
+    def on_training(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Called after every epoch, counted from 1, with its figures; those of an interrupted training come again."""
         ...
 
 

@@ -141,6 +141,12 @@ class SafeTracker:
         """Pass a generator round on, or warn."""
         self._guard(lambda: self.tracker.on_round(n_evals, record))
 
+    def on_training(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Pass an epoch of a strategy's own training on to a tracker that wants it, or warn."""
+        tell = getattr(self.tracker, "on_training", None)
+        if tell is not None:
+            self._guard(lambda: tell(epoch, values))
+
     def finish(self, summary: Mapping[str, Any]) -> None:
         """End the run, or warn."""
         self._guard(lambda: self.tracker.finish(summary))

@@ -55,7 +55,7 @@ class WandbTracker:
         self._rows: list[tuple[Trial, int]] = []
         self._cost: dict[str, float] = {}
         self._incumbent: Trial | None = None
-        self._logged = self._logged_round = 0
+        self._logged = self._logged_round = self._logged_epoch = 0
 
     def start(self, info: RunInfo) -> None:
         """Open the run."""
@@ -76,6 +76,7 @@ class WandbTracker:
         if self._run.resumed:
             self._logged = int(self._run.summary.get("n_evals", 0))
             self._logged_round = int(self._run.summary.get("round/n_evals", 0))
+            self._logged_epoch = int(self._run.summary.get("supernet/epoch", 0))
 
     def _define_metrics(self) -> None:
         """The axis of all values, what of each is kept as the run's result, and what needs no chart of its own."""
@@ -86,6 +87,7 @@ class WandbTracker:
                 self._run.define_metric(
                     f"{part}/{objective.metric}", step_metric="n_evals", summary=objective.direction
                 )
+        self._run.define_metric("supernet/*", step_metric="supernet/epoch")
         self._run.define_metric("trial/ok", step_metric="n_evals", summary="mean")
         for name in ("round/n_evals", "round/round"):
             self._run.define_metric(name, step_metric="n_evals", hidden=True)
@@ -109,6 +111,13 @@ class WandbTracker:
         if n_evals > self._logged_round:
             values = {f"round/{name}": value for name, value in record.items()}
             self._run.log({"n_evals": n_evals, **values, "round/n_evals": n_evals})
+
+    def on_training(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Log an epoch of a supernet's training, over ``supernet/epoch``."""
+        if epoch > self._logged_epoch:
+            self._logged_epoch = epoch
+            record = {f"supernet/{name}": value for name, value in values.items()}
+            self._run.log({**record, "supernet/epoch": epoch})
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Upload archive, generator and best architecture, and close the run."""

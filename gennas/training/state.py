@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ class Progress:
         kept: these weights, where they are not just the last ones.
         resumed_epoch: epochs that were run by an earlier training.
         earlier_s: its wall time.
+        watched: figures of the step (:class:`~gennas.training.step.WatchedStep`) after every epoch.
     """
 
     scores: tuple[type[Score], ...] = (Accuracy,)
@@ -90,17 +92,21 @@ class Progress:
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     resumed_epoch: int = 0
     earlier_s: float = 0.0
+    watched: list[dict[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for name in ("train_loss", "val_loss", *(f"val_{score.name}" for score in self.scores)):
             self.curves.setdefault(name, [])
+        self.watched = [*self.watched, *({} for _ in range(self.epochs - len(self.watched)))]  # older states have none
 
     @classmethod
     def of(cls, state: TrainingState, device: torch.device, scores: tuple[type[Score], ...] = (Accuracy,)) -> Progress:
         """That of a training which goes on from a state, its kept weights on ``device``."""
         record, kept = state.record, {name: t.to(device) for name, t in state.part("kept").items()}
         curves = {name: list(record[name]) for name in cls(scores).curves}
-        return cls(scores, curves, record["selected_epoch"], kept, len(curves["train_loss"]), record["seconds"])
+        epochs = len(curves["train_loss"])
+        watched = [dict(figures) for figures in record.get("watched", [])][:epochs]
+        return cls(scores, curves, record["selected_epoch"], kept, epochs, record["seconds"], watched)
 
     @property
     def epochs(self) -> int:
@@ -115,18 +121,20 @@ class Progress:
         ranks = [(sign * value, -loss) for value, loss in pairs]
         return len(ranks) == 1 or ranks[-1] > max(ranks[:-1])
 
-    def add(self, values: Mapping[str, float]) -> None:
-        """Append the figures of an epoch to the curves."""
+    def add(self, values: Mapping[str, float], watched: Mapping[str, float] | None = None) -> None:
+        """Append the figures of an epoch to the curves, and those of the step that are finite."""
         for name, curve in self.curves.items():
             curve.append(values[name])
+        self.watched.append({name: value for name, value in (watched or {}).items() if math.isfinite(value)})
 
     def figures(self, epoch: int) -> dict[str, float]:
-        """Losses and scores of an epoch, counted from 1."""
-        return {name: curve[epoch - 1] for name, curve in self.curves.items()}
+        """Losses and scores of an epoch, counted from 1, and what the step noted."""
+        return {name: curve[epoch - 1] for name, curve in self.curves.items()} | self.watched[epoch - 1]
 
     def record(self) -> dict[str, Any]:
         """The plain values."""
-        return {"selected_epoch": self.selected_epoch, **self.curves}
+        watched = {"watched": self.watched} if any(self.watched) else {}
+        return {"selected_epoch": self.selected_epoch, **self.curves, **watched}
 
 
 def save_state(state: TrainingState, directory: str | Path) -> None:
@@ -179,6 +187,12 @@ def _check_record(record: Any) -> None:
     )
     if not numbers or len({len(c) for c in curves}) != 1 or not curves[0]:
         raise ValueError(f"expected as many numbers in each of {listed(names)}, at least one")
+    watched = record.get("watched", [])
+    if not isinstance(watched, list) or not all(
+        isinstance(figures, dict) and all(type(v) in (int, float) and not abs(v) > _LARGEST for v in figures.values())
+        for figures in watched
+    ):
+        raise ValueError("expected the step's figures as a list of mappings of numbers")
     selected, steps, seconds = record["selected_epoch"], record["steps"], record["seconds"]
     if type(selected) is not int or not 1 <= selected <= len(curves[0]):
         raise ValueError(f"expected the selected epoch between 1 and {len(curves[0])}, got {shown(selected, 40)}")

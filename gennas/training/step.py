@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gennas.training.data import Batch, TaskData
 from gennas.training.recipe import TrainConfig
 
-__all__ = ["GradientStep", "Run", "StatefulStep", "Step"]
+__all__ = ["GradientStep", "Run", "StatefulStep", "Step", "WatchedStep"]
 
 
 class Run(Protocol):
@@ -53,6 +53,14 @@ class StatefulStep(Step, Protocol):
         Raises:
             CheckpointError: it is the state of another step.
         """
+
+
+@runtime_checkable
+class WatchedStep(Step, Protocol):
+    """A step with figures of its own, which a training notes after every epoch beside losses and scores."""
+
+    def records(self) -> Mapping[str, float]:
+        """The figures so far."""
 
 
 class GradientStep:

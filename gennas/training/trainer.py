@@ -39,7 +39,7 @@ from gennas.training.state import (
     random_tensors,
     save_state,
 )
-from gennas.training.step import GradientStep, StatefulStep, Step
+from gennas.training.step import GradientStep, StatefulStep, Step, WatchedStep
 from gennas.training.task import Task
 
 __all__ = ["EpochListener", "Trainer"]
@@ -202,7 +202,8 @@ class _Run:
         epoch = progress.epochs + 1
         train_loss = self._epoch(epoch)
         found = {f"val_{name}": value for name, value in self.evaluate("validation").items()}
-        progress.add({"train_loss": train_loss, **found})
+        watched = self.step.records() if isinstance(self.step, WatchedStep) else None
+        progress.add({"train_loss": train_loss, **found}, watched)
         if self.config.select == "last" or progress.improved:
             progress.selected_epoch = epoch
             if self.config.select == "best":

@@ -27,6 +27,7 @@ from gennas.search import (
     trials_frame,
 )
 from gennas.search.language_summary import language_record, summarize_language
+from gennas.search.progress import TrainingListener
 from gennas.search.strategy import Context
 from gennas.spaces import Space, TaskSpec
 from gennas.workbench.config import SearchConfig
@@ -218,7 +219,14 @@ def run_search(
     problem = equipment.problem
     strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
     equipment.give_to(strategy, str(config.to_dict()["strategy"]))
-    strategy.prepare(Context(Path(config.out), getattr(problem.evaluator, "task", None)))
+    told: list[Listener] = [*listeners]
+
+    def on_progress(epoch: int, values: Mapping[str, float]) -> None:
+        for listener in told:
+            if isinstance(listener, TrainingListener):
+                listener.on_training(epoch, values)
+
+    strategy.prepare(Context(Path(config.out), getattr(problem.evaluator, "task", None), on_progress))
     known = equipment.add_starts(read_known(config, problem), strategy)
     is_new = not holds_run(config.out)
     if is_new:  # what cannot work leaves nothing behind, and the place stays free
@@ -226,6 +234,7 @@ def run_search(
         equipment.check(config.seed)
         strategy.check()
     tracker = make_tracker(config, config.out)
+    told.append(tracker)
     with (
         closing(make_executor(config, problem.evaluator)) as executor,
         locked(config.out),

@@ -24,12 +24,14 @@ from gennas.workbench.settings import (
 from gennas.workbench.track import wandb_options
 
 if TYPE_CHECKING:
+    from gennas.graph import Architecture
     from gennas.tracking import WandbTraining
-    from gennas.training.supernet import SupernetRecord
+    from gennas.training.supernet import Diagnosis, SupernetRecord
 
 __all__ = ["TrainSupernetSettings", "TrainedSupernet", "train_supernet"]
 
 OnEpoch = Callable[[int, Mapping[str, float]], None]
+OnNetwork = Callable[[int, "Architecture", float], None]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class TrainSupernetSettings(TrackingSettings, FidelitySettings, TaskSettings, Sp
     """Settings of the training recipe, as KEY=VALUE (for example lr=1e-3, batch_size=128, device=cuda)."""
     checkpointing: Switch = False
     """Compute blocks twice in training instead of keeping what is in them: less memory, more time."""
+    diagnose: int = 0
+    """Train so many architectures alone, too, and say how well inherited scores rank them; 0 for none."""
     seed: Seed = 0
     """Seed of weights, paths and data order."""
 
@@ -60,18 +64,24 @@ class TrainedSupernet:
     task: str
     tracked: str = ""
     """Where its tracker left it, for a person."""
+    diagnosis: Diagnosis | None = None
+    """How its scores rank, where that was asked for."""
 
 
-def train_supernet(settings: TrainSupernetSettings, on_epoch: OnEpoch | None = None) -> TrainedSupernet:
-    """Train a supernet, or go on with the one in ``out``.
+def train_supernet(
+    settings: TrainSupernetSettings, on_epoch: OnEpoch | None = None, on_network: OnNetwork | None = None
+) -> TrainedSupernet:
+    """Train a supernet, or go on with the one in ``out``; look at it where ``diagnose`` says so.
 
     Args:
         settings: the settings.
         on_epoch: called with the number of each epoch and its figures.
+        on_network: called with the number of each network that was trained alone, its architecture and its score.
 
     Raises:
         GennasError: settings that contradict each other, or a training that fails.
     """
+    from gennas.training.supernet import diagnose
     from gennas.training.supernet import train_supernet as train
 
     space = space_from(settings, task_name(settings.task))
@@ -99,13 +109,17 @@ def train_supernet(settings: TrainSupernetSettings, on_epoch: OnEpoch | None = N
             settings={**named, "task": named["task"] or "digits"},
             on_epoch=tell,
         )
+        diagnosis = None
+        if settings.diagnose:
+            diagnosis = diagnose(settings.out, space, task, settings.diagnose, config, settings.seed, on_network)
     except BaseException:
         if tracker is not None:
             tracker.finish({}, failed=True)
         raise
     if tracker is not None:
-        tracker.finish({"supernet_seconds": record.seconds})
-    return TrainedSupernet(settings.out, record, space, task.name, "" if tracker is None else tracker.place)
+        tracker.finish({"supernet_seconds": record.seconds, **({} if diagnosis is None else diagnosis.figures)})
+    place = "" if tracker is None else tracker.place
+    return TrainedSupernet(settings.out, record, space, task.name, place, diagnosis)
 
 
 def _start_tracker(settings: TrainSupernetSettings, space: Space, task: str) -> WandbTraining | None:

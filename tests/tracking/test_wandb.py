@@ -136,3 +136,17 @@ def test_learning_curves_go_up_as_a_table_and_charts(
     content = json.loads(file.read_text())
     assert content["columns"] == ["n_evals", "epoch", "val_loss", "val_accuracy"]
     assert content["data"] == [[1, 1, 2.0, 0.1], [1, 2, 1.0, 0.6]]
+
+
+def test_epochs_of_a_supernet_are_logged_once_over_their_own_axis(
+    tmp_path: Path, info: RunInfo, offline_records: Reader, history: Callable[[list[Any]], list[dict[str, Any]]]
+) -> None:
+    tracker = SafeTracker(WandbTracker("gennas-tests", tmp_path, mode="offline", settings=QUICK))
+    tracker.start(info)
+    for epoch in (1, 1, 2):
+        tracker.on_training(epoch, {"train_loss": 0.5, "alpha_entropy": 1.0, "path_fairness": 0.75})
+    tracker.finish({})
+    rows = [row for row in history(offline_records(tmp_path)) if "supernet/epoch" in row]
+    assert [row["supernet/epoch"] for row in rows] == [1, 2]
+    assert all({"supernet/train_loss", "supernet/alpha_entropy", "supernet/path_fairness"} <= set(row) for row in rows)
+    SafeTracker(NullTracker()).on_training(1, {})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from gennas.cli.main import main
 from gennas.errors import ConfigError
+from gennas.search.trial import Trial
 from gennas.workbench.compare import run_comparison
 from gennas.workbench.config import CompareConfig, SearchConfig
 from gennas.workbench.run import open_run, search
@@ -102,3 +104,33 @@ def test_contradictions_are_refused(supernet: Path, tmp_path: Path) -> None:
     assert main(["train-supernet", "--space", "nasbench101", "--task", "digits", "--out", str(tmp_path / "s")]) == 2
     assert main(["train-supernet", *TRAIN, "--method", "sposs", "--out", str(tmp_path / "s")]) == 2
     assert not (tmp_path / "s").exists()
+
+
+class _Hears:
+    """Notes what a strategy's training says."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, set[str]]] = []
+
+    def on_trial(self, trial: Trial, n_evals: int, incumbent: Trial | None) -> None:
+        """Nothing."""
+
+    def on_round(self, n_evals: int, record: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def on_training(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Note it."""
+        self.told.append((epoch, set(values)))
+
+
+def test_a_one_shot_search_tells_how_its_training_goes(tmp_path: Path) -> None:
+    hears = _Hears()
+    run = search(
+        space="nasbench201", space_option={"num_cells": 1, "width": 4}, task="digits", evaluator="train", epochs=1,
+        strategy="one-shot", strategy_option={"method": "gdas", "epochs": 1}, budget=1, out=tmp_path / "run",
+        report=True, listeners=[hears],
+    )  # fmt: skip
+    assert run.result.n_evals == 1
+    assert [epoch for epoch, _ in hears.told] == [1]
+    assert {"train_loss", "val_accuracy", "alpha_entropy", "skip_share"} <= hears.told[0][1]
+    assert "alpha_entropy" in (tmp_path / "run" / "report.html").read_text()

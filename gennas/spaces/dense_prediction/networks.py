@@ -43,7 +43,7 @@ class DensePredictionNetwork(nn.Module):
             *conv_bn_relu(width, width, 3),
         )
         self.sources = sources_of(parts, [edges for _, edges in branches])
-        self.branches = nn.ModuleList(make() for make, _ in branches)
+        self.branches = parts.edges([make() for make, _ in branches])
         self.head = nn.Sequential(*conv_bn_relu(len(branches) * width, width, 1))
         self.classifier = nn.Conv2d(width, spec.num_outputs, 1)
 

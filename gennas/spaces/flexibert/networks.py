@@ -86,6 +86,7 @@ class EncoderNetwork(TokenNetwork):
         self.head = parts.linear(last, spec.num_outputs)
         self.is_pooled = spec.kind == "text"
         for table in (self.embedding, self.positions):
+            assert isinstance(table.weight, Tensor)
             nn.init.normal_(table.weight, std=0.02)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ class FusionNetwork(nn.Module):
         super().__init__()
         self.first, self.second = Encoder(spec.input_shape, width), Encoder(spec.second_shape, width)
         self.sources = sources_of(parts, [edges for _, edges in cells])
-        self.cells = nn.ModuleList(make() for make, _ in cells)
+        self.cells = parts.edges([make() for make, _ in cells])
         self.classifier = nn.Linear(len(cells) * width, spec.num_outputs)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:

@@ -48,15 +48,18 @@ class GNNNetwork(Routed):
         features, count = spec.input_shape[0], config["depth"]
         self.pre = dense(features, hidden, config["pre"], config["dropout"], parts)
         first = sized(lambda pre, c: c if pre else features, config["pre"], hidden)
-        layers, shortcuts = [], []
+        layers, shortcuts = list[nn.Module](), list[nn.Module]()
         for i in range(largest(count)):
             inputs = hidden if i else first
             layers.append(Layer({**config, **{name: config[name][i] for name in _OF_LAYER}}, inputs, hidden, parts))
             adds = sized(
                 lambda c, before, after: c == "skip-sum" and before != after, self.connectivity, inputs, hidden
             )
-            shortcuts.append(parts.alternative(adds, partial(_shortcut, parts, inputs, hidden)))
-        self.layers, self.shortcuts = parts.depth(count, layers.__getitem__), parts.depth(count, shortcuts.__getitem__)
+            shortcut = parts.alternative(adds, partial(_shortcut, parts, inputs, hidden))
+            assert shortcut is not None
+            shortcuts.append(shortcut)
+        self.layers = parts.depth(count, lambda i: layers[i])
+        self.shortcuts = parts.depth(count, lambda i: shortcuts[i])
         joined = sized(
             lambda how, before, after, n: before + n * after if how == "skip-cat" else after,
             self.connectivity, first, hidden, count,

@@ -130,7 +130,8 @@ class Block(nn.Module):
             if mixer == "none":
                 return None
             if mixer == "conv":
-                return CausalConvolution(design.width, KERNEL, design.bias, design.parts)
+                assert not isinstance(design.bias, Elastic)  # no space decides on biases and has convolutions
+                return CausalConvolution(design.width, KERNEL, bool(design.bias), design.parts)
             share = design.rotary if design.positions == "rotary" else 0.0
             turned = sized(lambda d: _turned(d, share), layer.head_dim)
             return CausalAttention(design.width, layer.heads, layer.head_dim, turned, design.bias, design.parts)

@@ -45,7 +45,7 @@ class ElasticKernelConv2d(Routed, nn.Conv2d):
                 break
             cut = (side - k) // 2
             centre = weight[:, :, cut : side - cut, cut : side - cut].flatten(2)
-            weight, side = functional.linear(centre, self.matrices[str(k)]).unflatten(2, (k, k)), k
+            weight, side = torch.unflatten(functional.linear(centre, self.matrices[str(k)]), 2, (k, k)), k
         return weight
 
     def views(self, kernel: int, channels: int) -> list[Tensor]:

@@ -44,7 +44,8 @@ class Sources(Routed):
 def sources_of(parts: Parts, edges: Sequence[Mapping[int, int | None]], symbol: int = 1) -> Any:
     """What each of several nodes reads: a list, of a shared network one of modules."""
     found = [parts.sources(of_node, symbol) for of_node in edges]
-    return nn.ModuleList(found) if any(isinstance(s, nn.Module) for s in found) else found
+    shared = [sources for sources in found if isinstance(sources, Sources)]
+    return nn.ModuleList(shared) if shared else found
 
 
 def taken(sources: Sources | Sequence[int]) -> Taken:

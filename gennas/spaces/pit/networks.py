@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,6 +39,11 @@ class Pooling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         patches = self.conv(self.to_map(x[:, 1:].transpose(1, 2))).flatten(2).transpose(1, 2)
         return torch.cat([self.fc(x[:, :1]), patches], 1)
+
+
+def _block(shape: tuple[Size, Size, Size, Size], parts: Parts, _: int) -> nn.Module:
+    width, heads, head_dim, hidden = shape
+    return Block(width, heads, head_dim, hidden, parts)
 
 
 class PoolingTransformer(nn.Module):
@@ -75,7 +81,7 @@ class PoolingTransformer(nn.Module):
         self.stages = nn.Sequential()
         for i, (stage, width) in enumerate(zip(stages, widths, strict=True)):
             shape = (width, stage.heads, head_dim, sized(lambda c, r: int(c * r), width, ratio))
-            layers = parts.rows([(stage.depth, lambda _, shape=shape: Block(*shape, parts))])
+            layers = parts.rows([(stage.depth, partial(_block, shape, parts))])
             if i:
                 self.stages.append(Pooling(widths[i - 1], width, grid, parts))
                 grid = pooled(grid)

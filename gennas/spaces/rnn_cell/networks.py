@@ -100,7 +100,8 @@ class Cell(nn.Module):
 
 def activation(name: str) -> nn.Module:
     """The module of an activation."""
-    return _ACTIVATIONS[name]()
+    made: nn.Module = _ACTIVATIONS[name]()
+    return made
 
 
 def leaves(read: Sequence[Taken]) -> Taken:

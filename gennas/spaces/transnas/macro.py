@@ -209,13 +209,14 @@ class TransNASMacro(LayeredSpace):
     @staticmethod
     def _widened(width: Size, op: Any, least: int) -> Size:
         """Channels after a module; of all that a shared network may have those with a legal number of doublings."""
-        from gennas.spaces.parts import Elastic, sized, unmixed
+        from gennas.spaces.parts import Elastic, sized
 
         wider = sized(lambda c, module: 2 * c if module in ("double", "both") else c, width, op)
         if not isinstance(wider, Elastic):
             return int(wider)
         most = least * 2 ** _DOUBLINGS[1]
-        return unmixed(Elastic(wider.decisions, {s: c for s, c in wider.table.items() if c <= most}))
+        kept = Elastic(wider.decisions, {s: c for s, c in wider.table.items() if c <= most}, mixes=False)
+        return kept
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Weights of stem, residual blocks and head, ``(b,)``."""

@@ -125,6 +125,7 @@ class ResidualBlock(nn.Module):
         self.shortcut = parts.alternative(keeps_shape, lambda keeps: nn.Identity() if keeps else projection)
 
     def forward(self, x: Tensor) -> Tensor:
+        assert self.shortcut is not None
         total: Tensor = self.shortcut(x) + self.body(x)
         return total
 

@@ -30,7 +30,7 @@ class SupernetRecord:
         epochs: that were trained.
         seconds: wall time of the training, that of interrupted ones included.
         digest: of the weights.
-        curves: by name, one value per epoch.
+        curves: by name, one value per epoch: losses, scores, and figures of the method, None where it had none yet.
         settings: how space and task are made again, where whoever trained said so.
     """
 

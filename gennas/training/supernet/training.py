@@ -16,7 +16,7 @@ from gennas.training.recipe import TrainConfig
 from gennas.training.state import STATE_FILE
 from gennas.training.supernet.base import Supernet
 from gennas.training.supernet.files import load_supernet, save_supernet
-from gennas.training.supernet.methods import Routed, make_step, make_supernet, method_text
+from gennas.training.supernet.methods import Routed, make_step, make_supernet, method_text, read_options
 from gennas.training.supernet.records import SupernetRecord, read_record
 from gennas.training.task import Task
 from gennas.training.trainer import EpochListener, Trainer
@@ -54,14 +54,14 @@ def train_supernet(
         seed: of weights, paths and the order of batches.
         checkpointing: see :class:`Supernet`.
         settings: how space and task are made again, to be kept with it.
-        on_epoch: as of :meth:`Trainer.fit`; validation is along the method's own route.
+        on_epoch: as of :meth:`Trainer.fit`, with the step's figures; validation is along the method's own route.
 
     Raises:
         ConfigError: the space has no supernet, the task does not fit, or weights of the ``best`` epoch are wanted.
         CheckpointError: the directory holds another training.
         EvaluationError: the training fails.
     """
-    directory, options, fidelity = Path(directory), dict(options or {}), fidelity or Fidelity()
+    directory, options, fidelity = Path(directory), read_options(options or {}, space), fidelity or Fidelity()
     config = config or task.config
     if config.select != "last":
         raise ConfigError(
@@ -80,9 +80,14 @@ def train_supernet(
     step = make_step(method, scaled, spec, seed, **options)
     trainer = Trainer(task, config, step, identity)
     begun = directory if (directory / STATE_FILE).exists() else None
-    result = trainer.fit(
-        Routed(supernet, step), fidelity, seed, resume_from=begun, save_to=directory, on_epoch=on_epoch
-    )
+    epochs: list[Mapping[str, float]] = []
+
+    def tell(epoch: int, values: Mapping[str, float]) -> None:
+        epochs.append(values)
+        if on_epoch is not None:
+            on_epoch(epoch, values)
+
+    result = trainer.fit(Routed(supernet, step), fidelity, seed, resume_from=begun, save_to=directory, on_epoch=tell)
     record = SupernetRecord(
         space.identity,
         f"{task.name}; {task.split}",
@@ -93,7 +98,7 @@ def train_supernet(
         result.epochs,
         result.seconds,
         "",
-        {name: list(curve) for name, curve in result.curves.items()},
+        {name: [values.get(name) for values in epochs] for name in dict.fromkeys(n for e in epochs for n in e)},
         dict(settings or {}),
     )
     save_supernet(supernet, record, directory)

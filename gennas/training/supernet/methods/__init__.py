@@ -16,7 +16,7 @@ from gennas.training.supernet.methods.fake_quantisation import FakeQuantised, qu
 from gennas.training.supernet.methods.fbnet import FBNet, latency_factor
 from gennas.training.supernet.methods.gdas import GDAS
 from gennas.training.supernet.methods.latency import additive_table, as_table, expected_cost
-from gennas.training.supernet.methods.make import make_step, make_supernet, method_text
+from gennas.training.supernet.methods.make import make_step, make_supernet, method_text, read_options
 from gennas.training.supernet.methods.ofa import OnceForAll, SandwichStep, distillation_loss
 from gennas.training.supernet.methods.parameter_bins import ParameterBins
 from gennas.training.supernet.methods.path_dropout import PathDropout
@@ -75,6 +75,7 @@ __all__ = [
     "make_step",
     "make_supernet",
     "method_text",
+    "read_options",
     "quantise_candidates",
     "reinforce_loss",
     "routed_loss",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import csv
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gennas.errors import ConfigError
+from gennas.errors import ConfigError, reason_of, shown
 from gennas.graph import GraphSchema, Population
 from gennas.spaces.base import Space
 
-__all__ = ["additive_table", "as_table", "expected_cost"]
+__all__ = ["additive_table", "as_table", "expected_cost", "read_table"]
 
 
 def as_table(table: Any, schema: GraphSchema) -> Tensor:
@@ -31,6 +34,61 @@ def as_table(table: Any, schema: GraphSchema) -> Tensor:
             f"all finite; got {tuple(found.shape)} of which {int((~found.isfinite()).sum())} are not finite."
         )
     return found.masked_fill(~mask.to(found.device), 0.0).to(torch.get_default_dtype())
+
+
+def read_table(path: str | Path, schema: GraphSchema) -> NDArray[np.float64]:
+    """A table ``(d, L)`` of a CSV file with the columns ``decision``, ``label`` and ``cost``.
+
+    A decision is its number from 0, or ``*`` for all that may take the label; later lines overwrite earlier ones.
+
+    Raises:
+        ConfigError: the file is missing or has another form, or an allowed label has no cost.
+    """
+    table = np.full(schema.decision_mask.shape, np.nan)
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            for number, row in enumerate(csv.DictReader(file), start=2):
+                _enter(table, schema, row, f"{path}, line {number}")
+    except (OSError, UnicodeError, csv.Error) as error:
+        raise ConfigError(f"The table of costs {path} cannot be read: {reason_of(error)}.") from error
+    missing = np.argwhere(schema.decision_mask & np.isnan(table)).tolist()
+    if missing:
+        t, symbol = missing[0]
+        raise ConfigError(
+            f"{path}: expected a cost of every label of every decision of {schema.name}, none of "
+            f"{schema.label(t, symbol)!r} of decision {t} ({len(missing)} are missing)."
+        )
+    return np.where(schema.decision_mask, table, 0.0)
+
+
+def _enter(table: NDArray[np.float64], schema: GraphSchema, row: Mapping[str, str | None], where: str) -> None:
+    """Put one line into a table.
+
+    Raises:
+        ConfigError: it has another form, or names what the space has not.
+    """
+    decision, label, cost = (str(row.get(name) or "").strip() for name in ("decision", "label", "cost"))
+    try:
+        value = float(cost)
+        rows = range(len(table)) if decision == "*" else [int(decision)]
+    except ValueError as error:
+        raise ConfigError(
+            f"{where}: expected decision (a number or *), label and cost (a number), got {shown(dict(row))}."
+        ) from error
+    places = [
+        (t, k)
+        for t in rows
+        if 0 <= t < len(table)
+        for k in np.flatnonzero(schema.decision_mask[t])
+        if schema.label(t, int(k)) == label
+    ]
+    if not places or not math.isfinite(value):
+        raise ConfigError(
+            f"{where}: expected a label of decision {decision} of {schema.name} and a finite cost, got {shown(label)} "
+            f"and {cost}."
+        )
+    for place in places:
+        table[place] = value
 
 
 def expected_cost(weights: Tensor, table: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,31 @@ from gennas.runtime.seeds import seeded
 from gennas.spaces.base import Space
 from gennas.spaces.spec import TaskSpec
 from gennas.training.supernet.base import Supernet
+from gennas.training.supernet.diagnostics.collapse import CollapseMonitor
 from gennas.training.supernet.methods.alternating import AlternatingStep
 from gennas.training.supernet.methods.base import METHODS
 from gennas.training.supernet.methods.fake_quantisation import quantise_candidates
 from gennas.training.supernet.methods.fbnet import FBNet
+from gennas.training.supernet.methods.latency import read_table
 from gennas.training.supernet.methods.ofa import OnceForAll, SandwichStep
 from gennas.training.supernet.methods.pc_darts import PARTIAL, PCDARTS
 from gennas.training.supernet.methods.relaxation import Relaxation
 from gennas.training.supernet.methods.sampled import SampledStep
 from gennas.training.supernet.methods.sampler import PathSampler
 
-__all__ = ["make_step", "make_supernet", "method_text"]
+__all__ = ["make_step", "make_supernet", "method_text", "read_options"]
+
+
+def read_options(options: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """Options of a method as it takes them: a ``table`` that is a file's name as its numbers.
+
+    Raises:
+        ConfigError: the file is missing, or no table of this space.
+    """
+    found = dict(options)
+    if isinstance(found.get("table"), str | Path):
+        found["table"] = read_table(found["table"], space.schema)
+    return found
 
 
 def method_text(name: str, options: Mapping[str, Any]) -> str:
@@ -73,7 +88,8 @@ def make_step(
         spec: of the task.
         seed: of the first parameters and of the order of validation batches.
         options: of the method, and of its step: those of :class:`AlternatingStep` for relaxations, ``distillation`` for
-            ``ofa``.
+            ``ofa``. A ``table`` may be the name of a file (:func:`read_table`), a ``monitor`` true, or a mapping of
+            the settings of a :class:`CollapseMonitor`.
 
     Raises:
         UnknownNameError: no such method.
@@ -89,13 +105,30 @@ def make_step(
     is_relaxation = inspect.isclass(factory) and issubclass(factory, Relaxation)
     step: Any = AlternatingStep if is_relaxation else SandwichStep if factory is OnceForAll else SampledStep
     of_step = inspect.signature(step).parameters
+    options = read_options(options, space)
     own = {key: value for key, value in options.items() if key in of_step}
     rest = {key: value for key, value in options.items() if key not in of_step}
+    if "monitor" in own:
+        own["monitor"] = _monitor(own["monitor"])
     with seeded(seed):
         method = configured(f"supernet method {shown(name)}", factory, rest, space=space, spec=spec)
     if not isinstance(method, Relaxation if is_relaxation else PathSampler):
         raise ConfigError(f"Expected {shown(name)} to be a path sampler or a relaxation, got {type(method).__name__}.")
     made: AlternatingStep | SampledStep = step(method, **own, **({"seed": seed} if is_relaxation else {}))
+    return made
+
+
+def _monitor(given: Any) -> CollapseMonitor | None:
+    """The monitor that options describe."""
+    if given is None or isinstance(given, CollapseMonitor):
+        return given
+    if isinstance(given, bool):
+        return CollapseMonitor() if given else None
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            f"Expected monitor=true, or the settings of a collapse monitor as {{skip_limit: 0.6}}, got {shown(given)}."
+        )
+    made: CollapseMonitor = configured("collapse monitor", CollapseMonitor, given)
     return made
 
 
