@@ -45,6 +45,11 @@ VERBS: dict[str, Verb] = {
         "gennas train --from runs/digits --save net.safetensors",
         ("arch",),
     ),
+    "compress": Verb(
+        "gennas.cli.compress",
+        "make a trained network smaller, block by block",
+        "gennas compress --from runs/digits --weights net.safetensors --constraint 'params<=0.6x' --out runs/smaller",
+    ),
     "export": Verb(
         "gennas.cli.export",
         "write a network as ONNX, pt2, safetensors or source",

@@ -58,6 +58,8 @@ class Space(ABC):
     """Settings of the training recipe that are searched with the architecture: all values of each, by name."""
     file: Path | None = None
     """The YAML file that describes it, where one does; records name a space by it then."""
+    unshared: ClassVar[str] = "it does not override network()"
+    """Why its networks share no weights, where they do not."""
     options: Mapping[str, Any]
     """The arguments it was made with, by name; records name a space by its class and these."""
 
@@ -107,7 +109,7 @@ class Space(ABC):
         Raises:
             ConfigError: the space has no weight-sharing network, or none for ``spec.kind``.
         """
-        raise ConfigError(f"Space {self.name!r} has no weight-sharing network: it does not override network().")
+        raise ConfigError(f"Space {self.name!r} has no weight-sharing network: {self.unshared}.")
 
     def legal(self, D: NDArray[np.integer], t: int) -> BoolArray:
         """Labels that decision ``t`` may take after the first ``t`` columns of ``D``, ``(b, L)``.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
 
-__all__ = ["refuse_depth", "rounded_to", "scaled_count", "stretched", "stretched_layers"]
+__all__ = ["refuse_depth", "refuse_shared_depth", "rounded_to", "scaled_count", "stretched", "stretched_layers"]
 
 T = TypeVar("T")
 
@@ -24,6 +24,16 @@ def refuse_depth(space: str, depth: float, why: str = "layers are its decisions"
     """
     if depth != 1:
         raise ConfigError(f"Space {space!r} has no depth fidelity: {why}; leave it at 1.")
+
+
+def refuse_shared_depth(space: str, depth: float) -> None:
+    """Refuse a depth fidelity other than 1 in a network of shared weights, whose layers stand where they stand.
+
+    Raises:
+        ConfigError: ``depth`` is not 1.
+    """
+    if depth != 1:
+        raise ConfigError(f"{space}: layers are shared at their own depth only; leave the depth fidelity at 1.")
 
 
 def rounded_to(value: float, step: int) -> int:

@@ -16,35 +16,39 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from gennas.spaces.parts import PLAIN, Parts, Size, sized
+from gennas.spaces.parts import PLAIN, Elastic, Parts, Routed, Size, single, sized
 
 __all__ = ["MLP", "Attention", "Block", "RelativeAttention", "grid_distances", "learned_tokens"]
 
 EPSILON = 1e-6  # of layer normalisation, as in vision transformers
 
 
-class Attention(nn.Module):
+class Attention(Routed):
     r"""Multi-head self-attention: ``softmax(q k^T / sqrt(head_dim)) v`` per head, then a projection.
 
     Args:
         width: channels ``c``.
         heads: number of heads; they need not divide the width.
-        head_dim: channels of a head.
+        head_dim: channels of a head; where it varies, queries, keys and values stay apart.
         parts: what it is made of.
 
     Shapes: ``(b, n, c)`` to ``(b, n, c)``; ``(c + 1) 3 q + (q + 1) c`` parameters with ``q = heads head_dim``.
     """
 
-    def __init__(self, width: Size, heads: Size, head_dim: int, parts: Parts = PLAIN) -> None:
+    def __init__(self, width: Size, heads: Size, head_dim: Size, parts: Parts = PLAIN) -> None:
         super().__init__()
-        self.head_dim = head_dim
-        self.qkv = parts.linear(width, sized(lambda h: 3 * h * head_dim, heads))
-        self.proj = parts.linear(sized(lambda h: h * head_dim, heads), width)
+        self.head_dim, channels = head_dim, sized(lambda h, d: h * d, heads, head_dim)
+        if isinstance(head_dim, Elastic):
+            self.qkv = parts.qkv(width, heads, head_dim)
+        else:
+            self.qkv = parts.linear(width, sized(lambda c: 3 * c, channels))
+        self.proj = parts.linear(channels, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend to all tokens."""
-        q, k, v = self.qkv(x).unflatten(-1, (-1, 3, self.head_dim)).permute(3, 0, 2, 1, 4).unbind(0)
-        weights = (q @ k.transpose(-2, -1) * self.head_dim**-0.5).softmax(-1)
+        head_dim = single(self.head_dim, self)
+        q, k, v = self.qkv(x).unflatten(-1, (-1, 3, head_dim)).permute(3, 0, 2, 1, 4).unbind(0)
+        weights = (q @ k.transpose(-2, -1) * head_dim**-0.5).softmax(-1)
         y: Tensor = self.proj((weights @ v).transpose(1, 2).flatten(2))
         return y
 
@@ -147,7 +151,7 @@ class Block(nn.Module):
     Shapes: ``(b, n, c)`` to ``(b, n, c)``; ``4 c`` parameters of normalisation.
     """
 
-    def __init__(self, width: Size, heads: Size, head_dim: int, hidden: Size, parts: Parts = PLAIN) -> None:
+    def __init__(self, width: Size, heads: Size, head_dim: Size, hidden: Size, parts: Parts = PLAIN) -> None:
         super().__init__()
         self.norm1 = parts.layer_norm(width, EPSILON)
         self.attention = Attention(width, heads, head_dim, parts)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gennas.errors import CheckpointError, reason_of, shown
 from gennas.runtime.files import draft
 
-__all__ = ["fill_module", "load_module", "read_note", "save_module"]
+__all__ = ["fill_module", "load_module", "load_trained", "read_note", "save_module"]
 
 _NOTE = "note."
 
@@ -50,6 +50,18 @@ def load_module(module: nn.Module, path: str | Path) -> None:
         raise CheckpointError(f"Expected weights in {path}, got: {reason_of(error)}.") from error
     state |= {name: state[kept] for name, kept in tied.items() if kept in state}
     fill_module(module, state, path)
+
+
+def load_trained(module: nn.Module, path: str | Path, text: str) -> None:
+    """Fill ``module``, the network of the architecture ``text``, with weights that were saved for it.
+
+    Raises:
+        CheckpointError: they were saved for another architecture, or as :func:`load_module`.
+    """
+    saved = read_note(path).get("arch", text)
+    if saved != text:
+        raise CheckpointError(f"The weights in {path} are those of {saved}, expected {text}.")
+    load_module(module, path)
 
 
 def fill_module(module: nn.Module, state: Mapping[str, Tensor], path: Path | str) -> None:

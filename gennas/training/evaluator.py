@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -13,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from gennas.errors import ConfigError, EvaluationError, shown
+from gennas.errors import CheckpointError, ConfigError, EvaluationError, reason_of, shown
 from gennas.eval.base import Fidelity, Measured, Metric
 from gennas.eval.complexity import count_flops
 from gennas.eval.hardware import EnergyMeter, measure_latency, resolve_device
@@ -24,6 +25,7 @@ from gennas.runtime.seeds import seeded
 from gennas.runtime.threads import cpu_threads
 from gennas.spaces.base import Space
 from gennas.spaces.spec import TaskSpec
+from gennas.training.checkpoint import load_trained
 from gennas.training.fidelity import apply_fidelity, scale_space, scale_spec
 from gennas.training.measures import MeasureConfig, check_measures, measure_metrics, measure_network, measure_protocol
 from gennas.training.recipe import TrainConfig
@@ -69,12 +71,13 @@ class TrainEvaluator:
             validation data for the search, on test data to be reported.
         measure_config: their conditions.
         inherit: directory of a supernet: networks start from the weights that they inherit there.
+        weights: file of a trained network of the same architecture, whose weights it starts from.
 
     Raises:
         CheckpointError: ``checkpoints`` holds states of another task, space or recipe.
         UnknownNameError: no such measure.
-        ConfigError: ``sotl_epochs`` or ``max_checkpoints`` is not positive, the device is not there, or a measure
-            has no meaning for the task.
+        ConfigError: both ``inherit`` and ``weights`` are given, ``sotl_epochs`` or ``max_checkpoints`` is not positive,
+            the device is not there, or a measure has no meaning for the task.
 
     Example:
         >>> from gennas.spaces.nasbench201.space import NASBench201
@@ -102,6 +105,7 @@ class TrainEvaluator:
         measure: Sequence[str] = (),
         measure_config: MeasureConfig | None = None,
         inherit: str | Path | None = None,
+        weights: str | Path | None = None,
     ) -> None:
         self.space, self.task, self.config = space, task, config or task.config
         if checkpoints is not None and self.config.schedule == "cosine" and self.config.schedule_epochs is None:
@@ -128,11 +132,16 @@ class TrainEvaluator:
             about = f"energy of the training ({self.energy_method})"
             self.metrics = {**self.metrics, "train_joules": Metric("train_joules", "min", "J", about, (0.0, math.inf))}
         trained = f"train({task.name}; {task.split}); space({space.identity}); recipe({_recipe(self.config, space)})"
+        if inherit is not None and weights is not None:
+            raise ConfigError("Expected weights from one place, got both a supernet (inherit) and a file (weights).")
         self.inherit = None if inherit is None else Path(inherit)
         if self.inherit is not None:
             from gennas.training.supernet.records import read_record
 
             trained += f"; weights inherited from {read_record(self.inherit).digest}"
+        self.weights = None if weights is None else Path(weights)
+        if self.weights is not None:
+            trained += f"; weights of {_weights_digest(self.weights)}"
         device = f"device({resolve_device(self.config.device).type})"
         self.protocol = f"{trained}; latency({timing if measure_latency else 'none'}); {device}"
         if self.energy_method is not None:
@@ -249,15 +258,18 @@ class TrainEvaluator:
         return module, Measured({**values, **self._measured(module, fidelity, seed)}, curves)
 
     def _untrained(self, arch: Architecture, fidelity: Fidelity, spec: TaskSpec) -> nn.Module:
-        """The network before its training: freshly initialised, or with what it inherits from a supernet.
+        """The network before its training: freshly initialised, with a file's weights, or with what it inherits.
 
         Raises:
             ConfigError: the supernet was trained for inputs of another shape.
-            CheckpointError: it is of another space.
+            CheckpointError: it is of another space, or the file of another network.
         """
         space = scale_space(self.space, fidelity.width, fidelity.depth)
         if self.inherit is None:
-            return space.build(arch, spec)
+            module = space.build(arch, spec)
+            if self.weights is not None:
+                load_trained(module, self.weights, space.to_text(arch))
+            return module
         from gennas.training.supernet.files import load_supernet
 
         supernet = load_supernet(self.inherit, self.space, self.task.spec)
@@ -324,6 +336,19 @@ def _cost_metrics(timing: str | None) -> dict[str, Metric]:
             Metric("latency_iqr_ms", "min", "ms", f"interquartile range of that time, {timing}", (0.0, math.inf)),
         ]
     return {metric.name: metric for metric in metrics}
+
+
+def _weights_digest(path: Path) -> str:
+    """Sixteen hexadecimal digits of a file of weights.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"Expected weights in {path}, got: {reason_of(error)}.") from error
 
 
 def _check_settings(space: Space, config: TrainConfig) -> None:

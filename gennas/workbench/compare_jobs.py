@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +66,11 @@ class _Named:
             common = {name: value for name, value in common.items() if name not in _FEATURES}
         return common | dict(self.own)
 
+    def asking(self, model: Any) -> Options:
+        """Its own arguments, and the comparison's language model where it takes one and has none of its own."""
+        common = {"model": model} if model is not None and _takes_model(self.strategy) else {}
+        return Options(common | dict(self.options))
+
 
 def jobs_of(config: CompareConfig) -> Iterator[Job]:
     """Every strategy with every seed.
@@ -84,9 +90,14 @@ def jobs_of(config: CompareConfig) -> Iterator[Job]:
             "--features and --feature-table are for strategies with a surrogate, such as generative and bayesian; got "
             f"{', '.join(names)}."
         )
+    if config.model is not None and not any(_takes_model(named.strategy) for named in found.values()):
+        raise ConfigError(
+            "--model is for strategies that ask a language model, such as llm, state-sharing and generative; got "
+            f"{', '.join(names)}."
+        )
     for name, named in found.items():
         outs = [config.out / "runs" / f"{_slug(name)}-{seed}" for seed in range(config.seeds)]
-        options = options_for(named.strategy, named.options, config.budget, outs)
+        options = options_for(named.strategy, named.asking(config.language_model), config.budget, outs)
         told = named.told(config)
         for seed, out in enumerate(outs):
             search = SearchConfig(
@@ -103,7 +114,7 @@ def notes_of(config: CompareConfig, jobs: Sequence[Job], problem: Problem, is_ne
         config: of the comparison.
         jobs: its runs.
         problem: that they share.
-        is_new: whether features are tried on a few architectures.
+        is_new: whether features are tried on a few architectures, and language models reached.
 
     Raises:
         GennasError: a strategy, or what it is to be told, cannot be made or does not fit.
@@ -116,11 +127,14 @@ def notes_of(config: CompareConfig, jobs: Sequence[Job], problem: Problem, is_ne
         equipment.give_to(strategy, named.strategy)
         if is_new:
             equipment.check(search.seed)
+            strategy.check()
+        is_given = config.model is not None and _takes_model(named.strategy) and "model" not in named.options
         left_out = _has_features(config) and not _takes_features(named.strategy)
         told = (
-            scaling_note(job.strategy, named.options, search.strategy_option),
+            scaling_note(job.strategy, named.asking(config.language_model), search.strategy_option),
             warm_up_note(job.strategy, strategy, search.budget),
             f"{job.strategy} has no surrogate and runs without features." if left_out else "",
+            f"{job.strategy} is given the language model {config.model}." if is_given else "",
         )
         found[job.strategy] = [text for text in told if text]
     return {name: found[name] for name in dict.fromkeys(job.strategy for job in jobs)}
@@ -132,6 +146,10 @@ def _has_features(config: CompareConfig) -> bool:
 
 def _takes_features(strategy: str) -> bool:
     return bool(getattr(STRATEGIES.get(strategy), "takes_features", False))
+
+
+def _takes_model(strategy: str) -> bool:
+    return "model" in inspect.signature(STRATEGIES.get(strategy)).parameters
 
 
 def _group(config: CompareConfig, problem: ProblemConfig) -> str:

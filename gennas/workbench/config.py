@@ -312,10 +312,16 @@ class SearchConfig(
             return
         if "model" in self.strategy_option:
             raise ConfigError("The model is given twice: as --model, and as --strategy-option model=….")
-        model: Any = model_settings(self.model, self.model_option) if self.model_option else self.model
-        object.__setattr__(self, "strategy_option", Options({**self.strategy_option, "model": model}))
+        options = {**self.strategy_option, "model": _model_as_option(self)}
+        object.__setattr__(self, "strategy_option", Options(options))
         object.__setattr__(self, "model", None)
         object.__setattr__(self, "model_option", NO_OPTIONS)
+
+
+def _model_as_option(settings: ModelSettings) -> Any:
+    """A short name, or where its backend has arguments a mapping of all."""
+    named = settings.model is not None and settings.model_option
+    return model_settings(str(settings.model), settings.model_option) if named else settings.model
 
 
 @dataclass(frozen=True)
@@ -327,7 +333,8 @@ class ComparisonSettings(Settings):
     )
     """Strategies, separated by commas; NAME@KEY=VALUE@… passes arguments: generative@shares={random: 1}. Where a
     small budget suits other arguments than the defaults, these are taken and said. A strategy's own features are among
-    them: generative@features=[nwot,params],generative@features=[]."""
+    them: generative@features=[nwot,params],generative@features=[]; and so is a language model: llm@model=openai:NAME,
+    generative@model=null for none."""
     seeds: Count = 10
     """Runs of each strategy, with seeds 0 to seeds - 1."""
     out: Path = Path("runs/compare")
@@ -339,7 +346,9 @@ class ComparisonSettings(Settings):
 
 
 @dataclass(frozen=True)
-class CompareConfig(TrackingSettings, ComparisonSettings, KnowledgeSettings, FeatureSettings, ProblemConfig):
+class CompareConfig(
+    TrackingSettings, ComparisonSettings, KnowledgeSettings, FeatureSettings, ModelSettings, ProblemConfig
+):
     """Compare several strategies at an equal budget, over many seeds.
 
     The directory then holds:
@@ -349,6 +358,17 @@ class CompareConfig(TrackingSettings, ComparisonSettings, KnowledgeSettings, Fea
     - statistics.csv: means, Student's 95 % intervals, mean ranks
     - tests.csv: Friedman; Wilcoxon's signed-rank test of every pair, by Holm
     """
+
+    def check(self) -> None:
+        """Refuse options of no model."""
+        super().check()
+        if self.model_option and self.model is None:
+            raise ConfigError("--model-option needs --model.")
+
+    @property
+    def language_model(self) -> Any:
+        """The strategies' option ``model``; None where none is given."""
+        return _model_as_option(self)
 
     @property
     def strategy_names(self) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from gennas.errors import CheckpointError, ConfigError
+from gennas.errors import ConfigError
 from gennas.runtime.seeds import seeded
 from gennas.workbench.chosen import ArchitectureSettings, Chosen, choose
 from gennas.workbench.settings import Seed, SizeSettings, SpaceSettings, TaskSettings
@@ -54,7 +54,8 @@ def export(settings: ExportSettings) -> Exported:
         ending = "py" if settings.to == "source" else settings.to
         raise ConfigError(f"Say where to write with --out FILE, for example --out net.{ending}.")
     from gennas.export import export_module
-    from gennas.training import load_module, read_note, scale_spec
+    from gennas.training import scale_spec
+    from gennas.training.checkpoint import load_trained
 
     chosen = choose(settings)
     spec = scale_spec(chosen.task.spec, chosen.fidelity)
@@ -62,10 +63,7 @@ def export(settings: ExportSettings) -> Exported:
     with seeded(settings.seed):
         module = chosen.space.build(chosen.arch, spec)
     if settings.weights is not None:
-        saved = read_note(settings.weights).get("arch", text)
-        if saved != text:
-            raise CheckpointError(f"The weights in {settings.weights} are those of {saved}, expected {text}.")
-        load_module(module, settings.weights)
+        load_trained(module, settings.weights, text)
     inputs, *checks = _examples(chosen.task, spec.input_shape)
     note = {"arch": text, "space": chosen.space.name, "task": chosen.task.name}
     difference = export_module(module, inputs, settings.out, settings.to, checks=checks, note=note)

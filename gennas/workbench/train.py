@@ -32,6 +32,8 @@ class TrainSettings(
     """Write the trained weights to this .safetensors file, for `gennas export --weights`."""
     inherit: Path | None = None
     """Directory of a supernet: start from the weights that the architecture inherits there."""
+    weights: Path | None = None
+    """Start from these weights of a trained network, such as those that `gennas compress` leaves."""
     resume: Path | None = None
     """Directory of training states: continue from the one that fits, and keep new ones there."""
     seed: Seed = 0
@@ -68,6 +70,7 @@ def train(settings: TrainSettings) -> Trained:
         measure_config=conditions,
         checkpoints=settings.resume,
         inherit=settings.inherit,
+        weights=settings.weights,
     )
     tracker = _start_tracker(settings, evaluator, chosen)
     listener = None if tracker is None else tracker.on_epoch

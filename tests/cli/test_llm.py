@@ -68,6 +68,42 @@ def test_a_limit_of_tokens_ends_a_search_cleanly(mine: str, tmp_path: Path) -> N
     assert found["stopped"] == "limit" and found["n_evals"] < 20 and found["llm_tokens"] >= 100
 
 
+def test_a_limit_of_dollars_ends_a_search_cleanly(mine: str, tmp_path: Path) -> None:
+    prices = tmp_path / "prices.json"
+    prices.write_text(json.dumps({"mine.py:Nobody": {"input": 100, "output": 500}}))  # .001 dollars a question
+    words = ("--strategy", "llm", "--model", f"{mine}:Nobody", "--model-option", f"prices={prices}")
+    assert search(mine, tmp_path / "run", *words, "--limit", "llm_usd=0.02", "--budget", "90") == 0
+    found = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert found["stopped"] == "limit" and found["n_evals"] == 11  # 8 random ones, .012 dollars a round
+    assert found["llm_usd"] == pytest.approx(0.001 * found["llm_calls"]) and 0.02 <= found["llm_usd"] < 0.02 + 0.013
+    assert search(mine, tmp_path / "run", *words, "--limit", "llm_usd=0.03", "--budget", "90") == 0  # more money
+    more = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert more["stopped"] == "limit" and 0.03 <= more["llm_usd"] < 0.03 + 0.013 and more["n_evals"] > 11
+
+
+def test_a_model_without_a_chat_template_is_one_line(
+    mine: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    letters = {letter: i for i, letter in enumerate(["</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    bpe = Tokenizer(models.BPE(letters, []))
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="</s>", pad_token="</s>")
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 1}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(letters), max_position_embeddings=4096, **sizes))
+    for part in (tokenizer, model):
+        part.save_pretrained(tmp_path / "model")
+    words = ("--strategy", "llm", "--model", f"local:{tmp_path / 'model'}")
+    capsys.readouterr()  # what writing it said
+    assert search(mine, tmp_path / "run", *words) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "gennas: Model 'model' has no chat template. Give chat=False" in error
+    assert not (tmp_path / "run" / "archive.sqlite").exists()
+    assert search(mine, tmp_path / "run", *words, "--model-option", "chat=False", "--budget", "9") == 0
+
+
 class Server(ThreadingHTTPServer):
     """Refuses or floods, as it is told."""
 

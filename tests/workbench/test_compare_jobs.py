@@ -17,7 +17,7 @@ from gennas.graph import decision_labels
 from gennas.report.comparison import columns_of
 from gennas.spaces import MacroChain
 from gennas.workbench.compare import run_comparison
-from gennas.workbench.compare_jobs import jobs_of
+from gennas.workbench.compare_jobs import _slug, jobs_of
 from gennas.workbench.config import CompareConfig
 from gennas.workbench.run import Run, open_run
 
@@ -120,4 +120,77 @@ def test_features_without_a_surrogate_are_refused(
         run_comparison(replace(settings, strategies="random@features=[nwot]"))
     assert main(["compare", "--features", "", "--out", str(settings.out)]) == 2
     assert "--features: expected names separated by commas, got ''" in capsys.readouterr().err
+    assert not settings.out.exists()
+
+
+MODEL = """
+from gennas.models.llm import Answer, Reply, Usage
+class Nobody:
+    concurrency = 1
+    def __init__(self, mood="calm"):
+        self.name = f"nobody {mood}"
+    def choose(self, state, questions):
+        return [Answer.of([1.0] * len(q.options), Usage(5, 1)) for q in questions]
+    def complete(self, messages, grammar=None, draw=0):
+        return Reply("")
+"""
+SMALL = "warm_start=4@pool_size=20"
+SOURCES = "generative@" + SMALL + "@shares={random: 0.6, llm: 0.4}"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    """A language model that knows nothing."""
+    (tmp_path / "model.py").write_text(MODEL)
+    return f"{tmp_path / 'model.py'}:Nobody"
+
+
+def test_each_strategy_that_takes_one_is_given_the_language_model(settings: CompareConfig, model: str) -> None:
+    names = "random,llm,state-sharing,generative,generative@model=null,llm@model=vllm:NAME"
+    told = replace(settings, strategies=names, model=model, model_option={"mood": "merry"})
+    found = {job.strategy: dict(job.search.strategy_option).get("model", "none") for job in jobs_of(told)}
+    given = {"class": model, "mood": "merry"}
+    assert list(found.values()) == ["none", given, given, given, None, "vllm:NAME"]
+    assert CompareConfig.from_dict(told.to_dict()) == told
+    short = replace(told, strategies="llm", model_option={})
+    assert [job.search.strategy_option["model"] for job in jobs_of(short)] == [model, model]
+
+
+def test_a_strategy_with_and_without_the_model_beside_every_control(settings: CompareConfig, model: str) -> None:
+    controls = ["random", "biggest-first", "local-search", "regularized-evolution@population_size=4@sample_size=2",
+                "cross-entropy"]  # fmt: skip
+    without = f"generative@{SMALL}@shares={{random: 1}}@model=null"
+    asked = [
+        "llm@warm_start=4",
+        SOURCES,
+        "state-sharing@share=0.3@beside=bayesian@beside_option={warm_start: 4, pool_size: 20}",
+    ]
+    told = replace(settings, strategies=",".join([*controls, without, *asked]), model=model, seeds=1, budget=9)
+    notes: list[str] = []
+    found = run_comparison(told, on_note=notes.append)
+    summary = found.summary.set_index("strategy")
+    assert list(summary.index) == [*controls, without, *asked] and (summary["seeds"] == 1).all()
+    assert (found.curves.groupby(["strategy", "seed"], observed=True)["n_evals"].last() == 9).all()
+    own = dict[str, int]()
+    for name in summary.index:
+        run = open_run(next(found_in(told, "").glob(f"{_slug(name)}-0")))
+        own[name] = sum(t.proposal.origin.source == "llm" for t in run.result.trials)
+        assert (sum(t.cost.get("llm_tokens", 0.0) for t in run.result.trials) > 0) == (name in asked)
+    assert all(own[name] == 0 for name in [*controls, without]) and own[asked[0]] == 5 and own[asked[2]] >= 1
+    assert [note for note in notes if "language model" in note] == [
+        f"{name} is given the language model {model}." for name in asked
+    ]
+    written = (told.out / "summary.md").read_text()
+    assert all(name in written for name in ("biggest-first", "state-sharing", "model=null"))
+
+
+def test_a_model_that_nobody_asks_is_refused(
+    settings: CompareConfig, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match=r"--model is for strategies that ask a language model.*got random"):
+        run_comparison(replace(settings, strategies="random", model=model))
+    assert main(["compare", "--strategies", "llm", "--model-option", "x=1", "--out", str(settings.out)]) == 2
+    assert "--model-option needs --model" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="Unknown option 'mod'"):
+        run_comparison(replace(settings, strategies="llm", model=model, model_option={"mod": 1}))
     assert not settings.out.exists()

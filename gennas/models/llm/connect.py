@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,6 +209,7 @@ class Connection:
         self.concurrency = int(model.options.get("concurrency", 4)) if model.kind == "server" else 1
         self._make = make or model.backend
         self._backend: Backend | None = None
+        self._lock = threading.Lock()
 
     @property
     def backend(self) -> Backend:
@@ -216,9 +218,10 @@ class Connection:
         Raises:
             GennasError: it cannot be made.
         """
-        if self._backend is None:
-            self._backend = self._make()
-        return self._backend
+        with self._lock:  # several requests may come first
+            if self._backend is None:
+                self._backend = self._make()
+            return self._backend
 
     def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
         """As the backend, see :class:`Backend`."""

@@ -63,8 +63,7 @@ class LocalBackend:
         temperature: float = 1.0,
         seed: int = 0,
     ) -> None:
-        if chat and not getattr(tokenizer, "chat_template", None):
-            raise ConfigError(f"Model {name!r} has no chat template. Give chat=False to ask it in plain text.")
+        _check_template(tokenizer, name, chat)
         self.model, self.tokenizer, self.chat, self.calibrate = model.eval(), tokenizer, chat, calibrate
         self.temperature, self.seed = temperature, seed
         self.name = f"{name} (local, chat={chat}, calibrate={calibrate}, temperature={temperature}, seed={seed})"
@@ -88,18 +87,15 @@ class LocalBackend:
             options: as of the class.
 
         Raises:
-            ConfigError: there is no such model, or its files are damaged.
+            ConfigError: there is no such model, its files are damaged, or ``chat`` and it has no chat template.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         offline = os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
         only = offline if local_files_only is None else local_files_only
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=only)
-            model = AutoModelForCausalLM.from_pretrained(source, local_files_only=only)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            where = "in the cache (offline)" if only and not Path(source).exists() else "there"
-            raise ConfigError(f"No language model {str(source)!r} {where}: {reason_of(error, 160)}") from error
+        tokenizer = _loaded(AutoTokenizer, source, only)
+        _check_template(tokenizer, Path(source).name, options.get("chat", True))  # before weights are loaded
+        model = _loaded(AutoModelForCausalLM, source, only)
         return cls(model.to(device), tokenizer, Path(source).name, **options)
 
     # ------------------------------------------------------------------ choices
@@ -291,6 +287,20 @@ def _common(rows: Sequence[Sequence[int]]) -> int:
     """Tokens that all rows begin with."""
     first, last = min(map(list, rows)), max(map(list, rows))  # all others lie between them
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+
+
+def _loaded(kind: Any, source: str | Path, only: bool) -> Any:
+    """A tokenizer or a model of ``transformers``."""
+    try:
+        return kind.from_pretrained(source, local_files_only=only)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        where = "in the cache (offline)" if only and not Path(source).exists() else "there"
+        raise ConfigError(f"No language model {str(source)!r} {where}: {reason_of(error, 160)}") from error
+
+
+def _check_template(tokenizer: Any, name: str, chat: bool) -> None:
+    if chat and not getattr(tokenizer, "chat_template", None):
+        raise ConfigError(f"Model {name!r} has no chat template. Give chat=False to ask it in plain text.")
 
 
 def _softmax(scores: FloatArray) -> FloatArray:

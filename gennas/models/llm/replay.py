@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -36,6 +37,12 @@ class Replay:
     def begin(self, scope: str) -> None:
         """Begin a part of the search, as the recorder did."""
         self._recorder.begin(scope)
+
+    def part(self, name: str) -> Replay:
+        """One of several requests within the scope, see :meth:`Recorder.part`."""
+        made = copy.copy(self)
+        made._recorder = self._recorder.part(name)
+        return made
 
     def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
         """What was answered.

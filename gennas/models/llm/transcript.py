@@ -179,6 +179,7 @@ class Recorder:
         self._used: dict[str, int] = {}
         self._spent: list[Spent] = []
         self._lock = threading.Lock()
+        self._whole = self
 
     @property
     def scope(self) -> str:
@@ -191,6 +192,17 @@ class Recorder:
         follow = getattr(self.backend, "begin", None)  # one that keeps records itself
         if callable(follow):
             follow(scope)
+
+    def part(self, name: str) -> Recorder:
+        """One of several requests at a time within the scope: with labels and an order of its own, charged here.
+
+        Whichever answer comes first, each part is told the same again.
+        """
+        inner = getattr(self.backend, "part", None)  # of one that keeps records itself
+        made = Recorder(inner(name) if callable(inner) else self.backend, self.transcript, self.price)
+        made._scope, made.labels = f"{self._scope}.{name}" if self._scope else name, dict(self.labels)
+        made._whole = self._whole
+        return made
 
     def take_spent(self) -> Spent:
         """What calls cost since this was asked last."""
@@ -241,8 +253,9 @@ class Recorder:
         usage = Usage(**record[kind]["usage"])
         usd = record.get("usd", 0.0 if self.price is None else self.price.of(usage))
         seconds = record.get("seconds", record[kind].get("seconds", 0.0))
-        with self._lock:
-            self._spent.append(Spent(1, usage, float(usd), float(seconds), int(paid)))
+        whole = self._whole
+        with whole._lock:
+            whole._spent.append(Spent(1, usage, float(usd), float(seconds), int(paid)))
 
     def _occurrence(self, key: str) -> int:
         with self._lock:

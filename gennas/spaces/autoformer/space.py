@@ -15,7 +15,7 @@ from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.layered import Decision, Group, LayeredSpace
 from gennas.spaces.patches import patch_grid
-from gennas.spaces.scaling import scaled_count, stretched
+from gennas.spaces.scaling import refuse_shared_depth, scaled_count, stretched
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ class AutoFormer(LayeredSpace):
         from gennas.spaces.autoformer.networks import Sizes
         from gennas.spaces.parts import Elastic, sized
 
-        if isinstance(config["depth"], Elastic) and self._depth_factor != 1:
-            raise ConfigError(f"{self.name}: layers are shared at their own depth only; leave the depth fidelity at 1.")
+        if isinstance(config["depth"], Elastic):
+            refuse_shared_depth(self.name, self._depth_factor)
         layers = stretched(range(len(config["heads"])), self._depth_factor)
         patch, grid = patch_grid(self.name, self._patch, spec)
         width = sized(self._scaled, config["embed"])

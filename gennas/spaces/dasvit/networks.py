@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
+from gennas.spaces.parts import PLAIN, Elastic, Parts, Routed, Size
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.transformer import EPSILON, MLP, Attention, learned_tokens
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What one block has: its token mixer, its channel mixer and the earlier output that it reads, too.
+    """What one block has: its token mixer, its channel mixer and the earlier output that it reads, too; or all of them.
 
     Args:
         token: ``attention2``, ``attention4``, ``conv3``, ``conv5``, ``pool3`` or ``identity``.
@@ -21,9 +23,9 @@ class Choice:
         extra: number of an earlier output, 0 for the patches, -1 for none.
     """
 
-    token: str
-    channel: str
-    extra: int
+    token: Any
+    channel: Any
+    extra: Size
 
 
 class MapMixer(nn.Module):
@@ -70,14 +72,28 @@ class Residual(nn.Module):
         return y
 
 
-class MixerTransformer(nn.Module):
+def _residual(width: int, name: str, grid: tuple[int, int] | None) -> nn.Module | None:
+    """The residual mixer of a name, of tokens on a grid or of channels; None where it leaves them as they are."""
+    if name in ("identity", "none"):
+        return None
+    return Residual(width, channel_mixer(name, width) if grid is None else token_mixer(name, width, grid))
+
+
+class MixerTransformer(Routed):
     """Patches and positions, blocks of mixers, normalisation, mean over the tokens, head.
 
-    ``(b, c, h, w)`` to ``(b, k)``. A block reads the output before it, and may add an earlier one.
+    ``(b, c, h, w)`` to ``(b, k)``. A block reads the output before it, and may add an earlier one, in a mixture the
+    weighted sum of all that it may add.
     """
 
     def __init__(
-        self, choices: Sequence[Choice], width: int, patch: int, grid: tuple[int, int], spec: TaskSpec
+        self,
+        choices: Sequence[Choice],
+        width: int,
+        patch: int,
+        grid: tuple[int, int],
+        spec: TaskSpec,
+        parts: Parts = PLAIN,
     ) -> None:
         super().__init__()
         self.patches = nn.Conv2d(spec.input_shape[0], width, patch, patch)
@@ -85,18 +101,23 @@ class MixerTransformer(nn.Module):
         self.extra = [choice.extra for choice in choices]
         self.blocks = nn.ModuleList()
         for choice in choices:
-            block = nn.Sequential()
-            if choice.token != "identity":
-                block.append(Residual(width, token_mixer(choice.token, width, grid)))
-            if choice.channel != "none":
-                block.append(Residual(width, channel_mixer(choice.channel, width)))
-            self.blocks.append(block)
+            token = parts.labelled(choice.token, lambda name: _residual(width, name, grid), passes=True)
+            channel = parts.labelled(choice.channel, lambda name: _residual(width, name, None), passes=True)
+            self.blocks.append(parts.row([token, channel]))
         self.norm = nn.LayerNorm(width, eps=EPSILON)
         self.head = nn.Linear(width, spec.num_outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         outputs = [self.patches(images).flatten(2).transpose(1, 2) + self.positions]
         for block, extra in zip(self.blocks, self.extra, strict=True):
-            outputs.append(block(outputs[-1] if extra < 0 else outputs[-1] + outputs[extra]))
+            x = outputs[-1]
+            for earlier, weight in self._added(extra).items():
+                if earlier >= 0:
+                    x = x + (outputs[earlier] if weight is None else weight * outputs[earlier])
+            outputs.append(block(x))
         logits: Tensor = self.head(self.norm(outputs[-1]).mean(1))
         return logits
+
+    def _added(self, extra: Size) -> Mapping[int, Tensor | None]:
+        """Numbers of earlier outputs that are added, with their weights."""
+        return extra.spread(self.route) if isinstance(extra, Elastic) else {extra: None}

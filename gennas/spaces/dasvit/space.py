@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,14 @@ from gennas.graph import Architecture, Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.layered import Decision, LayeredSpace
 from gennas.spaces.patches import patch_grid
-from gennas.spaces.scaling import scaled_count
+from gennas.spaces.scaling import refuse_shared_depth, scaled_count
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
     from gennas.spaces.dasvit.networks import Choice
+    from gennas.spaces.parts import Parts
 
 __all__ = ["DASViT"]
 
@@ -83,16 +85,16 @@ class DASViT(LayeredSpace):
 
     def choices(self, arch: Architecture) -> list[Choice]:
         """What every block of the network has, in order."""
-        from gennas.spaces.dasvit.networks import Choice
+        return self._choices(self.config(arch))
 
-        config = self.config(arch)
-        found = []
-        for v in range(1, self._blocks + 1):
-            extra = config[f"block{v}.extra"]
-            source = {_NO_EXTRA: -1, _PATCHES: 0}.get(extra)
-            number = int(extra.removeprefix("block")) if source is None else source
-            found.append(Choice(config[f"block{v}.token"], config[f"block{v}.channel"], number))
-        return found
+    def _choices(self, config: Mapping[str, Any]) -> list[Choice]:
+        from gennas.spaces.dasvit.networks import Choice
+        from gennas.spaces.parts import sized
+
+        blocks = [f"block{v}" for v in range(1, self._blocks + 1)]
+        return [
+            Choice(config[f"{b}.token"], config[f"{b}.channel"], sized(_number, config[f"{b}.extra"])) for b in blocks
+        ]
 
     def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
         """A transformer of mixers for images.
@@ -107,6 +109,18 @@ class DASViT(LayeredSpace):
         more = [Choice(choices[-1].token, choices[-1].channel, -1)] * (count - len(choices))
         patch, grid = patch_grid(self.name, self._patch, spec)
         return MixerTransformer([*choices[:count], *more], self._channels, patch, grid, spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The same, of parts; in a shared one every block has one module for each mixer.
+
+        Raises:
+            ConfigError: as :meth:`build`, or another depth than the space's.
+        """
+        from gennas.spaces.dasvit.networks import MixerTransformer
+
+        refuse_shared_depth(self.name, self._depth_factor)
+        patch, grid = patch_grid(self.name, self._patch, spec)
+        return MixerTransformer(self._choices(self.values(parts)), self._channels, patch, grid, spec, parts)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64] | None:
         """Patches, positions, mixers with their normalisation, and classifier, ``(b,)``."""
@@ -133,3 +147,9 @@ class DASViT(LayeredSpace):
         if depth != 1:
             space._depth_factor = self._depth_factor * depth
         return space
+
+
+def _number(extra: str) -> int:
+    """Number of an earlier output, 0 for the patches, -1 for none."""
+    source = {_NO_EXTRA: -1, _PATCHES: 0}.get(extra)
+    return int(extra.removeprefix("block")) if source is None else source

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gennas.spaces.parts import Parts, added, sources_of, taken
 from gennas.spaces.spec import TaskSpec
 
 __all__ = ["DensePredictionNetwork", "PyramidPooling", "branch"]
@@ -17,9 +18,21 @@ class DensePredictionNetwork(nn.Module):
     """Images ``(b, c, h, w)`` become logits of every pixel, ``(b, classes, h, w)``.
 
     The first convolution halves images of at least 8 pixels on the shorter side, the second those of at least 16.
+
+    Args:
+        branches: for each branch, how it is made and the edges of which one says what it reads.
+        spec: the task.
+        width: channels.
+        parts: what it is made of.
     """
 
-    def __init__(self, plan: Sequence[tuple[str, int]], spec: TaskSpec, width: int) -> None:
+    def __init__(
+        self,
+        branches: Sequence[tuple[Callable[[], nn.Module | None], Mapping[int, int | None]]],
+        spec: TaskSpec,
+        width: int,
+        parts: Parts,
+    ) -> None:
         super().__init__()
         images, *size = spec.input_shape
         halvings = [2 if min(size) >= least else 1 for least in (8, 16)]
@@ -29,15 +42,15 @@ class DensePredictionNetwork(nn.Module):
             *conv_bn_relu(width, width, 3),
             *conv_bn_relu(width, width, 3),
         )
-        self.sources = [source for _, source in plan]
-        self.branches = nn.ModuleList(branch(operation, width) for operation, _ in plan)
-        self.head = nn.Sequential(*conv_bn_relu(len(plan) * width, width, 1))
+        self.sources = sources_of(parts, [edges for _, edges in branches])
+        self.branches = nn.ModuleList(make() for make, _ in branches)
+        self.head = nn.Sequential(*conv_bn_relu(len(branches) * width, width, 1))
         self.classifier = nn.Conv2d(width, spec.num_outputs, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         outputs = [self.backbone(images)]
-        for module, source in zip(self.branches, self.sources, strict=True):
-            outputs.append(module(outputs[source]))
+        for module, sources in zip(self.branches, self.sources, strict=True):
+            outputs.append(module(added(outputs, taken(sources))))
         logits = self.classifier(self.head(torch.cat(outputs[1:], dim=1)))
         return functional.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import reprlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,6 +24,8 @@ from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from gennas.spaces.parts import Parts
 
 __all__ = ["DPC", "DensePrediction"]
 
@@ -172,10 +175,28 @@ class DensePrediction(InDegreeSpace):
 
     def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
         """Backbone, cell, classifier of every pixel, upsampling to the size of the images."""
-        from gennas.spaces.dense_prediction.networks import DensePredictionNetwork
+        from gennas.spaces.parts import Plain
+
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The same, of parts; in a shared one every branch has one module for each operation.
+
+        In a mixture a branch reads the weighted sum of what it may read.
+        """
+        from gennas.spaces.dense_prediction.networks import DensePredictionNetwork, branch
 
         spec.require(self.name, "segmentation")
-        return DensePredictionNetwork(self.plan(arch), spec, self.width)
+        slots = {(slot.source, slot.target): t for t, slot in enumerate(self.schema.slots)}
+
+        def make(decision: int) -> nn.Module | None:
+            return parts.choice(decision, lambda symbol: branch(self.operations[symbol], self.width))
+
+        branches = [
+            (partial(make, slots[None, v]), {u: slots.get((u, v)) for u in range(v)})
+            for v in range(1, self.branches + 1)
+        ]
+        return DensePredictionNetwork(branches, spec, self.width, parts)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Weights of the backbone, of every branch, and of the classifier, ``(b,)``."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,14 @@ from gennas.errors import ConfigError
 from gennas.graph import Architecture, Population
 from gennas.spaces.base import FloatArray
 from gennas.spaces.layered import Decision, Group, LayeredSpace
-from gennas.spaces.scaling import rounded_to, stretched, stretched_layers
+from gennas.spaces.scaling import refuse_shared_depth, rounded_to, stretched, stretched_layers
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
     from gennas.spaces.flexibert.networks import EncoderLayer
+    from gennas.spaces.parts import Parts
 
 __all__ = ["EncoderSpace"]
 
@@ -50,8 +52,8 @@ class EncoderSpace(LayeredSpace):
         super().__init__(name, whole, [Group("layer", DEPTHS, tuple(layer))])
 
     @abstractmethod
-    def _encoder_layers(self, arch: Architecture) -> list[EncoderLayer]:
-        """The layers of an architecture in channels of the labels."""
+    def _encoder_layers(self, config: Mapping[str, Any]) -> list[EncoderLayer]:
+        """The layers of an architecture, or all that there may be, in channels of the labels."""
 
     @abstractmethod
     def _widths(self, population: Population) -> tuple[IntegerArray, list[IntegerArray]]:
@@ -64,19 +66,35 @@ class EncoderSpace(LayeredSpace):
             ConfigError: another kind of task (an encoder sees what follows, so that it is no language model), or
                 texts longer than the context.
         """
-        from gennas.spaces.flexibert.networks import EncoderLayer, EncoderNetwork
+        from gennas.spaces.parts import Plain
+
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """An encoder of parts; in a shared one each operation and each stack has its own modules, sizes are slices.
+
+        Heads and channels can be chosen, not mixed; queries, keys and values stay apart whatever they are.
+
+        Raises:
+            ConfigError: as :meth:`build`, or another depth than the space's.
+        """
+        from gennas.spaces.flexibert.networks import EncoderNetwork
+        from gennas.spaces.parts import Elastic, sized, unmixed
 
         spec.require(self.name, "text", "tagging")
+        config = self.values(parts)
         layers = [
-            EncoderLayer(
-                self._channels(layer.hidden),
-                layer.operation,
-                layer.heads,
-                tuple(self._scaled(f) for f in layer.feed_forward),
+            replace(
+                layer,
+                hidden=unmixed(sized(self._channels, layer.hidden)),
+                feed_forward=[sized(self._scaled, f) for f in layer.feed_forward],
             )
-            for layer in stretched(self._encoder_layers(arch), self._depth_factor)
+            for layer in stretched(self._encoder_layers(config), self._depth_factor)
         ]
-        return EncoderNetwork(layers, spec, self.context)
+        depth = config["depth"] if isinstance(config["depth"], Elastic) else len(layers)
+        if isinstance(depth, Elastic):
+            refuse_shared_depth(self.name, self._depth_factor)
+        return EncoderNetwork(layers, spec, self.context, depth, parts)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> IntegerArray:
         """Parameters of the built networks, ``(b,)``: the formulas of :mod:`gennas.spaces.flexibert.networks`."""

@@ -126,12 +126,11 @@ class NASBenchBERT(EncoderSpace):
 
     # ------------------------------------------------------------------ networks
 
-    def _encoder_layers(self, arch: Architecture) -> list[EncoderLayer]:
+    def _encoder_layers(self, config: Mapping[str, Any]) -> list[EncoderLayer]:
         from gennas.spaces.flexibert.networks import EncoderLayer
 
-        config = self.config(arch)
         rows = zip(config["operation"], config["heads"], config["stack"], config["ff"], strict=True)
-        return [EncoderLayer(config["hidden"], o, int(n), (int(f),) * int(stack)) for o, n, stack, f in rows]
+        return [EncoderLayer(config["hidden"], o, n, (f,) * STACKS[-1], stack) for o, n, stack, f in rows]
 
     def _widths(self, population: Population) -> tuple[IntegerArray, list[IntegerArray]]:
         hidden = self._mapped(self.column(population, "hidden"), self._channels)

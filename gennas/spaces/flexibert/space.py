@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from gennas.graph import Architecture, Population
+from gennas.graph import Population
 from gennas.spaces.base import SPACES
 from gennas.spaces.flexibert.base import FEED_FORWARD, HEADS, HIDDEN, OPERATIONS, STACKS, EncoderSpace, IntegerArray
 from gennas.spaces.layered import Decision
@@ -55,13 +56,12 @@ class FlexiBERT(EncoderSpace):
         )
         super().__init__(self.name, [], layer, context)
 
-    def _encoder_layers(self, arch: Architecture) -> list[EncoderLayer]:
+    def _encoder_layers(self, config: Mapping[str, Any]) -> list[EncoderLayer]:
         from gennas.spaces.flexibert.networks import EncoderLayer
 
-        config = self.config(arch)
         stacks = zip(*(config[name] for name in _STACK), strict=True)
-        rows = zip(config["hidden"], config["operation"], config["heads"], stacks, strict=True)
-        return [EncoderLayer(int(h), o, int(n), tuple(int(f) for f in stack if f)) for h, o, n, stack in rows]
+        rows = zip(config["hidden"], config["operation"], config["heads"], stacks, config["stack"], strict=True)
+        return [EncoderLayer(h, o, n, [f for f in widths if f], stack) for h, o, n, widths, stack in rows]
 
     def _widths(self, population: Population) -> tuple[IntegerArray, list[IntegerArray]]:
         hidden = self._mapped(self.column(population, "hidden"), self._channels)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gennas.spaces.parts import Parts, added, ends, sources_of, taken
 from gennas.spaces.spec import TaskSpec
 
 __all__ = ["Encoder", "FusionCell", "FusionNetwork", "encoder_parameters"]
@@ -18,20 +19,34 @@ _STAGES = 4
 
 
 class FusionNetwork(nn.Module):
-    """Inputs ``(b, …)`` and ``(b, …)`` become logits ``(b, classes)``."""
+    """Inputs ``(b, …)`` and ``(b, …)`` become logits ``(b, classes)``.
 
-    def __init__(self, plan: Sequence[tuple[str, int, int]], spec: TaskSpec, width: int) -> None:
+    Args:
+        cells: for each cell, how it is made and the edges by which it reads two of the outputs before it.
+        spec: the task.
+        width: numbers in a token.
+        parts: what it is made of.
+    """
+
+    def __init__(
+        self,
+        cells: Sequence[tuple[Callable[[], nn.Module | None], Mapping[int, int | None]]],
+        spec: TaskSpec,
+        width: int,
+        parts: Parts,
+    ) -> None:
         super().__init__()
         self.first, self.second = Encoder(spec.input_shape, width), Encoder(spec.second_shape, width)
-        self.sources = [(a, b) for _, a, b in plan]
-        self.cells = nn.ModuleList(FusionCell(operation, width) for operation, _, _ in plan)
-        self.classifier = nn.Linear(len(plan) * width, spec.num_outputs)
+        self.sources = sources_of(parts, [edges for _, edges in cells])
+        self.cells = nn.ModuleList(make() for make, _ in cells)
+        self.classifier = nn.Linear(len(cells) * width, spec.num_outputs)
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
         encoded = (self.first(first), self.second(second))
         outputs = [features[i] for features in encoded for i in range(_STAGES)]
-        for cell, (a, b) in zip(self.cells, self.sources, strict=True):
-            outputs.append(cell(outputs[a], outputs[b]))
+        for cell, sources in zip(self.cells, self.sources, strict=True):
+            one, other = ends(taken(sources))
+            outputs.append(cell(added(outputs, one), added(outputs, other)))
         logits: Tensor = self.classifier(torch.cat([y.mean(1) for y in outputs[2 * _STAGES :]], dim=1))
         return logits
 

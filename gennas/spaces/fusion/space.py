@@ -7,6 +7,7 @@ whose upper level it is: which features are fused by which operation.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,8 @@ from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from gennas.spaces.parts import Parts
 
 __all__ = ["FEATURES", "OPERATIONS", "Fusion"]
 
@@ -129,10 +132,26 @@ class Fusion(InDegreeSpace):
 
     def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
         """Two encoders, the cells, a linear classifier of their mean tokens."""
-        from gennas.spaces.fusion.networks import FusionNetwork
+        from gennas.spaces.parts import Plain
+
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The same, of parts; in a shared one every cell has one module for each operation.
+
+        In a mixture a cell reads weighted sums of what may be its first source and of what may be its second.
+        """
+        from gennas.spaces.fusion.networks import FusionCell, FusionNetwork
 
         spec.require(self.name, "pair")
-        return FusionNetwork(self.plan(arch), spec, self.width)
+        slots = {(slot.source, slot.target): t for t, slot in enumerate(self.schema.slots)}
+
+        def cell(decision: int) -> nn.Module | None:
+            return parts.choice(decision, lambda symbol: FusionCell(OPERATIONS[symbol], self.width))
+
+        nodes = range(len(FEATURES), len(self._names))
+        cells = [(partial(cell, slots[None, v]), {u: slots[u, v] for u in range(v)}) for v in nodes]
+        return FusionNetwork(cells, spec, self.width, parts)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Weights of the encoders, of every cell's operation and norm, and of the classifier, ``(b,)``."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
+from gennas.spaces.parts import PLAIN, Parts, Size, sized
 from gennas.spaces.spec import TaskSpec
 
 __all__ = ["ACTIVATIONS", "Pooling", "Readout", "dense"]
@@ -36,12 +36,20 @@ class Readout(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, hidden: int, count: int, spec: TaskSpec, pooling: Pooling, dropout: float = 0.0
+        self,
+        inputs: Size,
+        hidden: Size,
+        count: Size,
+        spec: TaskSpec,
+        pooling: Pooling,
+        dropout: Any = 0.0,
+        parts: Parts = PLAIN,
     ) -> None:
         super().__init__()
         self.pooling = pooling if spec.kind == "graph" else None
-        self.layers = dense(inputs, hidden, count, dropout)
-        self.classifier = nn.Linear(hidden if count else inputs, spec.num_outputs)
+        self.layers = dense(inputs, hidden, count, dropout, parts)
+        width = sized(lambda n, before, after: after if n else before, count, inputs, hidden)
+        self.classifier = parts.linear(width, spec.num_outputs)
 
     def forward(self, x: Tensor, batch: Tensor | None) -> Tensor:
         """Nodes ``x (n, inputs)``, and the graph of each where graphs are classified, to logits."""
@@ -74,9 +82,12 @@ def pool(x: Tensor, batch: Tensor, how: Pooling) -> Tensor:
     return total / count.clamp(min=1)[:, None]
 
 
-def dense(inputs: int, hidden: int, count: int, dropout: float = 0.0) -> nn.Sequential:
+def dense(inputs: Size, hidden: Size, count: Size, dropout: Any = 0.0, parts: Parts = PLAIN) -> nn.Sequential:
     """``count`` linear layers to ``hidden``, each with ReLU and dropout."""
-    layers: list[nn.Module] = []
-    for a, b in pairwise([inputs, *[hidden] * count]):
-        layers += [nn.Linear(a, b), nn.ReLU(), nn.Dropout(dropout)]
-    return nn.Sequential(*layers)
+
+    def layer(i: int) -> nn.Module:
+        if i % 3 == 0:
+            return parts.linear(hidden if i else inputs, hidden)
+        return nn.ReLU() if i % 3 == 1 else parts.dropout(dropout)
+
+    return parts.rows([(sized(lambda n: 3 * n, count), layer)])

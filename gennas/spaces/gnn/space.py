@@ -24,6 +24,8 @@ from gennas.spaces.spec import TaskSpec
 if TYPE_CHECKING:
     from torch import nn
 
+    from gennas.spaces.parts import Parts
+
 __all__ = ["GNN", "check_pooling"]
 
 OPERATORS = ("gcn", "sage", "gin", "gat", "gatv2", "cheb", "arma", "graph", "tag", "transformer", "fc")
@@ -102,11 +104,25 @@ class GNN(LayeredSpace):
         Raises:
             ConfigError: the task is about neither.
         """
+        from gennas.spaces.parts import Plain
+
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The same, of parts; a shared layer has a module for each operator, aggregation and number of heads.
+
+        Widths are leading slices, which can be chosen, not mixed, and the first layers run.
+
+        Raises:
+            ConfigError: as :meth:`build`.
+        """
         from gennas.spaces.gnn.networks import GNNNetwork
+        from gennas.spaces.parts import sized, unmixed
 
         spec.require(self.name, "node", "graph")
-        config = self.config(arch)
-        return GNNNetwork({**config, "hidden": self._hidden(config["hidden"])}, spec, self.pooling)
+        config = self.values(parts)
+        hidden = unmixed(sized(self._hidden, config["hidden"]))
+        return GNNNetwork({**config, "hidden": hidden}, spec, self.pooling, parts)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Weights of all layers, ``(b,)``."""

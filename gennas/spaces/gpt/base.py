@@ -14,7 +14,7 @@ from gennas.errors import ConfigError, shown
 from gennas.graph import Architecture, Population
 from gennas.spaces.base import FloatArray
 from gennas.spaces.layered import Decision, Group, LayeredSpace
-from gennas.spaces.scaling import stretched, stretched_layers
+from gennas.spaces.scaling import refuse_shared_depth, stretched, stretched_layers
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class CausalSpace(LayeredSpace):
 
         return self._of_parts(Plain(arch), spec, bool(self._has_bias(Population.of(self.schema, [arch]))[0]))
 
-    def _of_parts(self, parts: Parts, spec: TaskSpec, bias: bool) -> nn.Module:
+    def _of_parts(self, parts: Parts, spec: TaskSpec, bias: Size) -> nn.Module:
         from gennas.spaces.gpt.networks import Design, GPTNetwork
         from gennas.spaces.parts import Elastic, sized
 
@@ -110,8 +110,8 @@ class CausalSpace(LayeredSpace):
         config = self.values(parts)
         width = sized(self._channels, config["embed"])
         layers = self._layers(config, width)
-        if isinstance(config["depth"], Elastic) and self._depth_factor != 1:
-            raise ConfigError(f"{self.name}: layers are shared at their own depth only; leave the depth fidelity at 1.")
+        if isinstance(config["depth"], Elastic):
+            refuse_shared_depth(self.name, self._depth_factor)
         depth = config["depth"] if isinstance(config["depth"], Elastic) else None
         residual = self.residual == "parallel"
         design = Design(

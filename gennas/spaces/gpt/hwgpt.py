@@ -16,8 +16,10 @@ from gennas.spaces.scaling import rounded_to
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from gennas.spaces.gpt.networks import Layer
-    from gennas.spaces.parts import Size
+    from gennas.spaces.parts import Parts, Size
 
 __all__ = ["HWGPT", "GPTLarge", "GPTMedium", "GPTSmall"]
 
@@ -143,10 +145,23 @@ class HWGPT(CausalSpace):
 
     def _layers(self, config: Mapping[str, Any], width: Size) -> list[Layer]:
         from gennas.spaces.gpt.networks import Layer
+        from gennas.spaces.parts import sized
 
-        assert isinstance(width, int)  # these spaces share no weights
         pairs = zip(config["heads"], config["mlp"], strict=True)
-        return [Layer("attention", int(h), self._head_dim(), int(ratio * width)) for h, ratio in pairs]
+        return [
+            Layer("attention", sized(int, h), self._head_dim(), sized(lambda r, c: int(r * c), ratio, width))
+            for h, ratio in pairs
+        ]
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """A causal transformer of parts; in a shared one sizes are slices, and the first layers run.
+
+        Numbers of heads can be chosen, not mixed, and so can biases.
+
+        Raises:
+            ConfigError: another kind of task, texts longer than the context, or another depth than the space's.
+        """
+        return self._of_parts(parts, spec, self.values(parts)["bias"])
 
     def _has_bias(self, population: Population) -> IntegerArray:
         return self.column(population, "bias").astype(np.int64)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gennas.spaces.parts import PLAIN, Choice, Elastic, Parts, Routed, Size, largest, sized
+from gennas.spaces.parts import PLAIN, Choice, Elastic, Parts, Routed, Size, largest, single, sized
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.tokens import TokenNetwork, places
 
@@ -65,7 +65,7 @@ class Design:
 
     width: Size
     layers: Sequence[Layer]
-    bias: bool = True
+    bias: Size = True
     positions: Literal["rotary", "learned"] = "rotary"
     rotary: float = 0.5
     is_parallel: bool = True
@@ -148,7 +148,7 @@ class Block(nn.Module):
         return z
 
 
-class CausalAttention(nn.Module):
+class CausalAttention(Routed):
     r"""Multi-head attention to this and earlier tokens: ``softmax(q k^T / sqrt(head_dim)) v``, then a projection.
 
     Args:
@@ -163,7 +163,7 @@ class CausalAttention(nn.Module):
     """
 
     def __init__(
-        self, width: Size, heads: Size, head_dim: Size, turned: Size = 0, bias: bool = True, parts: Parts = PLAIN
+        self, width: Size, heads: Size, head_dim: Size, turned: Size = 0, bias: Size = True, parts: Parts = PLAIN
     ) -> None:
         super().__init__()
         self.head_dim, self.turned = head_dim, turned
@@ -174,7 +174,7 @@ class CausalAttention(nn.Module):
             self.frequencies: Tensor
 
     def forward(self, x: Tensor) -> Tensor:
-        head_dim, turned = self._single(self.head_dim), self._single(self.turned)
+        head_dim, turned = single(self.head_dim, self), single(self.turned, self)
         q, k, v = self.qkv(x).unflatten(-1, (-1, 3, head_dim)).permute(3, 0, 2, 1, 4).unbind(0)
         if turned:
             place = torch.ones_like(x[0, :, :1]).cumsum(0) - 1
@@ -184,13 +184,6 @@ class CausalAttention(nn.Module):
         mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         y: Tensor = self.proj(mixed.transpose(1, 2).flatten(2))
         return y
-
-    def _single(self, size: Size) -> int:
-        """A size on the present route."""
-        if not isinstance(size, Elastic):
-            return size
-        assert isinstance(self.qkv, Routed)
-        return int(size.single(self.qkv.route))
 
 
 def frequencies(turned: int) -> Tensor:

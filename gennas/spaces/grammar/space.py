@@ -7,7 +7,7 @@ import re
 import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,8 @@ class GrammarSpace(Space):
     Raises:
         ConfigError: there is nothing to choose, or the derivations are too large.
     """
+
+    unshared: ClassVar[str] = "derivations of different shapes have no places in common"
 
     def __init__(self, name: str, grammar: Grammar, width: int = 16) -> None:
         if width < 1:

@@ -23,6 +23,8 @@ from gennas.spaces.spec import TaskSpec
 if TYPE_CHECKING:
     from torch import nn
 
+    from gennas.spaces.parts import Parts
+
 __all__ = ["GraphGym"]
 
 _TRAINING = (
@@ -100,10 +102,28 @@ class GraphGym(LayeredSpace):
         Raises:
             ConfigError: the task is about neither.
         """
+        from gennas.spaces.parts import Plain
+
+        return self._of_parts(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The same, of parts; in a shared one batch norms, activations and aggregations have a module for each choice.
+
+        Raises:
+            ConfigError: as :meth:`build`, or training settings are decisions, which no shared weights can have.
+        """
+        if self.training:
+            raise ConfigError(
+                f"Space {self.name!r} has no weight-sharing network with training settings as decisions, which shared "
+                "weights cannot follow: set training=false."
+            )
+        return self._of_parts(parts, spec)
+
+    def _of_parts(self, parts: Parts, spec: TaskSpec) -> nn.Module:
         from gennas.spaces.graphgym.networks import GraphGymNetwork
 
         spec.require(self.name, "node", "graph")
-        return GraphGymNetwork(self.config(arch), self.hidden, spec, self.pooling)
+        return GraphGymNetwork(self.values(parts), self.hidden, spec, self.pooling, parts)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Weights of all layers, ``(b,)``."""

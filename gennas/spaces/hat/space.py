@@ -72,6 +72,8 @@ class HAT(LayeredSpace):
         (417846678672384, 93312)
     """
 
+    unshared: ClassVar[str] = "decoders and encoders of several lengths and attended layers are not written with parts"
+
     name = "hat"
     reference: ClassVar[Mapping[str, str]] = WMT
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,8 @@ class JointSpace(Space):
         >>> space.hyperparameters(arch)
         {'lr': 0.03}
     """
+
+    unshared: ClassVar[str] = "training settings cannot be shared; its base may have one"
 
     def __init__(
         self, base: str | Space = "nasbench201", base_option: Mapping[str, Any] | None = None, **settings: Any

@@ -67,6 +67,15 @@ class LayeredSpace(Space):
             raise ConfigError(f"{name}: expected settings that leave a choice, got a single architecture.")
         self._columns = _Columns(self)
 
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups of layers."""
+        return self._layout.groups
+
+    def prefix(self, group: int) -> str:
+        """What the names of a group's values begin with in :meth:`config`: nothing where it is the only one."""
+        return self._layout.prefix(group)
+
     # ------------------------------------------------------------------ what is legal
 
     def legal(self, D: NDArray[np.integer], t: int) -> BoolArray:

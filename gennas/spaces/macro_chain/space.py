@@ -18,11 +18,13 @@ from gennas.graph import Architecture, IntArray, Population
 from gennas.spaces.base import SPACES, BoolArray, FloatArray
 from gennas.spaces.counting import exact_counts
 from gennas.spaces.layered import Decision, Group, LayeredSpace
-from gennas.spaces.scaling import scaled_count
+from gennas.spaces.scaling import refuse_shared_depth, scaled_count
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from gennas.spaces.parts import Parts
 
 __all__ = ["Layer", "MacroChain"]
 
@@ -264,6 +266,23 @@ class MacroChain(LayeredSpace):
 
         layers = _stretched(self.layers(arch), self._depth_factor)
         return ChainNetwork([replace(layer, width=self._channels(layer.width)) for layer in layers], spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """A chain of parts; shared layers have a module for each operation and kernel, and channels are slices.
+
+        Strides and widths can be chosen, not mixed.
+
+        Raises:
+            ConfigError: another depth than the space's.
+        """
+        from gennas.spaces.macro_chain.networks import ChainNetwork, Choices
+        from gennas.spaces.parts import sized, unmixed
+
+        refuse_shared_depth(self.name, self._depth_factor)
+        config = self.values(parts)
+        rows = zip(*(config[name] for name in _PARTS), strict=True)
+        layers = [Choices(op, k, unmixed(sized(self._channels, w)), stride) for op, k, w, stride in rows]
+        return ChainNetwork(layers, spec, config["depth"], parts)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64] | None:
         """Weights of convolutions, two per channel of every batch normalisation, and the classifier, ``(b,)``."""

@@ -126,7 +126,7 @@ class MobileSpace(LayeredSpace):
         values = {d.name: config[f"{start}{d.name}"][layer] for d in self._layout.groups[stage].layer}
         elastic = values.get("op")
         if not isinstance(elastic, Elastic):
-            return block_module(replace(self.block(stage, layer, values), stride=by))
+            return block_module(replace(self.block(stage, layer, values), stride=by), parts)
         (decision,) = elastic.decisions
 
         def make(symbol: int) -> nn.Module | None:

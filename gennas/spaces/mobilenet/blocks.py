@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gennas.errors import ConfigError
 
@@ -17,7 +17,8 @@ __all__ = ["Block", "Skeleton", "check_scale", "make_divisible"]
 class Block:
     """An inverted bottleneck (Sandler et al. 2018, arXiv 1801.04381): expand, depthwise, project linearly.
 
-    It is residual where stride and widths let it be. With ``hidden=0`` it is a skip: the identity, or where it
+    Of shared weights hidden channels, kernel and squeezed channels may be all that they can be. A block is residual
+    where stride and widths let it be. With ``hidden=0`` it is a skip: the identity, or where it
     ``projects`` a 1x1 convolution with batch norm.
 
     Args:
@@ -35,13 +36,13 @@ class Block:
 
     inputs: int
     outputs: int
-    hidden: int
-    kernel: int = 1
+    hidden: Any
+    kernel: Any = 1
     stride: int = 1
     expands: bool = True
     projects: bool = False
     groups: int = 1
-    squeeze: int = 0
+    squeeze: Any = 0
     activation: str = "relu6"
 
     @property
@@ -52,7 +53,8 @@ class Block:
         expand = self.inputs * self.hidden // self.groups + 2 * self.hidden if self.expands else 0
         depthwise = (self.kernel**2 + 2) * self.hidden
         excite = (2 * self.hidden + 1) * self.squeeze + self.hidden if self.squeeze else 0
-        return expand + depthwise + excite + self.hidden * self.outputs // self.groups + 2 * self.outputs
+        total: int = expand + depthwise + excite + self.hidden * self.outputs // self.groups + 2 * self.outputs
+        return total
 
 
 @dataclass(frozen=True)

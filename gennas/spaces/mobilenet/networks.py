@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from torch import Tensor, nn
 
 from gennas.spaces.mobilenet.blocks import Block, Skeleton
-from gennas.spaces.parts import PLAIN, Parts, Size
+from gennas.spaces.parts import PLAIN, Elastic, Parts, Size
 from gennas.spaces.spec import TaskSpec
 
 _ACTIVATIONS = {"relu": nn.ReLU, "relu6": nn.ReLU6, "h_swish": nn.Hardswish}
@@ -53,26 +53,26 @@ class MobileNetwork(nn.Module):
         return logits
 
 
-def block_module(block: Block) -> nn.Module:
+def block_module(block: Block, parts: Parts = PLAIN) -> nn.Module:
     """The module of a layer."""
-    return InvertedBottleneck(block) if block.hidden else skip(block)
+    return InvertedBottleneck(block, parts) if block.hidden else skip(block)
 
 
 class InvertedBottleneck(nn.Module):
     """Expand, depthwise, squeeze and excite, project linearly; plus the input where the shapes agree."""
 
-    def __init__(self, block: Block) -> None:
+    def __init__(self, block: Block, parts: Parts = PLAIN) -> None:
         super().__init__()
-        activation = _ACTIVATIONS[block.activation]
+        activation, hidden = _ACTIVATIONS[block.activation], block.hidden
         layers: list[nn.Module] = []
         if block.expands:
-            layers += [*conv_bn(block.inputs, block.hidden, 1, groups=block.groups), activation()]
+            layers += [*conv_bn(block.inputs, hidden, 1, groups=block.groups, parts=parts), activation()]
             if block.groups > 1:
                 layers.append(nn.ChannelShuffle(block.groups))
-        layers += [*conv_bn(block.hidden, block.hidden, block.kernel, block.stride, block.hidden), activation()]
+        layers += [*conv_bn(hidden, hidden, block.kernel, block.stride, depthwise=True, parts=parts), activation()]
         if block.squeeze:
-            layers.append(SqueezeExcite(block.hidden, block.squeeze))
-        self.body = nn.Sequential(*layers, *conv_bn(block.hidden, block.outputs, 1, groups=block.groups))
+            layers.append(SqueezeExcite(hidden, block.squeeze, parts))
+        self.body = nn.Sequential(*layers, *conv_bn(hidden, block.outputs, 1, groups=block.groups, parts=parts))
         self.is_residual = block.stride == 1 and block.inputs == block.outputs
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,9 +83,9 @@ class InvertedBottleneck(nn.Module):
 class SqueezeExcite(nn.Module):
     """Channels weighted by a function of all their means (Hu et al. 2018, arXiv 1709.01507; MobileNetV3's gate)."""
 
-    def __init__(self, channels: int, squeezed: int) -> None:
+    def __init__(self, channels: Size, squeezed: Size, parts: Parts = PLAIN) -> None:
         super().__init__()
-        squeeze, excite = nn.Conv2d(channels, squeezed, 1), nn.Conv2d(squeezed, channels, 1)
+        squeeze, excite = parts.conv(channels, squeezed, 1), parts.conv(squeezed, channels, 1)
         self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), squeeze, nn.ReLU(), excite, nn.Hardsigmoid())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,7 +98,16 @@ def skip(block: Block) -> nn.Module:
     return nn.Sequential(*conv_bn(block.inputs, block.outputs, 1, block.stride)) if block.projects else nn.Identity()
 
 
-def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+def conv_bn(
+    inputs: Size,
+    outputs: Size,
+    kernel: Size,
+    stride: int = 1,
+    depthwise: bool = False,
+    groups: int = 1,
+    parts: Parts = PLAIN,
+) -> list[nn.Module]:
     """A bias-free convolution that keeps the size at stride 1, and batch normalisation."""
-    conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
-    return [conv, nn.BatchNorm2d(outputs)]
+    padding = {} if isinstance(kernel, Elastic) else {"padding": kernel // 2}
+    conv = parts.conv(inputs, outputs, kernel, stride, depthwise, groups, bias=False, **padding)
+    return [conv, parts.batch_norm(outputs)]

@@ -6,8 +6,8 @@ arXiv 1908.09791.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture
@@ -17,6 +17,12 @@ from gennas.spaces.layered.decision import Value
 from gennas.spaces.mobilenet.base import MobileSpace
 from gennas.spaces.mobilenet.blocks import Block, Skeleton, make_divisible
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gennas.spaces.parts import Parts
+    from gennas.spaces.spec import TaskSpec
+
 __all__ = ["OFA"]
 
 _STEM, _WIDTHS, _HEAD, _MIX = 16, (24, 40, 80, 112, 160), 960, 1280
@@ -24,6 +30,15 @@ _STRIDES = (2, 2, 2, 1, 2)
 _ACTIVATIONS = ("relu", "relu", "h_swish", "h_swish", "h_swish")
 _SQUEEZES = (False, True, False, True, True)
 _MOST = 4  # layers of a unit
+
+
+def _of(value: Any, function: Callable[[Any], int]) -> Any:
+    """A function of a number, or of all that it can be."""
+    if isinstance(value, (int, float)):
+        return function(value)
+    from gennas.spaces.parts import sized
+
+    return sized(function, value)
 
 
 def _alike(kernel: int, expansion: int, depth: int) -> str:
@@ -86,10 +101,27 @@ class OFA(MobileSpace):
         """The block of a layer with its published stride."""
         outputs = self.channels(_WIDTHS[stage])
         inputs = outputs if layer else self.channels((_STEM, *_WIDTHS)[stage])
-        hidden = make_divisible(inputs * float(values["e"]))
-        squeeze = make_divisible(hidden / 4) if _SQUEEZES[stage] else 0
         stride, activation = 1 if layer else _STRIDES[stage], _ACTIVATIONS[stage]
-        return Block(inputs, outputs, hidden, int(values["k"]), stride, squeeze=squeeze, activation=activation)
+        hidden = _of(values["e"], lambda e: make_divisible(inputs * float(e)))
+        squeeze = _of(hidden, lambda c: make_divisible(c / 4)) if _SQUEEZES[stage] else 0
+        kernel = _of(values["k"], int)
+        return Block(inputs, outputs, hidden, kernel, stride, squeeze=squeeze, activation=activation)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """A network of parts; in a shared one the first layers of a unit run, their hidden channels are slices.
+
+        Kernels shrink by learned matrices: :class:`~gennas.spaces.parts.ElasticKernelConv2d`. They can be chosen, not
+        mixed.
+
+        Raises:
+            ConfigError: the task is not about images, or resolutions are decisions: strides depend on them.
+        """
+        if self.resolutions:
+            raise ConfigError(
+                f"Space {self.name!r} has no weight-sharing network with resolutions as decisions, on which its "
+                "strides depend: leave resolutions empty."
+            )
+        return self._assembled(parts, spec)
 
     def resolution(self, config: Mapping[str, Any]) -> int:
         """The side to which a network scales its images; 0 where that is not searched."""

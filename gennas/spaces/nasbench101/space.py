@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -72,6 +72,8 @@ class NASBench101(Space):
         >>> space.from_matrix(adjacency, operations) == arch
         True
     """
+
+    unshared: ClassVar[str] = "channels of a cell's nodes depend on its whole graph"
 
     name = "nasbench101"
 

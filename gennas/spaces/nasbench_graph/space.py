@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,8 @@ class NASBenchGraph(Space):
         >>> space.to_text(arch), int(space.official_hash(Population.of(space.schema, [arch]))[0])
         ('0112:gcn,gin,cheb,fc', 61237)
     """
+
+    unshared: ClassVar[str] = "it is not written with parts"
 
     name = "nasbench-graph"
 

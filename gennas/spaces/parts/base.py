@@ -10,6 +10,7 @@ from torch import nn
 from gennas.errors import ConfigError
 from gennas.graph import Architecture
 from gennas.spaces.parts.sizes import Size
+from gennas.spaces.parts.sources import Sources
 
 __all__ = ["PLAIN", "Parts", "Plain"]
 
@@ -21,10 +22,28 @@ class Parts(Protocol):
     gave, functions of it (:func:`~gennas.spaces.parts.sized`), or plain numbers.
     """
 
-    def choice(self, decision: int, make: Callable[[int], nn.Module | None]) -> nn.Module | None:
+    def choice(self, decision: int, make: Callable[[int], nn.Module | None], passes: bool = False) -> nn.Module | None:
         """What stands at the place of a decision: ``make(symbol)``, None for a label without a module.
 
-        A shared network gets a module that may return None: the place has no term then.
+        A shared network gets a module that may return None: the place has no term then. With ``passes`` a label
+        without a module hands its input on.
+        """
+
+    def alternative(self, value: Any, make: Callable[..., nn.Module | None], passes: bool = False) -> nn.Module | None:
+        """As :meth:`choice`, ``make(value)`` for what several decisions give by :func:`~gennas.spaces.parts.sized`."""
+
+    def labelled(self, value: Any, make: Callable[..., nn.Module | None], passes: bool = False) -> nn.Module | None:
+        """As :meth:`choice`, ``make(value)`` for what :meth:`pick` gave of one decision."""
+
+    def sliced(self, make: Callable[..., nn.Module], *sizes: Size) -> nn.Module:
+        """The module ``make(*sizes)``, of whatever kind: its weights are leading slices of the largest's."""
+
+    def sources(self, edges: Mapping[int, int | None], symbol: int) -> Sources | list[int]:
+        """Which outputs a node reads: those whose edge has this symbol, by :func:`~gennas.spaces.parts.taken`.
+
+        Args:
+            edges: decision of the edge by the number of the output; None for an edge that is always there.
+            symbol: of an edge that is there.
         """
 
     def pick(self, decision: int, values: Mapping[int, Any]) -> Any:
@@ -33,8 +52,11 @@ class Parts(Protocol):
     def depth(self, count: Size, make: Callable[[int], nn.Module]) -> nn.ModuleList:
         """The blocks ``make(0), make(1), …``, to be run by :func:`~gennas.spaces.parts.in_turn`."""
 
-    def rows(self, groups: Sequence[tuple[Size, Callable[[int], nn.Module]]]) -> nn.Sequential:
-        """Groups of blocks in a row, each ``make(0), make(1), …``, so many of each."""
+    def rows(self, groups: Sequence[tuple[Size, Callable[[int], nn.Module | None]]]) -> nn.Sequential:
+        """Groups of blocks in a row, each ``make(0), make(1), …``, so many of each, without those that are None."""
+
+    def row(self, modules: Sequence[nn.Module | None]) -> nn.Sequential:
+        """Modules in a row, without those that are None; places among them have to pass."""
 
     def edges(self, modules: Sequence[nn.Module | None]) -> nn.ModuleList:
         """What :meth:`choice` gave for several places; a plain network lists those that are there."""
@@ -42,16 +64,26 @@ class Parts(Protocol):
     def share(self, channels: int) -> int:
         """Channels of a candidate at a place of so many; fewer only where a part of the channels passes it by."""
 
-    def linear(self, inputs: Size, outputs: Size, bias: bool = True) -> nn.Module:
+    def linear(self, inputs: Size, outputs: Size, bias: Size = True) -> nn.Module:
         """A linear layer."""
 
-    def qkv(self, width: Size, heads: Size, head_dim: Size, bias: bool = True) -> nn.Module:
+    def qkv(self, width: Size, heads: Size, head_dim: Size, bias: Size = True) -> nn.Module:
         """A linear layer to queries, keys and values, in the order (head, 3, head_dim), where ``head_dim`` may vary."""
 
     def conv(
-        self, inputs: Size, outputs: Size, kernel: int, stride: int = 1, depthwise: bool = False, **options: Any
+        self,
+        inputs: Size,
+        outputs: Size,
+        kernel: Size,
+        stride: Size = 1,
+        depthwise: bool = False,
+        groups: Size = 1,
+        **options: Any,
     ) -> nn.Module:
-        """A convolution; with ``depthwise`` every channel has a filter of its own."""
+        """A convolution; with ``depthwise`` every channel has a filter of its own, whose side may vary."""
+
+    def dropout(self, rate: Any) -> nn.Module:
+        """Dropout of a rate."""
 
     def depthwise1d(self, channels: Size, kernel: int, **options: Any) -> nn.Module:
         """A depthwise convolution of sequences ``(b, c, t)``."""
@@ -65,8 +97,8 @@ class Parts(Protocol):
     def embedding(self, count: int, width: Size) -> nn.Module:
         """An embedding."""
 
-    def vector(self, make: Callable[[int], nn.Parameter], size: Size) -> nn.Parameter | nn.Module:
-        """The parameter ``make(size)`` of that last dimension; :func:`~gennas.spaces.parts.read` reads it."""
+    def vector(self, make: Callable[[int], nn.Parameter], size: Size, dim: int = -1) -> nn.Parameter | nn.Module:
+        """The parameter ``make(size)``, of that size in one dimension; :func:`~gennas.spaces.parts.read` reads it."""
 
 
 class Plain:
@@ -84,9 +116,25 @@ class Plain:
             raise ConfigError("Expected an architecture for a network with decisions: Plain(arch).")
         return self._symbols[decision]
 
-    def choice(self, decision: int, make: Callable[[int], nn.Module | None]) -> nn.Module | None:
+    def choice(self, decision: int, make: Callable[[int], nn.Module | None], passes: bool = False) -> nn.Module | None:
         """The module of the architecture's label."""
         return make(self._symbol(decision))
+
+    def alternative(self, value: Any, make: Callable[..., nn.Module | None], passes: bool = False) -> nn.Module | None:
+        """The module of the value."""
+        return make(value)
+
+    def labelled(self, value: Any, make: Callable[..., nn.Module | None], passes: bool = False) -> nn.Module | None:
+        """The module of the value."""
+        return make(value)
+
+    def sliced(self, make: Callable[..., nn.Module], *sizes: Size) -> nn.Module:
+        """The module."""
+        return make(*sizes)
+
+    def sources(self, edges: Mapping[int, int | None], symbol: int) -> Sources | list[int]:
+        """Those of the architecture."""
+        return [u for u, t in edges.items() if t is None or self._symbol(t) == symbol]
 
     def pick(self, decision: int, values: Mapping[int, Any]) -> Any:
         """The value of the architecture's label."""
@@ -96,9 +144,13 @@ class Plain:
         """As many blocks."""
         return nn.ModuleList(make(i) for i in range(_plain(count)))
 
-    def rows(self, groups: Sequence[tuple[Size, Callable[[int], nn.Module]]]) -> nn.Sequential:
+    def rows(self, groups: Sequence[tuple[Size, Callable[[int], nn.Module | None]]]) -> nn.Sequential:
         """All blocks in one list."""
-        return nn.Sequential(*[make(i) for count, make in groups for i in range(_plain(count))])
+        return self.row([make(i) for count, make in groups for i in range(_plain(count))])
+
+    def row(self, modules: Sequence[nn.Module | None]) -> nn.Sequential:
+        """Those that are there."""
+        return nn.Sequential(*[module for module in modules if module is not None])
 
     def edges(self, modules: Sequence[nn.Module | None]) -> nn.ModuleList:
         """Those that are there."""
@@ -108,20 +160,31 @@ class Plain:
         """All of them."""
         return channels
 
-    def linear(self, inputs: Size, outputs: Size, bias: bool = True) -> nn.Module:
+    def linear(self, inputs: Size, outputs: Size, bias: Size = True) -> nn.Module:
         """A linear layer."""
-        return nn.Linear(_plain(inputs), _plain(outputs), bias)
+        return nn.Linear(_plain(inputs), _plain(outputs), bool(_plain(bias)))
 
-    def qkv(self, width: Size, heads: Size, head_dim: Size, bias: bool = True) -> nn.Module:
+    def qkv(self, width: Size, heads: Size, head_dim: Size, bias: Size = True) -> nn.Module:
         """A linear layer."""
-        return nn.Linear(_plain(width), 3 * _plain(heads) * _plain(head_dim), bias)
+        return nn.Linear(_plain(width), 3 * _plain(heads) * _plain(head_dim), bool(_plain(bias)))
 
     def conv(
-        self, inputs: Size, outputs: Size, kernel: int, stride: int = 1, depthwise: bool = False, **options: Any
+        self,
+        inputs: Size,
+        outputs: Size,
+        kernel: Size,
+        stride: Size = 1,
+        depthwise: bool = False,
+        groups: Size = 1,
+        **options: Any,
     ) -> nn.Module:
         """A convolution."""
-        groups = _plain(inputs) if depthwise else 1
-        return nn.Conv2d(_plain(inputs), _plain(outputs), kernel, stride, groups=groups, **options)
+        groups = _plain(inputs) if depthwise else _plain(groups)
+        return nn.Conv2d(_plain(inputs), _plain(outputs), _plain(kernel), _plain(stride), groups=groups, **options)
+
+    def dropout(self, rate: Any) -> nn.Module:
+        """Dropout."""
+        return nn.Dropout(rate)
 
     def depthwise1d(self, channels: Size, kernel: int, **options: Any) -> nn.Module:
         """A depthwise convolution of sequences."""
@@ -139,7 +202,7 @@ class Plain:
         """An embedding."""
         return nn.Embedding(count, _plain(width))
 
-    def vector(self, make: Callable[[int], nn.Parameter], size: Size) -> nn.Parameter | nn.Module:
+    def vector(self, make: Callable[[int], nn.Parameter], size: Size, dim: int = -1) -> nn.Parameter | nn.Module:
         """The parameter."""
         return make(_plain(size))
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from torch import Tensor, nn
 
-from gennas.spaces.parts.choice import Choice
+from gennas.spaces.parts.choice import Candidates
 from gennas.spaces.parts.routing import Routed
 from gennas.spaces.parts.sizes import Elastic
 
-__all__ = ["Depth", "Edges", "Rows", "in_turn"]
+__all__ = ["Depth", "Edges", "Rows", "in_turn", "running"]
 
 
 class Depth(Routed, nn.ModuleList):
@@ -46,7 +47,8 @@ class Rows(Routed, nn.Sequential):
     """Groups of blocks in a row, each of a depth of its own; a plain network has the blocks that run in one list.
 
     Args:
-        parts: blocks that always run, and :class:`Depth` for groups of variable depth.
+        parts: blocks that always run, places that pass where they have no module, and :class:`Depth` for groups of
+            variable depth.
     """
 
     def present(self, decisions: Sequence[int]) -> list[nn.Module]:
@@ -55,7 +57,7 @@ class Rows(Routed, nn.Sequential):
         found: list[nn.Module] = []
         for part in self:
             found += list(part)[: part.depth.at(symbols)] if isinstance(part, Depth) else [part]
-        return found
+        return _there(found, decisions)
 
 
 class Edges(Routed, nn.ModuleList):
@@ -67,8 +69,13 @@ class Edges(Routed, nn.ModuleList):
 
     def present(self, decisions: Sequence[int]) -> list[nn.Module]:
         """The modules of an architecture, in the order of the plain network's."""
-        found = [choice.chosen(decisions) if isinstance(choice, Choice) else choice for choice in self]
-        return [module for module in found if module is not None]
+        return _there(self, decisions)
+
+
+def _there(modules: Iterable[nn.Module], decisions: Sequence[int]) -> list[nn.Module]:
+    """Modules and the chosen candidates of places that have one."""
+    found = [place.chosen(decisions) if isinstance(place, Candidates) else place for place in modules]
+    return [module for module in found if module is not None]
 
 
 def in_turn(blocks: nn.ModuleList, x: Tensor, *others: Tensor) -> Tensor:
@@ -79,3 +86,15 @@ def in_turn(blocks: nn.ModuleList, x: Tensor, *others: Tensor) -> Tensor:
     for block in blocks:
         x = block(x, *others)
     return x
+
+
+def running(blocks: nn.ModuleList) -> list[Callable[..., Tensor]]:
+    """The blocks that run on a single path, for networks that do more than hand from one to the next.
+
+    Raises:
+        ConfigError: the route mixes depths.
+    """
+    if not isinstance(blocks, Depth):
+        return list(blocks)
+    count, route = int(blocks.depth.single(blocks.route)), blocks.route
+    return [partial(route.run, block) for block in list(blocks)[:count]]

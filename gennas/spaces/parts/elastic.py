@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gennas.spaces.parts.routing import Routed
-from gennas.spaces.parts.sizes import Elastic, Size, largest, sized
+from gennas.spaces.parts.sizes import Elastic, Size, largest, single, sized
 
 __all__ = [
     "ElasticBatchNorm2d",
     "ElasticConv2d",
     "ElasticDepthwise1d",
+    "ElasticDropout",
     "ElasticEmbedding",
     "ElasticLayerNorm",
     "ElasticLinear",
@@ -54,14 +55,14 @@ class ElasticLinear(_Sized, nn.Linear):
         bias: whether to add one.
     """
 
-    def __init__(self, inputs: Size, outputs: Size, bias: bool = True) -> None:
-        super().__init__(largest(inputs), largest(outputs), bias)
-        self.inputs, self.outputs = inputs, outputs
+    def __init__(self, inputs: Size, outputs: Size, bias: Size = True) -> None:
+        super().__init__(largest(inputs), largest(outputs), bool(largest(bias)))
+        self.inputs, self.outputs, self.has_bias = inputs, outputs, bias
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it to the last dimension."""
         size, factors = self.now(self.outputs), self.factors(self.inputs)
-        bias = None if self.bias is None else self.bias[:size]
+        bias = self.bias[:size] if single(self.has_bias, self) else None
         return functional.linear(x if factors is None else x * factors, self.weight[:size, : x.shape[-1]], bias)
 
 
@@ -77,12 +78,12 @@ class ElasticQKV(Routed, nn.Linear):
         bias: whether to add one.
     """
 
-    def __init__(self, width: Size, heads: Size, head_dim: Size, bias: bool = True) -> None:
+    def __init__(self, width: Size, heads: Size, head_dim: Size, bias: Size = True) -> None:
         channels = largest(sized(lambda h, d: h * d, heads, head_dim))
-        super().__init__(largest(width), 3 * channels, bias)
-        self.heads, self.head_dim = heads, head_dim
+        super().__init__(largest(width), 3 * channels, bool(largest(bias)))
+        self.heads, self.head_dim, self.has_bias = heads, head_dim, bias
         self.weight = nn.Parameter(torch.unflatten(self.weight.detach(), 0, (3, channels)))
-        if bias:
+        if self.bias is not None:
             self.bias = nn.Parameter(torch.unflatten(self.bias.detach(), 0, (3, channels)))
 
     def ordered(self, whole: Tensor, heads: int, head_dim: int, width: int | None = None) -> Tensor:
@@ -92,9 +93,9 @@ class ElasticQKV(Routed, nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply it to the last dimension."""
-        heads, head_dim = (s.single(self.route) if isinstance(s, Elastic) else s for s in (self.heads, self.head_dim))
+        heads, head_dim = (single(size, self) for size in (self.heads, self.head_dim))
         weight = self.ordered(self.weight, heads, head_dim, x.shape[-1]).flatten(0, 2)
-        bias = None if self.bias is None else self.ordered(self.bias, heads, head_dim).flatten()
+        bias = self.ordered(self.bias, heads, head_dim).flatten() if single(self.has_bias, self) else None
         return functional.linear(x, weight, bias)
 
 
@@ -105,27 +106,37 @@ class ElasticConv2d(_Sized, nn.Conv2d):
         inputs: channels in.
         outputs: channels out; of a depthwise convolution those that come in.
         kernel: its side.
-        stride: its stride.
+        stride: its stride, which can be chosen, not mixed.
         depthwise: whether channels stay apart.
+        groups: groups of channels that stay apart, if not all; can be chosen, not mixed.
         **options: as of :class:`torch.nn.Conv2d`.
     """
 
     def __init__(
-        self, inputs: Size, outputs: Size, kernel: int, stride: int = 1, depthwise: bool = False, **options: Any
+        self,
+        inputs: Size,
+        outputs: Size,
+        kernel: int,
+        stride: Size = 1,
+        depthwise: bool = False,
+        groups: Size = 1,
+        **options: Any,
     ) -> None:
-        groups = largest(inputs) if depthwise else 1
-        super().__init__(largest(inputs), largest(outputs), kernel, stride, groups=groups, **options)
+        seen = 1 if depthwise else largest(sized(lambda c, g: c // g, inputs, groups))  # by each filter
+        super().__init__(seen, largest(outputs), kernel, largest(stride), **options)
         self.inputs, self.outputs, self.depthwise = inputs, outputs, depthwise
+        self.strides, self.groups_of = stride, groups
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve ``(b, c, h, w)``."""
         c = x.shape[1]
         size = c if self.depthwise else self.now(self.outputs)
         factors = None if self.depthwise else self.factors(self.inputs)
-        weight = self.weight[:size] if self.depthwise else self.weight[:size, :c]
+        groups = c if self.depthwise else int(single(self.groups_of, self))
+        weight = self.weight[:size, : c // groups]
         bias = None if self.bias is None else self.bias[:size]
         x = x if factors is None else x * factors[:, None, None]
-        return functional.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, c if self.depthwise else 1)
+        return functional.conv2d(x, weight, bias, single(self.strides, self), self.padding, self.dilation, groups)
 
 
 class ElasticDepthwise1d(Routed, nn.Conv1d):
@@ -219,21 +230,38 @@ class ElasticEmbedding(_Sized, nn.Embedding):
         return functional.embedding(tokens, self.weight[:, : self.now(self.width)])
 
 
+class ElasticDropout(Routed, nn.Dropout):
+    """Dropout of a rate that varies.
+
+    Args:
+        rate: can be chosen, not mixed.
+    """
+
+    def __init__(self, rate: Any) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop numbers while it is trained."""
+        return functional.dropout(x, float(single(self.rate, self)), self.training)
+
+
 class Vector(_Sized):
-    """A parameter whose last dimension varies, such as positions or a class token.
+    """A parameter of which one dimension varies, such as positions or a class token.
 
     Args:
         value: the largest.
-        size: of its last dimension.
+        size: of that dimension.
+        dim: which one.
     """
 
-    def __init__(self, value: nn.Parameter, size: Size) -> None:
+    def __init__(self, value: nn.Parameter, size: Size, dim: int = -1) -> None:
         super().__init__()
-        self.weight, self.size = value, size
+        self.weight, self.size, self.dim = value, size, dim
 
     def forward(self) -> Tensor:
         """Its present part."""
-        return self.weight[..., : self.now(self.size)]
+        return self.weight.narrow(self.dim, 0, self.now(self.size))
 
 
 def read(vector: Tensor | nn.Module) -> Tensor:

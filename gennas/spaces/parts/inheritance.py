@@ -8,22 +8,24 @@ import torch
 from torch import Tensor, nn
 
 from gennas.errors import ConfigError
-from gennas.spaces.parts.choice import Choice
+from gennas.spaces.parts.choice import Candidates
 from gennas.spaces.parts.depth import Edges, Rows
 from gennas.spaces.parts.elastic import ElasticQKV, Vector
+from gennas.spaces.parts.kernel import ElasticKernelConv2d
 from gennas.spaces.parts.sizes import Elastic
+from gennas.spaces.parts.sliced import Sliced
 
-__all__ = ["counterparts"]
+__all__ = ["counterparts", "views"]
 
 
 def counterparts(
     plain: nn.Module, shared: nn.Module, decisions: Sequence[int], path: str = ""
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Parameters and buffers of a plain network, each with the slice of the shared network's that it stands for.
+    """Parameters and buffers of a plain network, each with what the shared network has for it.
 
     Both are of one class, made of other parts: what stands under the same name belongs together, a module and the
-    chosen candidate of a :class:`Choice`, the blocks of a list and those of :class:`Rows` or :class:`Edges` that are
-    there, a tensor and the leading slice of its shape.
+    chosen one of several candidates, the blocks of a list and those of :class:`Rows` or :class:`Edges` that are there,
+    a tensor and the leading slice of its shape, which is a view. Kernels that shrink by learned matrices are computed.
 
     Args:
         plain: network of one architecture.
@@ -34,14 +36,31 @@ def counterparts(
     Raises:
         ConfigError: the shared network lacks something, or has it smaller.
     """
-    if isinstance(shared, Choice):
+    for own, inherited, _ in _pairs(plain, shared, decisions, path):
+        yield own, inherited
+
+
+def views(plain: nn.Module, shared: nn.Module, decisions: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Parameters and buffers of a plain network, each with every view of the shared network that it is made of.
+
+    Raises:
+        ConfigError: as :func:`counterparts`.
+    """
+    for own, _, made_of in _pairs(plain, shared, decisions, ""):
+        yield from ((own, view) for view in made_of)
+
+
+_Pair = tuple[Tensor, Tensor, Sequence[Tensor]]  # a tensor, what it inherits, and the views that this is made of
+
+
+def _pairs(plain: nn.Module, shared: nn.Module, decisions: Sequence[int], path: str) -> Iterator[_Pair]:
+    while isinstance(shared, Candidates):
         shared = shared.chosen(decisions) or nn.Identity()
+    if isinstance(shared, Sliced):
+        shared = shared.whole
     for name, tensor in (*plain._parameters.items(), *plain._buffers.items()):
         if tensor is not None and name not in plain._non_persistent_buffers_set:
-            if isinstance(shared, ElasticQKV):
-                yield _ordered(shared, name, tensor, decisions)
-            else:
-                yield tensor, _slice(shared, name, tensor, path)
+            yield _pair(shared, name, tensor, decisions, path)
     others: Mapping[str, nn.Module | None] = shared._modules
     if isinstance(shared, (Rows, Edges)):
         others = {str(i): module for i, module in enumerate(shared.present(decisions))}
@@ -49,7 +68,18 @@ def counterparts(
         if child is not None:
             if (other := others.get(name)) is None:
                 raise ConfigError(f"The shared network has no {path}{name}, which the plain one has.")
-            yield from counterparts(child, other, decisions, f"{path}{name}.")
+            yield from _pairs(child, other, decisions, f"{path}{name}.")
+
+
+def _pair(shared: nn.Module, name: str, tensor: Tensor, decisions: Sequence[int], path: str) -> _Pair:
+    if isinstance(shared, ElasticQKV):
+        own, view = _ordered(shared, name, tensor, decisions)
+        return own, view, [view]
+    if isinstance(shared, ElasticKernelConv2d):
+        channels, _, kernel, _ = tensor.shape
+        return tensor, shared.shrunk(kernel, channels), shared.views(kernel, channels)
+    view = _slice(shared, name, tensor, path)
+    return tensor, view, [view]
 
 
 def _ordered(shared: ElasticQKV, name: str, tensor: Tensor, decisions: Sequence[int]) -> tuple[Tensor, Tensor]:

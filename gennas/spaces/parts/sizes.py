@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
 from gennas.errors import ConfigError, EvaluationError
-from gennas.spaces.parts.routing import Routing
+from gennas.spaces.parts.routing import Routed, Routing
 
-__all__ = ["Elastic", "Size", "largest", "sized"]
+__all__ = ["Elastic", "Size", "largest", "single", "sized", "unmixed"]
 
 
 class Elastic:
@@ -25,10 +25,11 @@ class Elastic:
     Args:
         decisions: which ones.
         table: size by their symbols; combinations that are missing (layers that are off) have none.
+        mixes: whether a route may mix sizes.
     """
 
-    def __init__(self, decisions: tuple[int, ...], table: Mapping[tuple[int, ...], Any]) -> None:
-        self.decisions, self.table = decisions, dict(table)
+    def __init__(self, decisions: tuple[int, ...], table: Mapping[tuple[int, ...], Any], mixes: bool = True) -> None:
+        self.decisions, self.table, self.mixes = decisions, dict(table), mixes
 
     @property
     def largest(self) -> Any:
@@ -44,6 +45,7 @@ class Elastic:
 
         Raises:
             EvaluationError: no size takes part: the layer is off, but runs.
+            ConfigError: the route mixes sizes, and this one cannot be mixed.
         """
         weights = [routing.weights(t) for t in self.decisions]
         found: dict[int, Tensor | None] = {}
@@ -55,6 +57,8 @@ class Elastic:
                 found[size] = weight if weight is None or before is None else before + weight
         if not found:
             raise EvaluationError(f"Decisions {self.decisions} of the route give no size to a layer that runs.")
+        if len(found) > 1 and not self.mixes:
+            self._refuse()
         return found
 
     def single(self, routing: Routing) -> Any:
@@ -65,11 +69,14 @@ class Elastic:
         """
         spread = self.spread(routing)
         if len(spread) > 1:
-            raise ConfigError(
-                f"Decisions {self.decisions} of this space cannot be mixed, such as numbers of heads that share their "
-                "channels: take a method of single paths, such as spos."
-            )
+            self._refuse()
         return next(iter(spread))
+
+    def _refuse(self) -> NoReturn:
+        raise ConfigError(
+            f"Decisions {self.decisions} of this space cannot be mixed, such as strides, or numbers of heads that "
+            "share their channels: take a method of single paths, such as spos."
+        )
 
     def factors(self, routing: Routing) -> Tensor | None:
         """The factors ``M (k,)`` of a mixture whose largest size is ``k``; None on a single path."""
@@ -89,6 +96,15 @@ Size = int | Elastic
 def largest(size: Size) -> int:
     """The number, or the largest that it can be."""
     return int(size.largest) if isinstance(size, Elastic) else size
+
+
+def single(size: Any, part: Routed) -> Any:
+    """A size as it is, or what it is on the single path that a part of a shared network follows.
+
+    Raises:
+        ConfigError: the route mixes sizes.
+    """
+    return size.single(part.route) if isinstance(size, Elastic) else size
 
 
 def sized(function: Callable[..., Any], *sizes: Any) -> Any:
@@ -112,7 +128,12 @@ def sized(function: Callable[..., Any], *sizes: Any) -> Any:
         values = [size.at(given) if isinstance(size, Elastic) else size for size in sizes]
         if None not in values:
             table[symbols] = function(*values)
-    return Elastic(decisions, table)
+    return Elastic(decisions, table, all(size.mixes for size in elastic))
+
+
+def unmixed(size: Any) -> Any:
+    """The same size, of which a route may take one only; so are sizes that are functions of it."""
+    return Elastic(size.decisions, size.table, mixes=False) if isinstance(size, Elastic) else size
 
 
 def _symbols(sizes: list[Elastic], t: int) -> list[int]:

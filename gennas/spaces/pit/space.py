@@ -19,6 +19,8 @@ from gennas.spaces.spec import TaskSpec
 if TYPE_CHECKING:
     from torch import nn
 
+    from gennas.spaces.parts import Parts
+
 __all__ = ["PiT"]
 
 _LARGEST_PATCH = 16
@@ -128,15 +130,31 @@ class PiT(LayeredSpace):
         Raises:
             ConfigError: the task is no image classification, or its images are smaller than the patch.
         """
+        from gennas.spaces.parts import Plain
+
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """A pooling transformer of parts; in a shared one sizes are slices, and the first layers of a stage run.
+
+        Heads and their channels can be chosen, not mixed.
+
+        Raises:
+            ConfigError: as :meth:`build`.
+        """
+        from gennas.spaces.parts import sized
         from gennas.spaces.pit.networks import PoolingTransformer, Stage
 
-        config = self.config(arch)
+        patch, grid = self._patches(spec)
+        config = self.values(parts)
         stages = [
-            Stage(config[f"{prefix}heads"], scaled_count(config[f"{prefix}depth"], self._depth_factor))
+            Stage(
+                sized(int, config[f"{prefix}heads"]),
+                sized(lambda depth: scaled_count(depth, self._depth_factor), config[f"{prefix}depth"]),
+            )
             for prefix in self._stages
         ]
-        patch, grid = self._patches(spec)
-        return PoolingTransformer(stages, self._scaled(config["base"]), config["mlp"], patch, grid, spec)
+        return PoolingTransformer(stages, sized(self._scaled, config["base"]), config["mlp"], patch, grid, spec, parts)
 
     def _patches(self, spec: TaskSpec) -> tuple[int, tuple[int, int]]:
         """Side of a patch, and rows and columns of patches."""

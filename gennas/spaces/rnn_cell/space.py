@@ -22,6 +22,8 @@ from gennas.spaces.spec import TaskSpec
 if TYPE_CHECKING:
     from torch import nn
 
+    from gennas.spaces.parts import Parts
+
 __all__ = ["RNNCell"]
 
 ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
@@ -242,6 +244,29 @@ class RNNCell(Space):
         activations = [ACTIVATIONS[x] for x in arch.nodes]
         predecessors = [int(arch.edges[:v, v].argmax()) for v in range(1, self._all)]
         return RecurrentNetwork(Cell(activations, predecessors, self._averaged(arch), self.hidden), spec, self.tied)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The same, of parts; in a shared one a node has one matrix, whatever it reads and whatever its activation.
+
+        Raises:
+            ConfigError: another kind of task.
+        """
+        from gennas.spaces.rnn_cell.networks import Cell, RecurrentNetwork, activation
+
+        spec.require(self.name, "language", "tagging", "text")
+        slots = {(slot.source, slot.target): t for t, slot in enumerate(self.schema.slots)}
+        activations = [
+            parts.choice(slots[None, v], lambda symbol: activation(ACTIVATIONS[symbol]))
+            if (None, v) in slots
+            else activation(ACTIVATIONS[0])
+            for v in range(self._all)
+        ]
+        edges = [{u: slots.get((u, v)) for u in range(v)} for v in range(1, self._all)]
+        sources = [parts.sources(of_node, 1) for of_node in edges]
+        averaged = list(range(1, self._all)) if self.style == "darts" else None
+        predecessors = [s[0] if isinstance(s, list) else s for s in sources]
+        cell = Cell([a for a in activations if a is not None], predecessors, averaged, self.hidden)
+        return RecurrentNetwork(cell, spec, self.tied)
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         r"""The same for all cells, ``(b,)``: :math:`V h + 4 h^2 + 2 h^2 (nodes - 1)` and the head with its bias."""

@@ -6,7 +6,7 @@ Source: Zhao, Yao and Tu, "Search to Aggregate Neighborhood for Graph Neural Net
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,8 @@ class SANE(LayeredSpace):
         >>> space.from_text("join=cat;depth=3;op=gcn,gat-cos,geniepath;skip=1,0,1")
         Architecture(sane: cat gcn skip1 gat-cos skip0 geniepath skip1)
     """
+
+    unshared: ClassVar[str] = "it is not written with parts"
 
     name = "sane"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,12 @@ from gennas.spaces.layered import Decision, Group, LayeredSpace
 from gennas.spaces.scaling import scaled_count
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.strides import kept_strides
-from gennas.spaces.transnas.skeleton import MODULES, channels, check_skeleton, places, stem_parameters
+from gennas.spaces.transnas.skeleton import MODULES, channels, check_skeleton, stem_parameters
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from gennas.spaces.parts import Parts, Size
 
 __all__ = ["TransNASMacro"]
 
@@ -172,13 +174,48 @@ class TransNASMacro(LayeredSpace):
         Raises:
             ConfigError: the task is not about images.
         """
+        from gennas.spaces.parts import Plain
+
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        """The same, of parts; in a shared one channels are slices, and the first modules run.
+
+        Strides and widths can be chosen, not mixed.
+
+        Raises:
+            ConfigError: the task is not about images.
+        """
+        from gennas.spaces.parts import Elastic, largest, sized
         from gennas.spaces.transnas.networks import ResidualBlock, TransNASNetwork
 
         spec.image_channels(self.name)
-        width = channels(self.width, self._factor)
-        found = list(places(self.config(arch)["op"], width, self.blocks))
+        config, width = self.values(parts), channels(self.width, self._factor)
+        strides = [sized(lambda op: 2 if op in ("half", "both") else 1, op) for op in config["op"]]
+        widths: list[Size] = [width]
+        for op in config["op"]:
+            widths.append(self._widened(widths[-1], op, width))
+
+        def block(i: int) -> nn.Module:
+            m, is_first = i // self.blocks, i % self.blocks == 0
+            inputs, stride = (widths[m], strides[m]) if is_first else (widths[m + 1], 1)
+            return ResidualBlock(inputs, widths[m + 1], stride, parts)
+
+        rows = parts.rows([(sized(lambda depth: depth * self.blocks, config["depth"]), block)])
         stem = kept_strides([2] * (2 + _HALVINGS[1]), min(spec.input_shape[1:]), self.min_side)[:2]
-        return TransNASNetwork(width, stem, [ResidualBlock(p, p.stride) for p in found], found[-1].outputs, spec)
+        last = max(map(largest, widths)) if isinstance(config["depth"], Elastic) else widths[-1]
+        return TransNASNetwork(width, stem, rows, last, spec, parts)
+
+    @staticmethod
+    def _widened(width: Size, op: Any, least: int) -> Size:
+        """Channels after a module; of all that a shared network may have those with a legal number of doublings."""
+        from gennas.spaces.parts import Elastic, sized, unmixed
+
+        wider = sized(lambda c, module: 2 * c if module in ("double", "both") else c, width, op)
+        if not isinstance(wider, Elastic):
+            return int(wider)
+        most = least * 2 ** _DOUBLINGS[1]
+        return unmixed(Elastic(wider.decisions, {s: c for s, c in wider.table.items() if c <= most}))
 
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64]:
         """Weights of stem, residual blocks and head, ``(b,)``."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gennas.spaces.nasbench201.networks import EDGES, relu_conv_bn
-from gennas.spaces.parts import Parts
+from gennas.spaces.parts import PLAIN, Parts, Size, sized
 from gennas.spaces.spec import TaskSpec
 from gennas.spaces.transnas.skeleton import Place
 
@@ -24,18 +24,25 @@ class TransNASNetwork(nn.Module):
         blocks: what stands between stem and head.
         outputs: channels of the last block.
         spec: the task.
+        parts: what the classifier is made of.
     """
 
     def __init__(
-        self, width: int, stem_strides: Sequence[int], blocks: Sequence[nn.Module], outputs: int, spec: TaskSpec
+        self,
+        width: int,
+        stem_strides: Sequence[int],
+        blocks: Sequence[nn.Module] | nn.Sequential,
+        outputs: Size,
+        spec: TaskSpec,
+        parts: Parts = PLAIN,
     ) -> None:
         super().__init__()
         first = nn.Conv2d(spec.input_shape[0], width // 2, 3, stem_strides[0], padding=1, bias=False)
         second = relu_conv_bn(width // 2, width, 3, stem_strides[1])
         self.stem = nn.Sequential(first, nn.BatchNorm2d(width // 2), second)
-        self.blocks = nn.Sequential(*blocks)
+        self.blocks = blocks if isinstance(blocks, nn.Sequential) else nn.Sequential(*blocks)
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.classifier = nn.Linear(outputs, spec.num_outputs)
+        self.classifier = parts.linear(outputs, spec.num_outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.classifier(self.head(self.blocks(self.stem(images))))
@@ -108,14 +115,21 @@ class FactorizedReduction(nn.Module):
 class ResidualBlock(nn.Module):
     """Two ReLU-convolution-norms and a shortcut, which is a 1x1 convolution with norm where the shape changes."""
 
-    def __init__(self, place: Place, stride: int) -> None:
+    def __init__(self, inputs: Size, outputs: Size, stride: Size, parts: Parts = PLAIN) -> None:
         super().__init__()
-        first = relu_conv_bn(place.inputs, place.outputs, 3, stride)
-        self.body = nn.Sequential(first, relu_conv_bn(place.outputs, place.outputs, 3, 1))
-        conv = nn.Conv2d(place.inputs, place.outputs, 1, stride, bias=False)
-        projection = nn.Sequential(conv, nn.BatchNorm2d(place.outputs))
-        self.shortcut: nn.Module = nn.Identity() if place.keeps_shape else projection
+        first = _elastic_conv_bn(inputs, outputs, 3, stride, parts)
+        self.body = nn.Sequential(first, _elastic_conv_bn(outputs, outputs, 3, 1, parts))
+        conv = parts.conv(inputs, outputs, 1, stride, bias=False)
+        projection = nn.Sequential(conv, parts.batch_norm(outputs))
+        keeps_shape = sized(lambda by, before, after: by == 1 and before == after, stride, inputs, outputs)
+        self.shortcut = parts.alternative(keeps_shape, lambda keeps: nn.Identity() if keeps else projection)
 
     def forward(self, x: Tensor) -> Tensor:
         total: Tensor = self.shortcut(x) + self.body(x)
         return total
+
+
+def _elastic_conv_bn(inputs: Size, outputs: Size, kernel: int, stride: Size, parts: Parts) -> nn.Sequential:
+    """As :func:`~gennas.spaces.nasbench201.networks.relu_conv_bn`, of parts."""
+    conv = parts.conv(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
+    return nn.Sequential(nn.ReLU(), conv, parts.batch_norm(outputs))

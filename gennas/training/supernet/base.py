@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from gennas.errors import ConfigError, InvalidArchitectureError
 from gennas.graph import Architecture, Population
 from gennas.runtime.seeds import seeded
 from gennas.spaces.base import Space
-from gennas.spaces.parts import Choice, Route, Routing, Shared, bind, counterparts
+from gennas.spaces.parts import Choice, Route, Routing, Shared, bind, counterparts, views
 from gennas.spaces.spec import TaskSpec
+from gennas.training.supernet.checks import check_candidates, check_supernet
 
 __all__ = ["Supernet"]
 
@@ -38,7 +39,9 @@ class Supernet(nn.Module):
             from it.
 
     Raises:
-        ConfigError: the space has no weight-sharing network, or none for the task.
+        ConfigError: the space has no weight-sharing network, or none for the task or its inputs, or it needs more
+            memory than there is (said before any is taken).
+        EvaluationError: a candidate changes the shape, which one example shows.
 
     Example:
         >>> from gennas.spaces import NASBench201
@@ -55,7 +58,10 @@ class Supernet(nn.Module):
     def __init__(self, space: Space, spec: TaskSpec, checkpointing: bool = False, partial: int = 1) -> None:
         super().__init__()
         self.space, self.spec, self.partial = space, spec, partial
+        is_checked = check_supernet(space, spec, partial)
         self.shared = space.network(Shared(space.schema, partial), spec)
+        if not is_checked:
+            check_candidates(self.shared, space, spec)
         if partial > 1 and not any(isinstance(module, Choice) for module in self.shared.modules()):
             raise ConfigError(f"{space.name} has no candidates that could see a part of the channels: partial=1.")
         self.routing = Routing(space.schema.decision_mask, checkpointing)
@@ -105,7 +111,7 @@ class Supernet(nn.Module):
         place = next(self.parameters())
         network.to(place.device, place.dtype).train(self.training)
         with torch.no_grad():
-            for own, inherited in self._counterparts(network, arch):
+            for own, inherited in counterparts(network, self.shared, arch.decisions.tolist()):
                 own.copy_(inherited)
         return network
 
@@ -115,14 +121,11 @@ class Supernet(nn.Module):
         with seeded(0):
             network = self.space.build(self._checked(arch), self.spec)
         masks: dict[str, Tensor] = {}
-        for _, view in self._counterparts(network, arch):
+        for _, view in views(network, self.shared, arch.decisions.tolist()):
             if name := names.get(view.data_ptr()):
                 mask = masks.setdefault(name, torch.zeros_like(self.get_parameter(name), dtype=torch.bool))
                 mask.as_strided(view.shape, view.stride()).fill_(True)  # the same view of the mask
         return masks
-
-    def _counterparts(self, network: nn.Module, arch: Architecture) -> Iterator[tuple[Tensor, Tensor]]:
-        return counterparts(network, self.shared, arch.decisions.tolist())
 
     def _is_valid(self, decisions: NDArray[np.int16]) -> bool:
         schema = self.space.schema

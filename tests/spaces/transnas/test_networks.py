@@ -42,10 +42,10 @@ def test_the_reduction_reads_both_grids() -> None:
 def test_a_residual_block_projects_only_where_the_shape_changes() -> None:
     """With the last norm at weight 0 a block is its shortcut."""
     x = torch.randn(2, 4, 6, 6)
-    block = ResidualBlock(Place(4, 4, 1), 1).eval()
+    block = ResidualBlock(4, 4, 1).eval()
     torch.nn.init.zeros_(block.body[1][2].weight)
     assert torch.equal(block(x), x)
-    assert ResidualBlock(Place(4, 8, 2), 2)(x).shape == (2, 8, 3, 3)
+    assert ResidualBlock(4, 8, 2)(x).shape == (2, 8, 3, 3)
 
 
 @pytest.mark.parametrize(

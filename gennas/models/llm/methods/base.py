@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -153,6 +154,22 @@ class Method(ABC):
                 self.decisions, backend, text, n, seed, temperature=self.temperature, by_count=self.by_count
             )
         return by_texts(self.decisions, backend, [{"role": "user", "content": text}], n, seed)
+
+    def _drawn_each(self, backend: Recorder, requests: Sequence[tuple[Mapping[str, Any], int]]) -> list[Proposals]:
+        """One architecture for each request's values and seed, as many at a time as the model answers.
+
+        Each is a part of the scope, so that neither its answers nor its records depend on when the others come.
+        """
+
+        def one(i: int) -> Proposals:
+            values, seed = requests[i]
+            return self._drawn(backend.part(str(i)), self.prompt_name, values, 1, seed)
+
+        at_once = min(backend.concurrency, len(requests))
+        if at_once <= 1:
+            return [one(i) for i in range(len(requests))]
+        with ThreadPoolExecutor(at_once) as pool:
+            return list(pool.map(one, range(len(requests))))
 
     def _thought(self, backend: Recorder, name: str, values: Mapping[str, Any]) -> str:
         """The model's own text under a prompt, cut to 2,000 letters; empty where it has none to give."""

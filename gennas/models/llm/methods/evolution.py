@@ -40,14 +40,14 @@ class Evolution(Method):
         rng = np.random.default_rng(seed)
         places = situation.order[: self.elites]
         weights = 1 / np.arange(1, len(places) + 1)
-        parts = []
+        number = min(self.parents, len(places))
+        chosen, requests = list[list[int]](), []
         for _ in range(n):
-            number = min(self.parents, len(places))
             drawn_places = (
                 rng.choice(places, size=number, replace=False, p=weights / weights.sum()) if number else places
             )
-            chosen_places = sorted((int(p) for p in drawn_places), key=places.tolist().index)
-            values = self._values(situation, parents=[situation.results[p] for p in chosen_places])
-            drawn = self._drawn(backend, self.prompt_name, values, 1, int(rng.integers(2**31)))
-            parts.append((drawn, chosen_places))
-        return Suggestions.joined(parts, len(self.decisions))
+            chosen.append(sorted((int(p) for p in drawn_places), key=places.tolist().index))
+            values = self._values(situation, parents=[situation.results[p] for p in chosen[-1]])
+            requests.append((values, int(rng.integers(2**31))))
+        drawn = self._drawn_each(backend, requests)
+        return Suggestions.joined(list(zip(drawn, chosen, strict=True)), len(self.decisions))

@@ -86,7 +86,7 @@ class Niches(Method):
         places = situation.order
         niches = niches_of(self.decisions, situation.D[places], self.bins) if len(places) else np.zeros(0, dtype=int)
         known, first, visits = np.unique(niches, return_index=True, return_counts=True)
-        parts = []
+        chosen, requests = list[list[int]](), []
         for _ in range(n):
             parents: list[int] = []
             if len(known):
@@ -99,5 +99,7 @@ class Niches(Method):
                 instruction=instruction,
                 num_niches=len(known),
             )
-            parts.append((self._drawn(backend, self.prompt_name, values, 1, int(rng.integers(2**31))), parents))
-        return Suggestions.joined(parts, len(self.decisions))
+            chosen.append(parents)
+            requests.append((values, int(rng.integers(2**31))))
+        drawn = self._drawn_each(backend, requests)
+        return Suggestions.joined(list(zip(drawn, chosen, strict=True)), len(self.decisions))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,10 +12,11 @@ import numpy as np
 import pytest
 
 from gennas.errors import ConfigError
-from gennas.models.llm import Answer, Decisions, Grammar, Message, Question, Recorder, Reply, Transcript
+from gennas.models.llm import Answer, Decisions, Grammar, Message, Question, Recorder, Replay, Reply, Transcript
 from gennas.models.llm.methods import METHODS, Evolution, Navigator, Niches, Reflection, Result, SharedState, Situation
 from gennas.models.llm.methods.niches import niches_of
 from gennas.models.llm.methods.situation import Belief, Candidate
+from gennas.models.llm.prices import Price
 from gennas.registry import configured
 from gennas.spaces import MacroChain, NASBench201
 
@@ -156,3 +160,50 @@ def test_the_generator_sees_the_strategy_and_no_result() -> None:
 def test_sizes_that_mean_nothing_are_refused(name: str, options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         made(name, NASBench201(), **options)
+
+
+class Together(Talker):
+    """Answers nobody before so many ask at once, the last one first; what it says depends on the prompt alone."""
+
+    def __init__(self, concurrency: int) -> None:
+        super().__init__()
+        self.concurrency, self.barrier = concurrency, threading.Barrier(concurrency)
+
+    def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
+        time.sleep(0.002 * (self.concurrency - 1 - self.barrier.wait(20)))
+        rng = np.random.default_rng(zlib.crc32((state + questions[0].prompt).encode()))
+        return [Answer.of(rng.random(len(q.options))) for q in questions]
+
+    def complete(self, messages: Sequence[Message], grammar: Grammar | None = None, draw: int = 0) -> Reply:
+        assert grammar is not None
+        time.sleep(0.002 * (self.concurrency - 1 - self.barrier.wait(20)))
+        layers = grammar.automaton.layers  # all ways are open in NAS-Bench-201
+        rng = np.random.default_rng(zlib.crc32(messages[-1]["content"].encode()))
+        return Reply("".join(str(grammar.symbols[t, rng.integers(5)]) for t in range(len(layers))))
+
+
+SAME: dict[str, dict[str, int]] = {"evolution": {"parents": 1, "elites": 1}, "niches": {"bins": 1}}  # parents for all
+
+
+@pytest.mark.parametrize("ask", ["choices", "texts"])
+@pytest.mark.parametrize("name", list(SAME))
+def test_requests_of_a_round_are_made_at_once_and_come_out_as_one_after_the_other(name: str, ask: str) -> None:
+    space, found, kept = NASBench201(), [], []
+    for concurrency in (1, 2, 4):
+        transcript = Transcript()
+        recorder = Recorder(Together(concurrency), transcript, Price(1.0, 1.0))
+        for scope in "01":
+            recorder.begin(scope)
+            method = made(name, space, ask=ask, **SAME[name])
+            suggestions = method.propose(situation(space), recorder, 4, seed=3)
+            found.append((suggestions.proposals.D.tolist(), suggestions.parents))
+        spent = recorder.take_spent()
+        assert spent.calls == spent.paid == len(transcript) == (48 if ask == "choices" else 16)
+        kept.append({key: [record["scope"] for record in records] for key, records in transcript.records.items()})
+        for backend in (Replay(transcript), Together(1)):  # nothing new is asked
+            again = Recorder(backend, transcript if backend.name == "talker" else Transcript())
+            again.begin("0")
+            repeated = method.propose(situation(space), again, 4, seed=3)
+            assert repeated.proposals.D.tolist() == found[-2][0]
+    assert all(pair == found[0] for pair in found) and kept[0] == kept[1] == kept[2]
+    assert {scope for scopes in kept[0].values() for scope in scopes} == {f"{s}.{i}" for s in "01" for i in range(4)}
