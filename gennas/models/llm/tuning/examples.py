@@ -71,16 +71,17 @@ def log_likelihood(model: Any, examples: Sequence[Example]) -> Tensor:
         seen[i, width - len(asked) - len(reply) :] = 1
         written[i, kept - len(reply) :] = True
     ids, seen, written = ids.to(device), seen.to(device), written.to(device)
-    keep = {"logits_to_keep": kept + 1} if _keeps_logits(model) else {}
-    places = (seen.cumsum(1) - 1).clamp(min=0)
-    out = model(input_ids=ids, attention_mask=seen, position_ids=places, use_cache=False, **keep)
+    more = {"logits_to_keep": kept + 1, "position_ids": (seen.cumsum(1) - 1).clamp(min=0)}
+    taken = _arguments(model)
+    more = {name: value for name, value in more.items() if name in taken}
+    out = model(input_ids=ids, attention_mask=seen, use_cache=False, **more)
     log_p = out.logits[:, -kept - 1 : -1].float().log_softmax(-1)
     scores = log_p.gather(-1, ids[:, -kept:, None])[..., 0].where(written, torch.zeros((), device=device))
     owners = torch.tensor([owner for owner, _ in rows], device=device)
     return total.index_add(0, owners, scores.sum(1))
 
 
-def _keeps_logits(model: Any) -> bool:
-    """Whether it computes the logits of the last places alone when told to."""
+def _arguments(model: Any) -> set[str]:
+    """What its forward pass can be told: some models know positions from the mask, some compute all logits always."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return "logits_to_keep" in inspect.signature(base.forward).parameters
+    return set(inspect.signature(base.forward).parameters)

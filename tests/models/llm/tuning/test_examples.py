@@ -63,6 +63,20 @@ def test_likelihood_is_that_of_single_passes(random_model: Any, tokenizer: Any) 
         assert np.allclose(log_likelihood(random_model, examples), expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["GPT2", "Bloom"])
+def test_other_kinds_of_models(kind: str, tokenizer: Any) -> None:
+    """One with learned positions, one that takes none: padding changes nothing."""
+    import transformers
+
+    sizes = {"GPT2": {"n_embd": 16, "n_positions": 256}, "Bloom": {"hidden_size": 16}}[kind]
+    config = getattr(transformers, f"{kind}Config")(vocab_size=len(tokenizer), n_layer=1, n_head=2, **sizes)
+    model = getattr(transformers, f"{kind}{'LMHeadModel' if kind == 'GPT2' else 'ForCausalLM'}")(config).eval()
+    parts = [[(list(range(5, 25)), [7, 8])], [([5, 6, 9], [7, 8, 10])]]
+    with torch.inference_mode():
+        together, alone = log_likelihood(model, parts), [log_likelihood(model, [part])[0] for part in parts]
+    assert np.allclose(together, alone, atol=1e-4) and abs(float(together[0] - together[1])) > 0.1
+
+
 def test_a_context_that_is_too_small_is_one_clear_error(random_model: Any, tokenizer: Any) -> None:
     space = NASBench201()
     D = space.sample(1, np.random.default_rng(0)).decisions
