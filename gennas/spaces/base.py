@@ -163,7 +163,7 @@ class Space(ABC):
     def scaled(self, width: float = 1.0, depth: float = 1.0) -> Space:
         """The same space with ``width`` times the channels and ``depth`` times the cells or layers in its networks.
 
-        Architectures stay the same. Numbers of cells are rounded half up, and there is at least one.
+        Numbers of cells are rounded half up, and there is at least one.
 
         Raises:
             ConfigError: the space cannot scale its networks so.
@@ -175,8 +175,7 @@ class Space(ABC):
     def count_parameters(self, population: Population, spec: TaskSpec) -> NDArray[np.int64] | None:
         """Number of parameters of the network that :meth:`build` returns for each architecture, ``(b,)``.
 
-        None means "not known without building it". Whoever bounds a search by parameters asks for
-        thousands of candidates, so a space that can count should.
+        None means "not known without building it"; a bounded search asks for thousands.
         """
         return None
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator
 
 from gennas.errors import ConfigError, UnknownNameError, shown
-from gennas.models.llm.connect import model_settings
 from gennas.workbench.knowledge import FeatureSettings, KnowledgeSettings, ModelSettings
 from gennas.workbench.settings import (
     NO_OPTIONS,
@@ -312,16 +311,10 @@ class SearchConfig(
             return
         if "model" in self.strategy_option:
             raise ConfigError("The model is given twice: as --model, and as --strategy-option model=….")
-        options = {**self.strategy_option, "model": _model_as_option(self)}
+        options = {**self.strategy_option, "model": self.model_as_option()}
         object.__setattr__(self, "strategy_option", Options(options))
         object.__setattr__(self, "model", None)
         object.__setattr__(self, "model_option", NO_OPTIONS)
-
-
-def _model_as_option(settings: ModelSettings) -> Any:
-    """A short name, or where its backend has arguments a mapping of all."""
-    named = settings.model is not None and settings.model_option
-    return model_settings(str(settings.model), settings.model_option) if named else settings.model
 
 
 @dataclass(frozen=True)
@@ -368,7 +361,7 @@ class CompareConfig(
     @property
     def language_model(self) -> Any:
         """The strategies' option ``model``; None where none is given."""
-        return _model_as_option(self)
+        return self.model_as_option()
 
     @property
     def strategy_names(self) -> list[str]:

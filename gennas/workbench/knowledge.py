@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 from gennas.errors import ConfigError, shown
+from gennas.models.llm.connect import model_settings
 from gennas.workbench.settings import NO_OPTIONS, Count, OptionMap, Settings
 
 __all__ = ["FeatureSettings", "KnowledgeSettings", "ModelSettings"]
@@ -23,6 +24,12 @@ class ModelSettings(Settings):
     `file.py:Class`. The same as the strategy's option `model`."""
     model_option: OptionMap = NO_OPTIONS
     """Arguments of its backend, as KEY=VALUE: url=…, key_variable=NAME, parameters={temperature: 0.7}, prices=FILE."""
+
+    def model_as_option(self) -> Any:
+        """The strategy's option ``model``: a name, or a mapping where its backend has arguments."""
+        if self.model is None or not self.model_option:
+            return self.model
+        return model_settings(self.model, self.model_option)
 
 
 def _read_names(value: object) -> object:
