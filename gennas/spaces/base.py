@@ -123,9 +123,9 @@ class Space(ABC):
 
         ``None`` means "not counted": sampling then draws every decision uniformly among the legal
         labels, which is not uniform over architectures (:attr:`samples_uniformly` is False). Counts that
-        float64 does not hold exactly are Python integers in an array of ``dtype=object``
-        (:func:`exact_counts`); or, in a space that gives its own :attr:`size`, they may be *proportional*
-        to the numbers, each row by a factor of its own, once the size passes 2^45.
+        float64 does not hold are Python integers in an array of ``dtype=object`` (:func:`exact_counts`);
+        or, in a space that gives its own :attr:`size`, they may be *proportional* to the numbers, each row
+        by a factor of its own, once the size passes 2^45.
         """
         if not self._is_product:
             return None
