@@ -94,7 +94,7 @@ class StateSharingSearch(Strategy):
         method_option: Mapping[str, Any] | None = None,
         beside: str = "generative",
         beside_option: Mapping[str, Any] | None = None,
-        share: float = 0.2,
+        share: float = 0.1,
         bandit: bool = True,
     ) -> None:
         super().__init__(space, objectives, seed)
