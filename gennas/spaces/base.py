@@ -121,11 +121,10 @@ class Space(ABC):
     def completions(self, D: NDArray[np.integer], t: int) -> FloatArray | None:
         """Number of valid architectures that start with the first ``t`` columns of ``D`` and each label, ``(b, L)``.
 
-        ``None`` means "not counted": sampling then draws every decision uniformly among the legal
-        labels, which is not uniform over architectures (:attr:`samples_uniformly` is False). Counts that
-        float64 does not hold are Python integers in an array of ``dtype=object`` (:func:`exact_counts`);
-        or, in a space that gives its own :attr:`size`, they may be *proportional* to the numbers, each row
-        by a factor of its own, once the size passes 2^45.
+        ``None`` means "not counted": sampling then draws every decision uniformly among the legal labels, which is not
+        uniform over architectures (:attr:`samples_uniformly` is False). Counts that float64 does not hold are Python
+        integers in an array of ``dtype=object`` (:func:`exact_counts`); or, in a space that gives its own :attr:`size`,
+        they may be *proportional* to the numbers, each row by a factor of its own, once the size passes 2^45.
         """
         if not self._is_product:
             return None
