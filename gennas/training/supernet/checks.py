@@ -68,13 +68,12 @@ def check_candidates(network: nn.Module, space: Space, spec: TaskSpec) -> None:
     inputs = tuple(x.to(place) for x in spec.random_inputs(1))
     routing, training = Routing(space.schema.decision_mask), network.training
     bind(network.eval(), routing)
-    seen: dict[str, dict[str, tuple[int, ...]]] = {}
     archs = space.sample(_PATHS, np.random.default_rng(0))
     with torch.no_grad():
         for row in archs.decisions.tolist():
             routing.follow(row)
             for name, choice, arguments in _reached(network, inputs, space, spec):
-                _try_all(name, choice, arguments, space, seen.setdefault(name, {}))
+                _try_all(name, choice, arguments, space)
     network.train(training)
 
 
@@ -97,7 +96,7 @@ def _reached(
         if next(network.parameters()).device.type == "meta":
             raise _UnknownError(reason_of(error)) from error
         for name, (choice, arguments) in found.items():  # a candidate may be to blame for what came after
-            _try_all(name, choice, arguments, space, {})
+            _try_all(name, choice, arguments, space)
         shapes = " and ".join(str(tuple(x.shape[1:])) for x in inputs)
         raise ConfigError(
             f"{space.name}: its networks cannot take the inputs of the task ({spec.kind}, {shapes}): {reason_of(error)}"
@@ -108,19 +107,16 @@ def _reached(
     return [(name, choice, arguments) for name, (choice, arguments) in found.items()]
 
 
-def _try_all(
-    name: str, choice: Choice, arguments: tuple[Any, ...], space: Space, shapes: dict[str, tuple[int, ...]]
-) -> None:
-    """Run the candidates of a place that have not run yet, and compare shapes.
+def _try_all(name: str, choice: Choice, arguments: tuple[Any, ...], space: Space) -> None:
+    """Run the candidates of a place on what arrives there, and compare shapes: those of one route, as widths may vary.
 
     Raises:
         EvaluationError: they differ, or one fails.
     """
+    shapes: dict[str, tuple[int, ...]] = {}
     if choice.partial > 1:
         arguments = (arguments[0][:, : arguments[0].shape[1] // choice.partial],)
     for symbol, module in choice.items():
-        if symbol in shapes:
-            continue
         label = space.schema.label(choice.decision, int(symbol))
         try:
             shapes[symbol] = tuple(module(*arguments).shape)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from gennas.errors import ConfigError, shown
@@ -39,8 +40,11 @@ def read_options(options: Mapping[str, Any], space: Space) -> dict[str, Any]:
         ConfigError: the file is missing, or no table of this space.
     """
     found = dict(options)
-    if isinstance(found.get("table"), str | Path):
-        found["table"] = read_table(found["table"], space.schema)
+    table = found.get("table")
+    if isinstance(table, str | Path):
+        table = read_table(table, space.schema)
+    if isinstance(table, np.ndarray | list):  # lists are of a method's own text
+        found["table"] = torch.as_tensor(np.asarray(table, dtype=np.float64))
     return found
 
 
