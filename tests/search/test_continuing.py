@@ -79,7 +79,10 @@ def rounds(path: Path) -> list[dict]:
 # ---------------------------------------------------------------------- more budget
 
 
-@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name != "one-shot"])  # it has a test of its own
+OWN_TESTS = {"one-shot", "llm", "state-sharing"}  # they train or ask a model: strategies/one_shot, strategies/llm
+
+
+@pytest.mark.parametrize("strategy", [name for name in STRATEGIES if name not in OWN_TESTS])
 def test_an_extended_run_equals_one_of_that_budget(strategy: str, tmp_path: Path) -> None:
     whole = make(tmp_path / "whole.sqlite", strategy, 40).run()
     make(tmp_path / "extended.sqlite", strategy, 11).run()
