@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 def test_both_searches_share_trainings_and_pay_for_them(tmp_path: Path) -> None:
     out = tmp_path / "rows.jsonl"
-    given = ["--seeds", "1", "--seconds", "4", "--epochs", "1", "--per-proposal", "2", "--strategy", "bayesian"]
+    given = ["--seeds", "1", "--seconds", "8", "--epochs", "1", "--per-proposal", "2", "--strategy", "bayesian"]
     given += ["--strategy-option", "warm_start=2", "--strategy-option", "pool_size=20", "--out", str(out)]
     for _ in range(2):  # nothing runs twice
         command = [sys.executable, str(ROOT / "scripts" / "bench_trained_features"), *given]

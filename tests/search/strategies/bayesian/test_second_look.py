@@ -116,4 +116,6 @@ def test_records_say_how_many() -> None:
 
 
 def test_who_has_a_use_for_features() -> None:
-    assert {name for name in STRATEGIES if STRATEGIES.get(name).takes_features} == {"bayesian", "generative"}
+    """Surrogates; language models that are shown them; a strategy beside a model, for the one that it wraps."""
+    found = {name for name in STRATEGIES if STRATEGIES.get(name).takes_features}
+    assert found == {"bayesian", "generative", "llm", "state-sharing"}
