@@ -9,7 +9,13 @@ import numpy as np
 
 from gennas.errors import ConfigError
 from gennas.search.objectives import Objectives
-from gennas.search.strategies.one_shot.ranking import InheritedRanker, StrengthRanker, TrainedSupernet, check_method
+from gennas.search.strategies.one_shot.ranking import (
+    InheritedRanker,
+    StrengthRanker,
+    TrainedSupernet,
+    Training,
+    check_method,
+)
 from gennas.search.strategy import STRATEGIES, Context, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
@@ -39,6 +45,8 @@ class OneShot(Strategy):
         seed: seed of weights, paths and the search on inherited scores.
         method: a name of :data:`gennas.training.supernet.methods.METHODS`.
         task: what the supernet is trained for; by default what the run's evaluator trains for.
+        task_options: of that task, such as ``{path: mine.npz}``.
+        recipe: settings of the supernet's training in place of the task's own, such as ``{lr: 0.003}``.
         epochs: of the supernet; by default those of the task's recipe.
         data_fraction: share of the training part.
         resolution: scale of images.
@@ -59,6 +67,8 @@ class OneShot(Strategy):
         *,
         method: str = "spos",
         task: str | None = None,
+        task_options: Mapping[str, Any] | None = None,
+        recipe: Mapping[str, Any] | None = None,
         epochs: int | None = None,
         data_fraction: float = 1.0,
         resolution: float = 1.0,
@@ -69,7 +79,8 @@ class OneShot(Strategy):
         super().__init__(space, objectives, seed)
         if inherited_evaluations < 1:
             raise ConfigError(f"one-shot: expected inherited_evaluations >= 1, got {inherited_evaluations}.")
-        self.method, self.task, self.method_options = method, task, dict(method_options or {})
+        self.method, self.method_options = method, dict(method_options or {})
+        self.training = Training(task, dict(task_options or {}), dict(recipe or {}))
         self.inherited_evaluations, self.batch_norm = inherited_evaluations, batch_norm
         self.fidelity = {"epochs": epochs, "data_fraction": data_fraction, "resolution": resolution}
         self._ranker: StrengthRanker | InheritedRanker | None = None
@@ -94,7 +105,7 @@ class OneShot(Strategy):
             UnknownNameError: no such method or task.
         """
         super().prepare(context)
-        check_method(self.space, context, self.method, self.task, self.method_options)
+        check_method(self.space, context, self.method, self.training, self.method_options)
 
     def ask(self, n: int) -> list[Proposal]:
         """The ``n`` best that were not proposed or told yet; fewer, or none, where no more were found."""
@@ -133,7 +144,7 @@ class OneShot(Strategy):
         if self.context is None:
             raise ConfigError("one-shot was not told where to train: call prepare(Context(directory, task)) first.")
         supernet = TrainedSupernet.make(
-            self.space, self.context, self.method, self.task, self.fidelity, self.seed, self.method_options
+            self.space, self.context, self.method, self.training, self.fidelity, self.seed, self.method_options
         )
         if not self._found:  # else it was charged before the state that this one goes on from
             self._spent = {"seconds": supernet.seconds, "supernet_seconds": supernet.seconds}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gennas.errors import ConfigError
 from gennas.eval.base import FULL_FIDELITY, Fidelity
 from gennas.graph import Population
+from gennas.registry import reconfigured
 from gennas.runtime.seeds import draw_seed, seeded
 from gennas.search.objectives import Objective, Objectives
 from gennas.search.screen import Screen
@@ -23,13 +24,51 @@ from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
 if TYPE_CHECKING:
+    from gennas.training.recipe import TrainConfig
     from gennas.training.supernet.methods import ENAS, AlternatingStep, SampledStep
     from gennas.training.supernet.norms import BatchNormMode
     from gennas.training.task import Task
 
-__all__ = ["InheritedRanker", "StrengthRanker", "TrainedSupernet"]
+__all__ = ["InheritedRanker", "StrengthRanker", "TrainedSupernet", "Training", "check_method"]
 
 FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a supernet is trained for, and how.
+
+    Args:
+        task: a name, or the task that the context has where it is None.
+        task_options: of the named task.
+        recipe: settings in place of the task's own.
+    """
+
+    task: str | None = None
+    task_options: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+    def made(self, context: Context) -> tuple[Task, TrainConfig]:
+        """The task and the recipe.
+
+        Raises:
+            ConfigError: there is no task, or an option is unknown or out of range.
+            UnknownNameError: no such task.
+        """
+        from gennas.training import make_task
+
+        if self.task is None and self.task_options:
+            raise ConfigError(
+                f"one-shot: got task_options ({', '.join(self.task_options)}) without a task: give "
+                "--strategy-option task=NAME."
+            )
+        task = context.task if self.task is None else make_task(self.task, **self.task_options)
+        if task is None:
+            raise ConfigError(
+                "one-shot needs a task to train its supernet for, and the run's evaluator trains for none: give "
+                "--strategy-option task=NAME."
+            )
+        return task, reconfigured("the recipe of one-shot's supernet", task.config, self.recipe)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +97,7 @@ class TrainedSupernet:
         space: Space,
         context: Context,
         method: str,
-        task: str | None,
+        training: Training,
         fidelity: Mapping[str, Any],
         seed: int,
         options: Mapping[str, Any],
@@ -73,10 +112,10 @@ class TrainedSupernet:
         from gennas.training.supernet import train_supernet
         from gennas.training.supernet.methods import make_step
 
-        found = _task_of(context, task)
+        found, config = training.made(context)
         directory, spent = context.directory / "one_shot", Fidelity(**fidelity)
         _, record = train_supernet(
-            space, found, directory, method, options, fidelity=spent, seed=seed, on_epoch=context.on_progress
+            space, found, directory, method, options, config, spent, seed, on_epoch=context.on_progress
         )
         scaled = scale_space(space, spent.width, spent.depth)
         step = make_step(method, scaled, scale_spec(found.spec, spent), seed, **options)
@@ -211,7 +250,7 @@ class InheritedRanker:
         return [{name: float(column[i]) for name, column in columns.items()} for i in range(len(archs))]
 
 
-def check_method(space: Space, context: Context, method: str, task: str | None, options: Mapping[str, Any]) -> None:
+def check_method(space: Space, context: Context, method: str, training: Training, options: Mapping[str, Any]) -> None:
     """Make a method's step to see whether its options are right, and refuse spaces without a supernet.
 
     Raises:
@@ -221,20 +260,7 @@ def check_method(space: Space, context: Context, method: str, task: str | None, 
     from gennas.spaces.parts import Shared
     from gennas.training.supernet.methods import make_step
 
-    spec = _task_of(context, task).spec
+    spec = training.made(context)[0].spec
     if type(space).network is Space.network:
         space.network(Shared(space.schema), spec)  # says that there is none
     make_step(method, space, spec, **options)
-
-
-def _task_of(context: Context, name: str | None) -> Task:
-    """The task of a name, or the context's."""
-    from gennas.training import make_task
-
-    found = context.task if name is None else make_task(name)
-    if found is None:
-        raise ConfigError(
-            "one-shot needs a task to train its supernet for, and the run's evaluator trains for none: give "
-            "--strategy-option task=NAME."
-        )
-    return found

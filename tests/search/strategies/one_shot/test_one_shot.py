@@ -17,6 +17,7 @@ from gennas.search.strategy import Context
 from gennas.spaces import NASBench101, NASBench201, Space
 from gennas.testing import StrategyContract, SyntheticEvaluator
 from gennas.training import make_task
+from gennas.training.supernet.records import read_record
 
 SPACE = NASBench201(num_cells=1, width=4)
 TASK = make_task("digits")
@@ -145,3 +146,28 @@ def test_an_extended_run_equals_one_of_that_budget(home, tmp_path):
         outcomes.append([(t.arch.key, t.proposal.seed, t.proposal.origin) for t in trials])
         assert sum("supernet_seconds" in t.cost for t in trials) == 1  # charged with the first, once
     assert outcomes[0] == outcomes[1]
+
+
+def test_a_task_with_options_and_a_recipe_of_its_own(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {f"x_{part}": rng.integers(0, 255, (20, 3, 8, 8), dtype=np.uint8) for part in ("train", "test")}
+    np.savez(tmp_path / "own.npz", **arrays, y_train=np.arange(20) % 2, y_test=np.arange(20) % 2)
+    options = {"task": "npz", "task_options": {"path": str(tmp_path / "own.npz")}, "recipe": {"batch_size": 5}}
+    strategy = OneShot(SPACE, OBJECTIVES, method="spos", epochs=1, inherited_evaluations=2, **options)
+    strategy.prepare(Context(tmp_path))
+    assert len(strategy.ask(1)) == 1
+    record = read_record(tmp_path / "one_shot")
+    assert record.task.startswith("npz:own.npz") and record.recipe["batch_size"] == 5
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"task_options": {"path": "own.npz"}}, "without a task"),
+        ({"task": "digits", "recipe": {"learning_rate": 1.0}}, "learning_rate"),
+        ({"task": "digits", "task_options": {"sise": 8}}, "sise"),
+    ],
+)
+def test_wrong_options_of_its_training(tmp_path, options, said):
+    with pytest.raises(ConfigError, match=said):
+        OneShot(SPACE, OBJECTIVES, **options).prepare(Context(tmp_path, TASK))
