@@ -15,6 +15,8 @@ __all__ = ["Substitutes"]
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
+_RARE = 0.05  # share of a class that keeps the constraints, up to which one of these is evaluated in place of others
+
 
 class Substitutes:
     """Architectures to evaluate in place of candidates that break a constraint on cheap metrics.
@@ -23,8 +25,10 @@ class Substitutes:
     may meet a bound on latency or parameters that another breaks. A surrogate that sees labels of decisions
     does not know that they are equal, and may expect much of one and little of the other. So the one that breaks the
     bound stays in the pool and is ranked as what it is, and an equal one is evaluated in its place: of those that
-    keep the constraints the one with the fewest different decisions. Once anything of a class was proposed there are
-    no more substitutes for it, and every architecture speaks for itself.
+    keep the constraints the one with the fewest different decisions. Only where these are rare, at most one in twenty
+    of the class: else the pool holds some of them anyway, and what was learned of them by themselves is the better
+    guide. Once anything of a class was proposed there are no more substitutes for it, and every architecture speaks
+    for itself.
 
     What is looked at counts as screened. Other spaces, and searches without cheap constraints, are not changed.
 
@@ -48,7 +52,7 @@ class Substitutes:
             if keys[i] not in self._classes:
                 self._look_at(archs[i])
             members, kept = self._classes[keys[i]]
-            if len(kept) and members.isdisjoint(seen):
+            if 0 < len(kept) <= max(1.0, _RARE * len(members)) and members.isdisjoint(seen):
                 if keys[i] not in self._nearest:
                     edits = (kept.decisions != archs.decisions[i]).sum(1)
                     self._nearest[keys[i]] = kept[int(edits.argmin())]

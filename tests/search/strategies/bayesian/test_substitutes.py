@@ -47,6 +47,14 @@ def test_a_class_of_which_something_was_proposed_has_none(proposed: str) -> None
     assert only(CONV).of(read(DEAD), set(read(proposed).keys)) == {}
 
 
+@pytest.mark.parametrize(("share", "replaced"), [(0.05, True), (0.1, False)])
+def test_only_where_what_keeps_the_constraint_is_rare(share: float, replaced: bool) -> None:
+    equals = SPACE.equivalents(read(DEAD)[0])
+    kept = set(equals.keys[: int(share * (len(equals) + 1))])
+    substitutes = Substitutes(SPACE, lambda archs: np.array([key in kept for key in archs.keys], dtype=bool))
+    assert bool(substitutes.of(read(DEAD), ())) == replaced
+
+
 def test_nothing_is_proposed_twice_and_the_more_valuable_stays() -> None:
     archs, substitutes = read(DEAD, CONV, LATER), only(CONV)
     rows, instead = substitutes.pool(archs, (), lambda archs: np.array([0.0, 1.0, 2.0]))
