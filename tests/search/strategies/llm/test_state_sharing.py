@@ -87,6 +87,12 @@ def test_an_oracle_wins_share_and_an_adversary_loses_it() -> None:
     assert shares[Adversary][1] <= 0.1 * 70 and shares[Oracle][1] > shares[Adversary][1]
 
 
+def test_a_model_that_repeats_itself_loses_its_share(make_fond: Any) -> None:
+    strategy, trials = run(make_fond(strength=1e30), budget=70, share=0.2)
+    assert sum(t.proposal.origin.source == "llm" for t in trials) <= 1
+    assert strategy.share < 0.1
+
+
 def test_credit_is_the_eighth_power_of_the_quantile_among_what_was_there() -> None:
     archs = NASBench201().sample(8, np.random.default_rng(0))
 
