@@ -37,7 +37,8 @@ class Context:
 
     Args:
         directory: of the run; a strategy keeps its files in a folder of its own there.
-        task: what the run's evaluator trains for, None where it trains nothing.
+        task: what the run's evaluator trains for, or what proxies and an evaluator of the user's are given; None where
+            there is none.
         on_progress: told how far a training has come: its epoch, and figures by name.
     """
 

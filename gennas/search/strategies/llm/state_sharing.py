@@ -17,7 +17,7 @@ from gennas.search.strategies.bayesian.bayesian import BayesianSearch
 from gennas.search.strategies.llm.proposer import LanguageProposer
 from gennas.search.strategies.llm.shared import shared_state
 from gennas.search.strategies.rounds import check_positive
-from gennas.search.strategy import STRATEGIES, Strategy
+from gennas.search.strategy import STRATEGIES, Context, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
@@ -125,6 +125,11 @@ class StateSharingSearch(Strategy):
         """Reach the model."""
         self.language.check()
         self.beside.check()
+
+    def prepare(self, context: Context) -> None:
+        """Tell the strategy beside the model, too, where and for what it trains."""
+        super().prepare(context)
+        self.beside.prepare(context)
 
     @property
     def batch_size(self) -> int:
