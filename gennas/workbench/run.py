@@ -240,7 +240,7 @@ def run_search(
         locked(config.out),
         open_archive(config, problem) as archive,
     ):
-        equipment.claim(archive)
+        equipment.claim(archive, strategy)
         writer = _Writer(config, problem, archive, report)
         search = Search(
             strategy,
