@@ -92,7 +92,7 @@ def by_choices(
         orders = [rng.permutation(np.flatnonzero(legal[u])) for u in asked]
         questions = _questions(decisions, D[first[asked]], t, orders)
         answered = _answers(backend, state, questions, tries)
-        told = [(np.flatnonzero(group == u), *rest) for u, *rest in zip(asked, orders, answered, strict=True)]
+        told = [(np.flatnonzero(group == u), o, found) for u, o, found in zip(asked, orders, answered, strict=True)]
         log_q, known = np.zeros((n, legal.shape[1])), np.ones(n, dtype=bool)
         for rows, order, answers in _each_its_own(decisions, backend, state, D, t, told, again, tries):
             outcomes.update(a.outcome for a in answers)
@@ -182,7 +182,10 @@ def _each_its_own(
         answered = _answers(backend, state, questions, tries)
     except UnrecordedError:
         return told
-    shared = [(rows[:1] if is_drawn else rows, *rest) for (rows, *rest), is_drawn in zip(told, drawn, strict=True)]
+    shared = [
+        (rows[:1] if is_drawn else rows, order, answers)
+        for (rows, order, answers), is_drawn in zip(told, drawn, strict=True)
+    ]
     alone = [(np.array([row]), order, answers) for (row, _), order, answers in zip(own, orders, answered, strict=True)]
     return [*shared, *alone]
 
