@@ -13,15 +13,20 @@ def run(config: SearchConfig) -> int:
     """Run the verb."""
     from gennas.cli.terminal import SearchDisplay, print_tracked
     from gennas.workbench.budgets import warm_up_note
+    from gennas.workbench.equip import other_runs_note
     from gennas.workbench.problem import Problem, make_strategy
     from gennas.workbench.run import run_search
 
     def begin(problem: Problem) -> None:
         display.begin(problem)
         strategy = make_strategy(config.strategy, config.strategy_option, problem, config.seed)
-        note = warm_up_note(str(config.to_dict()["strategy"]), strategy, config.budget)
-        if note and config.ingest is None:  # what is given counts for its start
-            display.console.print(note, style="yellow", soft_wrap=True, highlight=False, markup=False)
+        name = str(config.to_dict()["strategy"])
+        for note in (
+            "" if config.ingest else warm_up_note(name, strategy, config.budget),  # what is given counts for its start
+            other_runs_note(name, strategy, config.warm_from),
+        ):
+            if note:
+                display.console.print(note, style="yellow", soft_wrap=True, highlight=False, markup=False)
 
     with SearchDisplay(config) as display:
         run = run_search(config, [display], on_problem=begin)

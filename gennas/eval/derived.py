@@ -115,6 +115,11 @@ class DerivedEvaluator:
         self.cheap_metrics: tuple[str, ...] = getattr(base, "cheap_metrics", ())
         self.may_lack: frozenset[str] = frozenset(getattr(base, "may_lack", ()))
 
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """Those of ``base``."""
+        return tuple(getattr(self.base, "imports", ()))
+
     def evaluate(self, arch: Architecture, fidelity: Fidelity, seed: int) -> Mapping[str, float]:
         """Evaluate, and add the sums."""
         values = self.base.evaluate(arch, fidelity, seed)

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["STRATEGIES", "Context", "Strategy"]
 
+_PATIENCE = 200  # draws of what is missing that bring nothing, one after the other, before many are drawn at once
+_BULK = 4096  # so many
+_DRAWS = 10_000  # for each architecture that is wanted
+_DECISIONS = 20_000_000  # drawn at most, in large spaces
+
 
 @dataclass(frozen=True)
 class Context:
@@ -32,7 +37,8 @@ class Context:
 
     Args:
         directory: of the run; a strategy keeps its files in a folder of its own there.
-        task: what the run's evaluator trains for, None where it trains nothing.
+        task: what the run's evaluator trains for, or what proxies and an evaluator of the user's are given; None where
+            there is none.
         on_progress: told how far a training has come: its epoch, and figures by name.
     """
 
@@ -156,17 +162,20 @@ class Strategy(ABC):
         """Up to ``n`` architectures of the space that were never proposed nor told; marks them seen.
 
         With a screen they keep the cheap constraints, unless none of a thousand does. Fewer come back
-        only when the space is (nearly) exhausted.
+        only when the space, or what a prior makes likely in it, is (nearly) exhausted: where many draws
+        in a row bring nothing new, thousands are drawn at a time, and a hundred thousand or more in all.
         """
-        size = self.space.size
-        found: list[Architecture] = []
-        for _ in range(100 if size is None else 10_000):
-            if len(found) == n or (size is not None and len(self.seen) >= size):
-                break
-            for arch in self._screened(n - len(found)):
-                if arch.key not in self.seen:
-                    self.seen.add(arch.key)
-                    found.append(arch)
+        size, found, vain = self.space.size, list[Architecture](), 0
+        left = max(_DRAWS, min(max(10, n) * _DRAWS, _DECISIONS // max(1, self.space.schema.num_decisions)))
+        while len(found) < n and left > 0 and (size is None or len(self.seen) < size):
+            in_bulk, before = vain >= _PATIENCE, len(found)
+            rows = _BULK if in_bulk else n - before
+            drawn, left = self._screened(rows), left - rows
+            for i, key in enumerate(drawn.keys):
+                if key not in self.seen and len(found) < n:
+                    self.seen.add(key)
+                    found.append(drawn[i])
+            vain = 0 if len(found) > before and not in_bulk else vain + 1
         return found
 
     def _keeps_cheap(self, archs: Population) -> NDArray[np.bool_]:

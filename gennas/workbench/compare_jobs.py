@@ -14,7 +14,7 @@ from gennas.errors import ConfigError, shown
 from gennas.search import STRATEGIES
 from gennas.workbench.budgets import options_for, scaling_note, warm_up_note
 from gennas.workbench.config import CompareConfig, ProblemConfig, SearchConfig
-from gennas.workbench.equip import make_equipment
+from gennas.workbench.equip import make_equipment, other_runs_note
 from gennas.workbench.knowledge import FeatureSettings, KnowledgeSettings
 from gennas.workbench.problem import Problem, make_strategy
 from gennas.workbench.settings import Options
@@ -134,6 +134,7 @@ def notes_of(config: CompareConfig, jobs: Sequence[Job], problem: Problem, is_ne
             scaling_note(job.strategy, named.asking(config.language_model), search.strategy_option),
             warm_up_note(job.strategy, strategy, search.budget),
             f"{job.strategy} has no surrogate and runs without features." if left_out else "",
+            other_runs_note(job.strategy, strategy, search.warm_from),
             f"{job.strategy} is given the language model {config.model}." if is_given else "",
         )
         found[job.strategy] = [text for text in told if text]

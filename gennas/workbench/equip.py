@@ -18,7 +18,7 @@ from gennas.workbench.other_runs import identity_of, read_other_runs
 from gennas.workbench.prior import read_prior
 from gennas.workbench.problem import Problem
 
-__all__ = ["Equipment", "labels_of_others", "make_equipment", "with_prior"]
+__all__ = ["Equipment", "labels_of_others", "make_equipment", "other_runs_note", "takes_other_runs", "with_prior"]
 
 _META = "equipment"
 _LABELS = "other_runs"
@@ -47,10 +47,9 @@ class Equipment:
     chosen: ChosenFeatures | None = None
     runs: Sequence[OtherRun] = field(default=(), repr=False)
 
-    @property
-    def labels(self) -> dict[str, int]:
-        """How many labels of other runs there are, by run."""
-        return {run.name: len(run) for run in self.runs}
+    def labels(self, strategy: Strategy) -> dict[str, int]:
+        """How many labels of other runs the strategy makes use of, by run."""
+        return {run.name: len(run) for run in self.runs} if takes_other_runs(strategy) else {}
 
     def give_to(self, strategy: Strategy, name: str) -> None:
         """Give the strategy its features; other runs' predictions to those that have a use for them.
@@ -87,15 +86,15 @@ class Equipment:
         archs = Population.of(self.problem.space.schema, [arch])
         return screen is None or not screen.violation(archs, self.problem.objectives).any()
 
-    def claim(self, archive: Archive) -> None:
-        """Bind the archive to the content of all this, and note the labels.
+    def claim(self, archive: Archive, strategy: Strategy) -> None:
+        """Bind the archive to the content of all this, and note the labels that the strategy makes use of.
 
         Raises:
             ArchiveError: the search was begun with other content.
         """
         if archive.meta(_META) is None and not len(archive):
             archive.set_meta(_META, json.dumps(self._identity))
-            archive.set_meta(_LABELS, json.dumps(self.labels))
+            archive.set_meta(_LABELS, json.dumps(self.labels(strategy)))
         begun: Mapping[str, str] = archive.meta_value(_META, dict[str, str]())
         for name, now in self._identity.items():
             if begun.get(name, "") != now:
@@ -112,6 +111,18 @@ class Equipment:
             "warm-from": identity_of(self.runs) if self.runs else "",
             "prior": "" if prior is None else json.dumps(prior.tolist()),
         }
+
+
+def takes_other_runs(strategy: Strategy) -> bool:
+    """Whether labels of other runs have a use for a strategy: a start that they replace, or a surrogate."""
+    return strategy.takes_features or strategy.initial_evaluations > 0
+
+
+def other_runs_note(name: str, strategy: Strategy, warm_from: Sequence[str]) -> str:
+    """What a person should know where other runs are given to a strategy that has no use for them; else empty."""
+    if not warm_from or takes_other_runs(strategy):
+        return ""
+    return f"{name} never learns from labels and has no use for --warm-from: it proposes the same without."
 
 
 def make_equipment(config: SearchConfig, problem: Problem) -> Equipment:

@@ -45,11 +45,12 @@ _BUILT_IN = ("auto", "table", "train", "supernet")
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """An evaluator with the table behind it, where there is one, and where scores come from, for a person."""
+    """An evaluator, the table or task behind it, where there is one, and where scores come from, for a person."""
 
     evaluator: Evaluator
     source: str
     table: Table | None = None
+    task: Task | None = None
 
 
 def score_with(config: ProblemConfig, space: Space, recorded: Mapping[str, Metric] | None = None) -> Scored:
@@ -117,7 +118,7 @@ def _by_training(config: ProblemConfig, space: Space) -> Scored:
         measure=names,
         measure_config=conditions,
     )
-    return Scored(evaluator, f"training on {task.name}")
+    return Scored(evaluator, f"training on {task.name}", task=task)
 
 
 def _by_supernet(config: ProblemConfig, space: Space, recorded: Mapping[str, Metric] | None) -> Scored:
@@ -139,7 +140,7 @@ def _by_supernet(config: ProblemConfig, space: Space, recorded: Mapping[str, Met
     given = {"directory": config.supernet, "space": space, "task": task}
     options = {name: value for name, value in config.evaluator_option.items()}
     evaluator = configured("the supernet evaluator", SupernetEvaluator, options, **given)
-    return Scored(evaluator, f"a supernet on {task.name}")
+    return Scored(evaluator, f"a supernet on {task.name}", task=task)
 
 
 def _by_proxies(config: ProblemConfig, space: Space) -> Scored:
@@ -150,7 +151,8 @@ def _by_proxies(config: ProblemConfig, space: Space) -> Scored:
     names = [name for name in (config.proxy or "").split(",") if name.strip()]
     where = "noise" if task is None else task.name
     used = {*_wanted(config), *config.cheap} if config.objective else None
-    return Scored(make_proxy_evaluator(space, names, task, used, **config.proxy_option), f"proxies on {where}")
+    evaluator = make_proxy_evaluator(space, names, task, used, **config.proxy_option)
+    return Scored(evaluator, f"proxies on {where}", task=task)
 
 
 def _by_own(config: ProblemConfig, space: Space) -> Scored:
@@ -163,7 +165,15 @@ def _by_own(config: ProblemConfig, space: Space) -> Scored:
     wanted = _wanted(config)
     task = None if config.task is None else task_from(config.task, config.task_option, config.download)
     evaluator = own_evaluator(known, config.evaluator_option, space, wanted, name, task=task)
-    return Scored(evaluator, name.removeprefix("object:"))
+    return Scored(evaluator, name.removeprefix("object:"), task=_task_of(evaluator) or task)
+
+
+def _task_of(evaluator: Evaluator) -> Task | None:
+    """The task that an evaluator which is there already trains for; None where it says nothing of the kind."""
+    from gennas.training import Task
+
+    found = getattr(evaluator, "task", None)
+    return found if isinstance(found, Task) else None
 
 
 def _wanted(config: ProblemConfig, known: Collection[str] = ()) -> dict[str, Metric]:

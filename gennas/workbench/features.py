@@ -221,7 +221,6 @@ def _counted(names: Sequence[str], evaluator: ProxyEvaluator, problem: Problem, 
 
 def _task(config: SearchConfig, problem: Problem) -> Task | None:
     """What proxies look at: the task that is trained on, or the one that is named; None: noise."""
-    trained: Task | None = getattr(getattr(problem.evaluator, "base", problem.evaluator), "task", None)
-    if trained is not None:
-        return trained
+    if problem.task is not None:
+        return problem.task
     return None if config.task is None else task_from(config.task, config.task_option, config.download)

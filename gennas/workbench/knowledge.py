@@ -65,7 +65,8 @@ class KnowledgeSettings(Settings):
     """What is known from elsewhere."""
 
     warm_from: Annotated[tuple[str, ...], BeforeValidator(_read_names)] = ()
-    """Runs (or archives) on other tasks of the same space, separated by commas: their best in turn are the warm start,
-    and what their labels predict is told to the surrogate. The labels are counted apart."""
+    """Runs (or archives) on other tasks of the same space, separated by commas: their best in turn are the start of
+    strategies that have one (not random, biggest-first and one-shot), and what their labels predict is told to the
+    surrogate of generative and bayesian. The labels are counted apart."""
     prior: Path | None = None
     """YAML or JSON file of weights, DECISION: {LABEL: WEIGHT, …}, by which random architectures are drawn."""

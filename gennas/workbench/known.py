@@ -123,6 +123,6 @@ _TRIED = 4
 
 def _smallest_first(problem: Problem, seed: int) -> list[Architecture]:
     archs = problem.space.sample(16, np.random.default_rng(seed))
-    spec = getattr(problem.evaluator, "spec", None)
+    spec = getattr(problem.measured_by, "spec", None)
     counts = None if spec is None else problem.space.count_parameters(archs, spec)
     return list(archs if counts is None else archs[np.argsort(counts, kind="stable")])

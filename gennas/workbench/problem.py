@@ -35,6 +35,7 @@ from gennas.workbench.settings import Options, SpaceSettings, reference
 
 if TYPE_CHECKING:
     from gennas.eval.tables import Table
+    from gennas.training import Task
 
 __all__ = ["Problem", "load_architecture", "make_problem", "make_strategy", "space_from", "task_name"]
 
@@ -57,11 +58,18 @@ class Problem:
     prior: NDArray[np.float64] | None = None
     """Weights of labels, ``(d, L)``, by which random architectures are drawn; None: uniformly."""
 
+    task: Task | None = None
+    """What is trained for, or what proxies and an evaluator of the user's are given; None where there is none."""
+
+    @property
+    def measured_by(self) -> Evaluator:
+        """What evaluates, without the sums that are added to its metrics."""
+        return self.evaluator.base if isinstance(self.evaluator, DerivedEvaluator) else self.evaluator
+
     @property
     def upfront(self) -> Mapping[str, float]:
         """What was spent before the search and is charged to it, such as ``supernet_seconds``."""
-        base = getattr(self.evaluator, "base", self.evaluator)
-        found: Mapping[str, float] = getattr(base, "upfront", {})
+        found: Mapping[str, float] = getattr(self.measured_by, "upfront", {})
         return found
 
     @cached_property
@@ -172,7 +180,8 @@ def make_problem(config: ProblemConfig, recorded: Mapping[str, Metric] | None = 
         scored.table,
         cheap,
         limits,
-        _stopping(config, evaluator, objectives),
+        _stopping(config, scored.evaluator, objectives),
+        task=scored.task,
     )
     _check_constraints(problem)
     _check_cheap(problem)
@@ -289,7 +298,7 @@ def make_strategy(part: Any, options: Mapping[str, Any] | Sequence[str], problem
         )
     if problem.cheap:
         assert isinstance(problem.evaluator, CheapEvaluator)  # checked when the problem was made
-        at_once = getattr(problem.evaluator, "cheap_all", None)
+        at_once = getattr(problem.measured_by, "cheap_all", None)
         strategy.screen = Screen(
             partial(problem.evaluator.cheap, fidelity=problem.fidelity),
             problem.cheap,

@@ -226,7 +226,7 @@ def run_search(
             if isinstance(listener, TrainingListener):
                 listener.on_training(epoch, values)
 
-    strategy.prepare(Context(Path(config.out), getattr(problem.evaluator, "task", None), on_progress))
+    strategy.prepare(Context(Path(config.out), problem.task, on_progress))
     known = equipment.add_starts(read_known(config, problem), strategy)
     is_new = not holds_run(config.out)
     if is_new:  # what cannot work leaves nothing behind, and the place stays free
@@ -240,7 +240,7 @@ def run_search(
         locked(config.out),
         open_archive(config, problem) as archive,
     ):
-        equipment.claim(archive)
+        equipment.claim(archive, strategy)
         writer = _Writer(config, problem, archive, report)
         search = Search(
             strategy,

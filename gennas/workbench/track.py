@@ -77,7 +77,7 @@ def resolved_values(config: SearchConfig, problem: Problem) -> dict[str, Any]:
         given = ("space", "objectives", "seed")
         values["strategy_option"] = _defaults(strategy, given) | dict(config.strategy_option)
     values["space_option"] = _plain(_defaults(type(problem.space), ()) | dict(values["space_option"]))
-    recipe = getattr(problem.evaluator, "config", None)
+    recipe = getattr(problem.measured_by, "config", None)
     if recipe is not None and hasattr(recipe, "to_dict"):
         values["train_option"] = _plain(recipe.to_dict())
     return values

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from gennas.graph import Architecture
+from gennas.graph import Architecture, Population
 from gennas.search import Constraint, Objective, Objectives, Origin, Proposal, Trial
 from gennas.search.packing import pack_state, unpack_state
 from gennas.search.screen import Screen
 from gennas.search.strategy import STRATEGIES, Strategy
 from gennas.spaces import MacroChain, NASBench201, Space
+from gennas.spaces.weighted import weighted
 
 GOALS = Objectives((Objective("score"),), (Constraint("cost", "<=", 3.0),))
 
@@ -83,6 +84,60 @@ def test_a_space_of_unknown_size_gives_up() -> None:
     strategy = Plain(Uncounted(max_depth=2, min_depth=2, widths=(4,), kernels=(3,), strides=(1,)), GOALS)
     assert len(strategy._random_unseen(100)) == 9  # three operations, two layers
     assert strategy._random_unseen(3) == []
+
+
+class UncountedCells(NASBench201):
+    """Cells of a space that does not say how many there are."""
+
+    size = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("sizes", [(8,), (3, 5), (1,) * 8])
+def test_asked_piece_by_piece_nothing_is_lost(sizes: Sequence[int]) -> None:
+    """Eight cells of 15,625 are left."""
+    space = UncountedCells()
+    labels = np.stack(np.meshgrid(*[np.arange(5)] * 6, indexing="ij"), axis=-1).reshape(-1, 6)
+    every = Population.from_decisions(space.schema, labels.astype(np.int16)).keys
+    strategy = Plain(space, GOALS)
+    strategy.seen = set(every[8:])
+    found = [p.arch.key for n in sizes for p in strategy.ask(n)]
+    assert sorted(found) == sorted(every[:8])
+
+
+def former(strategy: Plain, n: int) -> list[Architecture]:
+    """What is missing, drawn again and again."""
+    found: list[Architecture] = []
+    while len(found) < n:
+        for arch in strategy._screened(n - len(found)):
+            if arch.key not in strategy.seen:
+                strategy.seen.add(arch.key)
+                found.append(arch)
+    return found
+
+
+@pytest.mark.parametrize("make", [lambda: Plain(tiny(), GOALS, 4), lambda: screened(NASBench201())])
+def test_where_something_new_comes_soon_it_is_what_came_before(make) -> None:
+    new, old = make(), make()
+    for n in (3, 5, 1, 20):
+        assert keys(new._random_unseen(n)) == keys(former(old, n))
+    assert new.rng.bit_generator.state == old.rng.bit_generator.state
+
+
+def test_where_a_prior_is_exhausted_draws_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = NASBench201()
+    weights = np.ones(space.schema.decision_mask.shape)
+    weights[:, 0] = 1e6
+    strategy, calls = Plain(weighted(space, weights), GOALS), 0
+    sample = strategy.space.sample
+
+    def counted(n: int, rng: np.random.Generator) -> Population:
+        nonlocal calls
+        calls += 1
+        return sample(n, rng)
+
+    monkeypatch.setattr(strategy.space, "sample", counted)
+    found = strategy._random_unseen(32)
+    assert 3 < len(found) == len(set(keys(found))) < 32 and calls < 600
 
 
 def test_what_was_told_is_not_proposed() -> None:

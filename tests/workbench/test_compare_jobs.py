@@ -93,8 +93,11 @@ def test_labels_of_other_runs_are_counted_apart(
 ) -> None:
     other = make_run(budget=9, out=tmp_path / "other")
     found = run_comparison(replace(settings, warm_from=(str(other.directory),)))
-    assert found.summary["labels_of_other_runs"].tolist() == [9, 9]
-    assert columns_of(found)[-1].title == "other labels" and columns_of(found)[-1].cells[0].text == "9"
+    labels = found.summary.set_index("strategy")["labels_of_other_runs"]
+    assert labels.to_dict() == {"random": 0, BAYESIAN: 9}
+    assert columns_of(found)[-1].title == "other labels"
+    assert sorted(cell.text for cell in columns_of(found)[-1].cells) == ["0", "9"]
+    assert "random never learns from labels and has no use for --warm-from" in str(found.notes)
     first = found.curves[(found.curves["n_evals"] == 1) & (found.curves["strategy"] == BAYESIAN)]["objective"]
     assert first.tolist() == [other.best.metrics["val_accuracy"]] * 2  # instead of a random start
 

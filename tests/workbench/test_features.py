@@ -178,4 +178,4 @@ def test_equipment_of_nothing_changes_nothing(table: Path) -> None:
     config = SearchConfig(space="macro-chain", space_option=CHAINS, table=str(table))
     problem = make_problem(config)
     equipment = make_equipment(config, problem)
-    assert equipment.problem is problem and equipment.chosen is None and equipment.labels == {}
+    assert equipment.problem is problem and equipment.chosen is None and not equipment.runs

@@ -11,9 +11,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from gennas.cli.main import main
 from gennas.errors import ArchiveError, ConfigError, TableError
+from gennas.search import STRATEGIES, Objective, Objectives
 from gennas.search.trial import WARM
+from gennas.spaces import NASBench201
 from gennas.workbench.config import SearchConfig
+from gennas.workbench.equip import other_runs_note
 from gennas.workbench.other_runs import read_other_runs
 from gennas.workbench.problem import make_problem
 from gennas.workbench.run import Run, open_run
@@ -98,6 +102,31 @@ def test_strategies_without_a_surrogate_start_there_too(
         warm_from=str(other), out=tmp_path / "new",
     )  # fmt: skip
     assert [t.proposal.origin.source for t in run.result.trials].count(WARM) == 3
+
+
+@pytest.mark.parametrize("strategy", ["random", "biggest-first"])
+def test_strategies_that_never_learn_say_that_they_have_no_use_for_it(
+    strategy: str, other: Path, make_run: Callable[..., Run], table: Path, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    flags = ["--space", "macro-chain", *(f"--space-option={k}={v}" for k, v in CHAINS.items()), "--table", str(table)]
+    flags += ["--strategy", strategy, "--budget", "4", "--warm-from", str(other), "--out", str(tmp_path / "new")]
+    assert main(["search", *flags]) == 0
+    said = f"{strategy} never learns from labels and has no use for --warm-from: it proposes the same without."
+    assert said in " ".join(capsys.readouterr().out.split())
+    run = open_run(tmp_path / "new")
+    assert "labels_of_other_runs" not in run.summary()
+    alone = make_run(strategy=strategy, budget=4, out=tmp_path / "alone")
+    assert [t.arch for t in run.result.trials] == [t.arch for t in alone.result.trials]
+
+
+def test_whoever_has_a_use_for_it_says_nothing() -> None:
+    space, goals = NASBench201(), Objectives((Objective("score"),))
+    quiet = {name for name in ("bayesian", "nsga2", "local-search", "regularized-evolution", "cross-entropy")}
+    for name in (*quiet, "one-shot"):
+        strategy = STRATEGIES.get(name)(space, goals)
+        assert other_runs_note(name, strategy, ()) == ""
+        assert (other_runs_note(name, strategy, ("runs/a",)) == "") == (name in quiet)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from gennas.errors import GennasError, InvalidArchitectureError
 from gennas.eval.base import FULL_FIDELITY
 from gennas.eval.stopping import EarlyStopping
 from gennas.spaces import NASBench201, NASBenchGraph
-from gennas.workbench.config import ProblemConfig
-from gennas.workbench.problem import load_architecture, make_problem
+from gennas.training import TrainEvaluator, make_task
+from gennas.workbench.config import ProblemConfig, SearchConfig
+from gennas.workbench.problem import load_architecture, make_problem, make_strategy
+from gennas.workbench.track import resolved_values
 
 
 def test_the_optimum_is_that_of_the_feasible() -> None:
@@ -106,10 +109,53 @@ def test_the_rule_that_ends_trainings() -> None:
         ({"early_stopping": "median", "early_stopping_option": {"startupp": 3}}, "startup"),
         ({"early_stopping": "median", "early_stopping_option": {"startup": 0}}, "at least 1"),
         ({"early_stopping": "median", "objective": ("val_accuracy", "params:min")}, "by val_accuracy alone"),
-        ({"early_stopping": "median", "objective": ("val_accuracy - 0.1 * params_m",)}, "trained|alone"),
+        ({"early_stopping": "median", "objective": ("val_accuracy - 0.1 * params",)}, "by val_accuracy alone"),
         ({"early_stopping": "median", "task": "cora", "space": "nasbench-graph", "evaluator": "auto"}, "are trained"),
     ],
 )
 def test_what_cannot_be_stopped_early_is_refused(settings: dict[str, object], message: str) -> None:
     with pytest.raises(GennasError, match=message):
         make_problem(ProblemConfig(**{**TRAINED, **settings}))
+
+
+SUM = "val_accuracy - 0.1 * params:max"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"evaluator": "train"},
+        {"evaluator": "train", "objective": (SUM,)},
+        {"proxy": "params,synflow", "objective": ("synflow - 0.1 * params",)},
+        {"proxy": "synflow", "objective": ("synflow",)},
+        {"evaluator": lambda arch: 1.0, "objective": ("score",)},
+        {"evaluator": TrainEvaluator(NASBench201(), make_task("digits")), "task": None, "objective": (SUM,)},
+    ],
+)
+def test_the_task_is_known_whatever_is_wanted(settings: dict[str, Any]) -> None:
+    problem = make_problem(ProblemConfig(**{"space": "nasbench201", "task": "digits", **settings}))
+    assert problem.task is not None and problem.task.name == "digits"
+
+
+def test_a_sum_hides_nothing_of_what_evaluates() -> None:
+    plain, summed = (
+        make_problem(ProblemConfig(space="nasbench201", task="digits", evaluator="train", objective=goals))
+        for goals in ((), (SUM,))
+    )
+    assert (
+        resolved_values(SearchConfig(), summed)["train_option"]
+        == resolved_values(SearchConfig(), plain)["train_option"]
+    )
+    assert summed.evaluator is not summed.measured_by and plain.evaluator is plain.measured_by
+    assert type(summed.measured_by) is type(plain.evaluator)
+    assert summed.evaluator.imports == plain.evaluator.imports  # type: ignore[attr-defined]
+    config = ProblemConfig(
+        proxy="params,synflow", space="nasbench201", objective=("synflow - 0.1*params", "params:min")
+    )
+    strategy = make_strategy("random", {}, make_problem(replace(config, cheap=("params",))), 0)
+    assert strategy.screen is not None and strategy.screen.measure_all is not None
+
+
+def test_where_nothing_is_trained_there_is_no_task() -> None:
+    assert make_problem(ProblemConfig(space="nasbench-graph", task="cora")).task is None
+    assert make_problem(ProblemConfig(space="nasbench201", proxy="synflow", objective=("synflow",))).task is None

@@ -123,6 +123,15 @@ class _Hears:
         self.told.append((epoch, set(values)))
 
 
+def test_a_one_shot_search_for_a_sum_knows_its_task(tmp_path: Path) -> None:
+    run = search(
+        space="nasbench201", space_option={"num_cells": 1, "width": 4}, task="digits", evaluator="train", epochs=1,
+        objective=("val_accuracy - 0.1 * params:max",), strategy="one-shot",
+        strategy_option={"method": "gdas", "epochs": 1}, budget=1, out=tmp_path / "run",
+    )  # fmt: skip
+    assert [t.proposal.origin.source for t in run.result.trials] == ["gdas"]
+
+
 def test_a_one_shot_search_tells_how_its_training_goes(tmp_path: Path) -> None:
     hears = _Hears()
     run = search(

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from gennas.errors import ConfigError, GennasError
+from gennas.errors import ArchiveError, ConfigError, GennasError
 from gennas.models.base import FloatArray
 from gennas.models.llm.alphabet import LABELS, SYMBOLS, plain
 from gennas.models.llm.grammar import Grammar
@@ -23,6 +23,7 @@ __all__ = [
     "Reply",
     "ServerError",
     "UnavailableError",
+    "UnrecordedError",
     "Usage",
     "labels_for",
 ]
@@ -38,6 +39,10 @@ Message = Mapping[str, str]
 
 class ServerError(GennasError, RuntimeError):
     """A server of language models cannot be reached, refuses a request, or answers with something that is no reply."""
+
+
+class UnrecordedError(ArchiveError):
+    """A transcript that stands for a model holds no answer to what is asked."""
 
 
 def labels_for(number: int) -> str:

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from gennas.graph import IntArray
 from gennas.models.base import FloatArray
-from gennas.models.llm.backend import Answer, Backend, Message, Outcome, Question, Usage
+from gennas.models.llm.backend import Answer, Backend, Message, Outcome, Question, UnrecordedError, Usage
 from gennas.models.llm.decisions import Decisions
 from gennas.models.llm.grammar import Grammar, grammar_of
 
 __all__ = ["Proposals", "by_choices", "by_texts", "completed", "decisions_so_far", "parts_of"]
 
+_Told = tuple[NDArray[np.intp], NDArray[np.intp], list[Answer]]
+"""Rows that were asked alike, the order of their options, and the answers, the last of which counts."""
 _BATCH = 64  # questions in one call
 _SO_FAR = re.compile(r"Decisions so far: (\S+?)\.?(?:\s|$)")
 
@@ -63,9 +65,10 @@ def by_choices(
 
     of the model's ``q`` over the legal labels and the number ``N`` of architectures that go on with ``a``
     (``c`` is 1 with ``by_count``): under a model that knows nothing, so with uniform ``q``, architectures are uniform.
-    The options are shown in an order that is drawn anew for each question. Rows with the same history share a question;
-    where one label is legal nobody is asked. An answer without probabilities is asked for again, ``tries`` times in
-    all; then the label is drawn as from a model that knows nothing, and counted as repaired.
+    The options are shown in an order that is drawn anew for each question. Rows with the same history share a question
+    and its probabilities; where the model gave one option and no probabilities (``sampled``), every further row asks
+    for an answer of its own. Where one label is legal nobody is asked. An answer that is unusable is asked for again,
+    ``tries`` times in all; then the label is drawn as from a model that knows nothing, and counted as repaired.
 
     Args:
         decisions: what is legal.
@@ -77,7 +80,7 @@ def by_choices(
         by_count: whether options count by the number of architectures behind them.
         tries: how often an unusable answer is asked for.
     """
-    rng = np.random.default_rng(seed)
+    rng, again = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     D = np.zeros((n, len(decisions)), dtype=np.int16)
     repaired, outcomes, usage = np.zeros(n, dtype=np.int64), Counter[Outcome](), Usage()
     for t in range(len(decisions)):
@@ -88,19 +91,20 @@ def by_choices(
         asked = np.flatnonzero(legal.sum(1) > 1)
         orders = [rng.permutation(np.flatnonzero(legal[u])) for u in asked]
         questions = _questions(decisions, D[first[asked]], t, orders)
-        log_q = np.zeros(legal.shape)
-        known = np.ones(len(first), dtype=bool)
-        for u, order, answers in zip(asked, orders, _answers(backend, state, questions, tries), strict=True):
+        answered = _answers(backend, state, questions, tries)
+        told = [(np.flatnonzero(group == u), o, found) for u, o, found in zip(asked, orders, answered, strict=True)]
+        log_q, known = np.zeros((n, legal.shape[1])), np.ones(n, dtype=bool)
+        for rows, order, answers in _each_its_own(decisions, backend, state, D, t, told, again, tries):
             outcomes.update(a.outcome for a in answers)
             usage = sum((a.usage for a in answers), usage)
             q = answers[-1].probabilities
-            known[u] = q is not None
+            known[rows] = q is not None
             if q is not None:
                 with np.errstate(divide="ignore"):
-                    log_q[u, order] = np.log(q)
-        logits = log_q / temperature + (log_counts if by_count else np.where(legal, 0.0, -np.inf))
-        D[:, t] = _draw(logits[group], rng)
-        repaired += ~known[group]
+                    log_q[rows[:, None], order] = np.log(q)
+        logits = log_q / temperature + (log_counts if by_count else np.where(legal, 0.0, -np.inf))[group]
+        D[:, t] = _draw(logits, rng)
+        repaired += ~known
     return Proposals(D, repaired, dict(outcomes), usage)
 
 
@@ -152,6 +156,38 @@ def _answers(backend: Backend, state: str, questions: Sequence[Question], tries:
                 found[i].append(answer)
         todo = [i for i in todo if found[i][-1].probabilities is None]
     return found
+
+
+def _each_its_own(
+    decisions: Decisions,
+    backend: Backend,
+    state: str,
+    D: IntArray,
+    t: int,
+    told: Sequence[_Told],
+    rng: np.random.Generator,
+    tries: int,
+) -> Sequence[_Told]:
+    """The same, but every row with an answer of its own where the shared one is a draw of the model's.
+
+    A transcript of a former version, whose rows shared it, is taken as it is: ``rng`` is for this alone.
+    """
+    drawn = [answers[-1].sampled for _, _, answers in told]
+    own = [(row, order) for (rows, order, _), is_drawn in zip(told, drawn, strict=True) if is_drawn for row in rows[1:]]
+    if not own:
+        return told
+    orders = [rng.permutation(order) for _, order in own]
+    questions = _questions(decisions, D[[row for row, _ in own]], t, orders)
+    try:
+        answered = _answers(backend, state, questions, tries)
+    except UnrecordedError:
+        return told
+    shared = [
+        (rows[:1] if is_drawn else rows, order, answers)
+        for (rows, order, answers), is_drawn in zip(told, drawn, strict=True)
+    ]
+    alone = [(np.array([row]), order, answers) for (row, _), order, answers in zip(own, orders, answered, strict=True)]
+    return [*shared, *alone]
 
 
 def _draw(logits: FloatArray, rng: np.random.Generator) -> IntArray:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from gennas.errors import ArchiveError, listed, shown
-from gennas.models.llm.backend import Answer, Message, Question, Reply
+from gennas.models.llm.backend import Answer, Message, Question, Reply, UnrecordedError
 from gennas.models.llm.grammar import Grammar
 from gennas.models.llm.transcript import Recorder, Transcript
 
@@ -48,7 +48,7 @@ class Replay:
         """What was answered.
 
         Raises:
-            ArchiveError: it was never asked.
+            UnrecordedError: it was never asked.
         """
         return self._recorder.choose(state, questions)
 
@@ -56,7 +56,7 @@ class Replay:
         """What was replied.
 
         Raises:
-            ArchiveError: it was never asked.
+            UnrecordedError: it was never asked.
         """
         return self._recorder.complete(messages, grammar, draw)
 
@@ -70,13 +70,13 @@ class _Nobody:
         self.name = name
 
     def choose(self, state: str, questions: Sequence[Question]) -> NoReturn:
-        raise ArchiveError(
+        raise UnrecordedError(
             f"The transcript of {self.name} has no answer to {shown(questions[0].text)}: the search that is replayed "
             "is another one. Give the settings and the seed of the recorded one."
         )
 
     def complete(self, messages: Sequence[Message], grammar: Grammar | None = None, draw: int = 0) -> NoReturn:
-        raise ArchiveError(
+        raise UnrecordedError(
             f"The transcript of {self.name} has no reply to {shown(messages[-1]['content'])} (draw {draw}): the search "
             "that is replayed is another one. Give the settings and the seed of the recorded one."
         )

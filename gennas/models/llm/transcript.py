@@ -23,6 +23,8 @@ __all__ = [
     "Recorder", "Spent", "Transcript", "answer_of", "choose_key", "complete_key", "record_of", "reply_of", "scoped_key",
 ]  # fmt: skip
 
+_SCOPES = 2**30  # a seed and a draw's number together stay below 2**31 where the seed is small
+
 
 def _hash(content: Any) -> str:
     text = json.dumps(content, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
@@ -160,7 +162,8 @@ class Recorder:
 
     So a search that was killed goes on without paying twice for a request. The same request may be made several times:
     within a :attr:`scope` (such as a round of a search) its answers are told apart by their order, and each scope has
-    its own. Whoever begins a scope again is told what was told there, whatever was asked in others.
+    its own; a text is asked for as another draw each time. Whoever begins a scope again is told what was told there,
+    whatever was asked in others.
 
     Args:
         backend: whom to ask for what is new.
@@ -233,16 +236,27 @@ class Recorder:
     def complete(self, messages: Sequence[Message], grammar: Grammar | None = None, draw: int = 0) -> Reply:
         """As the backend, see :class:`Backend`."""
         key = scoped_key(self._scope, complete_key(self.name, messages, grammar, draw))
-        record = self.transcript.get(key, self._occurrence(key))
+        occurrence = self._occurrence(key)
+        record = self.transcript.get(key, occurrence)
         if record is not None:
             self._charge(record, "reply", False)
             return reply_of(record)
-        reply = self.backend.complete(messages, grammar, draw)
+        reply = self.backend.complete(messages, grammar, self._number(draw, occurrence))
         content = {"call": "complete", **self._common(reply.usage), "seconds": reply.seconds}
         content |= {"messages": [dict(m) for m in messages], "draw": draw, "reply": asdict(reply)}
         self.transcript.add(key, content)
         self._charge(content, "reply", True)
         return reply
+
+    def _number(self, draw: int, occurrence: int) -> int:
+        """The draw's number among all with the same text, those of other scopes, too: what a model with a seed is told.
+
+        Records are kept under the number within the scope, so that the model's own can change and they still be found.
+        """
+        keeps_records = callable(getattr(self.backend, "begin", None))  # it does this itself
+        if keeps_records or not (self._scope or occurrence):
+            return draw
+        return draw + int(_hash([self._scope, occurrence])[:8], 16) % _SCOPES
 
     def _common(self, usage: Usage) -> dict[str, Any]:
         """What every record says."""

@@ -13,11 +13,16 @@ from gennas.models.llm import (
     Grammar,
     Message,
     Question,
+    Recorder,
+    Replay,
     Reply,
+    Transcript,
+    Usage,
     by_choices,
     by_texts,
     listed_decisions,
 )
+from gennas.models.llm.backend import UnrecordedError
 from gennas.models.llm.local import LocalBackend
 from gennas.spaces import NASBench101, NASBench201
 from gennas.spaces.nasbench101.cells import canonical_codes, decode
@@ -133,6 +138,42 @@ def test_temperature() -> None:
     assert (by_choices(decisions_of(), sharp, "", 50, temperature=0.01).D == 0).all()
     warm = by_choices(decisions_of(), sharp, "", 400, temperature=100.0).D
     assert 0.15 < (warm == 0).mean() < 0.25
+
+
+def one_option(question: Question, call: int) -> Answer:
+    """A draw of a model that gives no probabilities: it likes all options alike."""
+    p = np.zeros(len(question.options))
+    p[np.random.default_rng(hash_of(question) + call).integers(len(p))] = 1.0
+    return Answer(p, "ok", Usage(1, 1), sampled=True)
+
+
+def hash_of(question: Question) -> int:
+    return int.from_bytes(question.prompt.encode(), "little") % 2**31
+
+
+def test_without_probabilities_every_row_is_a_draw_of_its_own() -> None:
+    n, transcript = 40, Transcript()
+    backend = Scripted(one_option)
+    found = by_choices(decisions_of(), Recorder(backend, transcript), "", n, seed=0)
+    assert len(np.unique(found.D, axis=0)) > 30 and (found.repaired == 0).all()
+    assert found.outcomes == {"ok": 6 * n} and found.usage == Usage(6 * n, 6 * n)
+    np.testing.assert_array_equal(by_choices(decisions_of(), Replay(transcript), "", n, seed=0).D, found.D)
+
+
+def test_a_transcript_in_which_rows_shared_a_draw_is_replayed() -> None:
+    """As versions before wrote them: one record for all rows with the same history."""
+    transcript, asked = Transcript(), list[str]()
+
+    class Former(Recorder):
+        def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
+            if any(q.text in asked for q in questions):
+                raise UnrecordedError("not asked then")
+            asked.extend(q.text for q in questions)
+            return super().choose(state, questions)
+
+    found = by_choices(decisions_of(), Former(Scripted(one_option), transcript), "", 5, seed=0)
+    assert len(transcript) == 6 and len(np.unique(found.D, axis=0)) == 1
+    np.testing.assert_array_equal(by_choices(decisions_of(), Replay(transcript), "", 5, seed=0).D, found.D)
 
 
 def test_an_unusable_answer_is_asked_for_again_and_then_drawn() -> None:

@@ -24,6 +24,7 @@ from gennas.models.llm import (
     by_texts,
 )  # fmt: skip
 from gennas.models.llm.local import LocalBackend
+from gennas.models.llm.transcript import complete_key, scoped_key
 from gennas.spaces import NASBench201
 
 MESSAGES = [{"role": "user", "content": "six symbols"}]
@@ -127,6 +128,45 @@ def test_the_same_question_again_is_another_record(tmp_path: Path) -> None:
     assert found[1].probabilities is not None and found[1].probabilities.tolist() == [0.25, 0.75]
     replies = [again.complete(MESSAGES) for _ in range(2)]
     assert [r.text for r in replies] == texts and replies[0].request == {"temperature": 1}
+
+
+class Seeded:
+    """Says what the text and the number of the draw fix, as a model with a seed does."""
+
+    name, concurrency = "seeded", 1
+
+    def choose(self, state: str, questions: Sequence[Question]) -> list[Answer]:
+        raise AssertionError
+
+    def complete(self, messages: Sequence[Message], grammar: Grammar | None = None, draw: int = 0) -> Reply:
+        return Reply(f"{messages[-1]['content']} {draw}")
+
+
+def asked_alike(recorder: Any) -> list[str]:
+    """The same text in two scopes, in two parts of the first, twice in the first part, and twice as a numbered draw."""
+    texts = []
+    for scope in ("0", "1"):
+        recorder.begin(scope)
+        texts += [recorder.complete(MESSAGES, draw=draw).text for draw in range(2)]
+        first, second = recorder.part("0"), recorder.part("1")
+        texts += [part.complete(MESSAGES).text for part in (first, first, second)]
+    return texts
+
+
+def test_the_same_request_is_a_draw_of_its_own_wherever_it_is_made(tmp_path: Path) -> None:
+    texts = asked_alike(Recorder(Seeded(), Transcript(tmp_path / "t.jsonl")))
+    assert len(set(texts)) == len(texts) == 10
+    assert asked_alike(Recorder(Seeded(), Transcript())) == texts
+    assert asked_alike(Replay(Transcript(tmp_path / "t.jsonl"))) == texts
+
+
+def test_a_transcript_whose_draws_had_other_numbers_is_replayed(tmp_path: Path) -> None:
+    """Keys hold the draw's number within its part of a search, as they did in former versions."""
+    recorder, draw = Recorder(Seeded(), Transcript(tmp_path / "t.jsonl")), 5
+    recorder.begin("3")
+    recorder.complete(MESSAGES, draw=draw)
+    key = scoped_key("3", complete_key("seeded", MESSAGES, None, draw))
+    assert list(recorder.transcript.records) == [key] and recorder.transcript.records[key][0]["draw"] == draw
 
 
 SOUND: dict[str, Any] = {

@@ -16,7 +16,8 @@ FloatArray = NDArray[np.float64]
 class ShareBandit:
     r"""Shares of the pool by source; adaptive ones follow the yield.
 
-    A source's yield is its hits per candidate offered, both decayed by ``decay`` per round:
+    A source's yield is its hits per place that it was given, both decayed by ``decay`` per round. Places that it leaves
+    empty count as filled ones do: a source that fills few of them and never hits loses its share to those that use it.
 
     .. math:: s_i = f + (1 - a f) \frac{y_i}{\sum_j y_j}, \quad
               y_i = p_i \, \frac{1 + \mathrm{hits}_i}{1 + H \, \mathrm{offered}_i / \sum_j \mathrm{offered}_j}
@@ -46,7 +47,7 @@ class ShareBandit:
         self._hits, self._offered = np.zeros(len(shares)), np.zeros(len(shares))
 
     def offer(self, counts: Mapping[str, float]) -> None:
-        """A round begins with that many candidates from each source, or with what they cost."""
+        """A round begins with that many places for each source, or with what its candidates cost."""
         self._hits *= self.decay
         self._offered = self._offered * self.decay + np.array([counts.get(s, 0) for s in self.sources], dtype=float)
 

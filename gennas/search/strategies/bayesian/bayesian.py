@@ -269,7 +269,7 @@ class BayesianSearch(Rounds):
             for name, source in sorted(self.sources.items(), key=_place)
             if count[name]
         }
-        self._bandit.offer({name: len(part) for name, part in parts.items()})
+        self._bandit.offer({name: count[name] for name in parts})  # places, whether filled or not
         return Population.concat(list(parts.values())), [name for name, part in parts.items() for _ in range(len(part))]
 
     def _drop_known(self, pool: Population, sources: list[str], evidence: Evidence) -> tuple[Population, list[str]]:

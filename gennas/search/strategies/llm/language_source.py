@@ -23,8 +23,8 @@ class LanguageSource(Source):
 
     Of a pool of 1,000 other sources give hundreds; here every candidate costs a request or several. Therefore a share
     of 1 of the pool stands for ``candidates`` suggestions: a share of .3 for .3 of them, at least one. The bandit
-    counts hits per candidate that was offered, so that a source with few candidates is credited for these alone, and
-    only for those that no other source drew.
+    counts hits per place of the pool, filled or not: few suggestions keep a large share only if they bring as much as
+    that share of the pool would from others. A hit is credited only where no other source drew the candidate.
 
     Args:
         space: where candidates belong.

@@ -17,7 +17,7 @@ from gennas.search.strategies.bayesian.bayesian import BayesianSearch
 from gennas.search.strategies.llm.proposer import LanguageProposer
 from gennas.search.strategies.llm.shared import shared_state
 from gennas.search.strategies.rounds import check_positive
-from gennas.search.strategy import STRATEGIES, Strategy
+from gennas.search.strategy import STRATEGIES, Context, Strategy
 from gennas.search.trial import Origin, Proposal, Trial
 from gennas.spaces.base import Space
 
@@ -126,6 +126,11 @@ class StateSharingSearch(Strategy):
         self.language.check()
         self.beside.check()
 
+    def prepare(self, context: Context) -> None:
+        """Tell the strategy beside the model, too, where and for what it trains."""
+        super().prepare(context)
+        self.beside.prepare(context)
+
     @property
     def batch_size(self) -> int:
         """That of the strategy beside the model."""
@@ -150,12 +155,13 @@ class StateSharingSearch(Strategy):
         classical = self.beside.ask(n - number) if number < n else []
         found = [Proposal(p.arch, p.origin, p.fidelity) for p in classical]
         self.seen.update(p.arch.key for p in found)
-        if number and (classical or number == n):
-            found += self._suggested(number)
+        places = number if classical or number == n else 0
+        if places:
+            found += self._suggested(places)
         if len(found) < n and number:  # the model had nothing new
             found += self.beside.ask(n - len(found))
         self.seen.update(p.arch.key for p in found)
-        self._note(found)
+        self._note(found, places)
         return found
 
     def _number_of(self, n: int) -> int:
@@ -182,12 +188,13 @@ class StateSharingSearch(Strategy):
         self.beside.seen.update(p.arch.key for p in proposals)
         return proposals
 
-    def _note(self, proposals: Sequence[Proposal]) -> None:
+    def _note(self, proposals: Sequence[Proposal], places: int) -> None:
+        """Count what was made; a model that leaves ``places`` empty loses by them as if it had filled them in vain."""
         if len(self._trials) < self.beside.initial_evaluations:
             return
         own = sum(p.origin.source == _LLM for p in proposals)
         self._made = [self._made[0] + own, self._made[1] + len(proposals)]
-        self._bandit.offer({_LLM: own, _BESIDE: len(proposals) - own})
+        self._bandit.offer({_LLM: places, _BESIDE: max(0, len(proposals) - places)})
 
     def tell(self, trials: Sequence[Trial]) -> None:
         """Tell everything to the strategy, and credit whoever proposed it."""

@@ -44,7 +44,8 @@ class OneShot(Strategy):
         objectives: what is better.
         seed: seed of weights, paths and the search on inherited scores.
         method: a name of :data:`gennas.training.supernet.methods.METHODS`.
-        task: what the supernet is trained for; by default what the run's evaluator trains for.
+        task: what the supernet is trained for; by default what the run's evaluator trains for or, with proxies or an
+            evaluator of your own, is given.
         task_options: of that task, such as ``{path: mine.npz}``.
         recipe: settings of the supernet's training in place of the task's own, such as ``{lr: 0.003}``.
         epochs: of the supernet; by default those of the task's recipe.

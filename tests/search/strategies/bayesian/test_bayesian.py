@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from gennas.errors import ConfigError
 from gennas.execution import SerialExecutor
+from gennas.graph import Population
 from gennas.search import Archive, Objective, Objectives, Search, Strategy
 from gennas.search.strategies import BayesianSearch
+from gennas.search.strategies.sources import Evidence, Source
 from gennas.spaces import NASBench201, Space
 from gennas.testing import StrategyContract, SyntheticEvaluator
 
@@ -73,3 +76,36 @@ def test_a_tiny_pool_is_drawn_from_the_greatest_share(pool_size: int) -> None:
     archive = Archive(":memory:", space)
     Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema, 0)), archive, goals, 7, 0).run()
     assert [t.proposal.origin.source for t in archive.trials()][4:] == ["random"] * 3
+
+
+class FewOfTheWorst(Source):
+    """Five candidates, whatever it is asked for: neighbours of the worst."""
+
+    def draw(self, n: int, evidence: Evidence, rng: np.random.Generator) -> Population:
+        worst = evidence.archs[np.full(5, int(evidence.outcomes.utility.argmin()))]
+        return self.space.mutate(worst, rng)
+
+
+class WithFew(BayesianSearch):
+    """Knows that source."""
+
+    def _source(self, name: str) -> Source:
+        return FewOfTheWorst(self.space) if name == "few" else super()._source(name)
+
+
+def test_a_source_that_leaves_its_places_empty_and_never_hits_loses_its_share() -> None:
+    space, goals = NASBench201(), Objectives((Objective("score"),))
+    shares = {"few": 0.38, "mutation": 0.31, "random": 0.31}
+    sizes = {"warm_start": 8, "round_size": 4, "pool_size": 400}
+    strategy, archive = WithFew(space, goals, 0, **sizes, shares=shares, bandit=True), Archive(":memory:", space)
+    Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema, 0)), archive, goals, 60, 0).run()
+    assert strategy._bandit.shares()["few"] < 0.3
+
+
+def test_places_that_are_filled_are_counted_as_candidates_were() -> None:
+    space, goals = NASBench201(), Objectives((Objective("score"),))
+    shares = {"mutation": 0.5, "random": 0.5}
+    strategy = BayesianSearch(space, goals, 0, **SMALL, shares=shares, bandit=True)
+    archive = Archive(":memory:", space)
+    Search(strategy, SerialExecutor(SyntheticEvaluator(space.schema, 0)), archive, goals, 12, 0).run()
+    assert strategy._bandit.state_dict()["offered"].tolist() == [30.0, 30.0]

@@ -128,6 +128,14 @@ def test_what_the_model_does_not_give_is_random_and_said_so(make_fond: Callable[
     assert sources.count("random") >= 8 and len(trials) == 20
 
 
+def test_asked_again_in_a_round_a_model_with_a_seed_writes_something_else(fond: Any) -> None:
+    space = NASBench201()
+    for method in ("history", "evolution"):  # a request for all, and one for each
+        strategy = LanguageModelSearch(space, GOALS, model=fond, method=method, method_option={"ask": "texts"})
+        suggested = [strategy.language.suggest([], 2, set(), 0).archs.keys for _ in range(3)]
+        assert len({key for keys in suggested for key in keys}) == 6, method
+
+
 def test_tokens_and_dollars_are_costs_of_trials(fond: Any, tmp_path: Path) -> None:
     space = NASBench201()
     trials = run(fond, Archive(":memory:", space))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from gennas.models.llm import Decisions
 from gennas.search import Archive, Objective, Objectives, Origin, Proposal, Search, Strategy, Trial
 from gennas.search.strategies import StateSharingSearch
 from gennas.search.strategies.llm.state_sharing import MOST, credit_of
+from gennas.search.strategy import Context
 from gennas.spaces import NASBench201, Space
 from gennas.testing import StrategyContract, SyntheticEvaluator
 from gennas.testing.scripted_models import Adversary, Oracle
+from gennas.training import make_task
 
 GOALS = Objectives((Objective("score"),))
 QUICK = {"warm_start": 6, "pool_size": 60, "round_size": 3, "shares": {"mutation": 0.5, "random": 0.5}}
@@ -87,6 +90,12 @@ def test_an_oracle_wins_share_and_an_adversary_loses_it() -> None:
     assert shares[Adversary][1] <= 0.1 * 70 and shares[Oracle][1] > shares[Adversary][1]
 
 
+def test_a_model_that_repeats_itself_loses_its_share(make_fond: Any) -> None:
+    strategy, trials = run(make_fond(strength=1e30), budget=70, share=0.2)
+    assert sum(t.proposal.origin.source == "llm" for t in trials) <= 1
+    assert strategy.share < 0.1
+
+
 def test_credit_is_the_eighth_power_of_the_quantile_among_what_was_there() -> None:
     archs = NASBench201().sample(8, np.random.default_rng(0))
 
@@ -97,6 +106,16 @@ def test_credit_is_the_eighth_power_of_the_quantile_among_what_was_there() -> No
     found = credit_of(GOALS, before, [trial(4, 9.0), trial(5, 1.5), trial(6, -1.0), trial(7, 0.0, "failed")])
     assert found == pytest.approx([1.0, 0.5**8, 0.0, 0.0])
     assert credit_of(GOALS, [], [trial(0, 1.0)]) == [0.0]
+
+
+def test_a_strategy_beside_it_that_trains_is_told_where_and_for_what(fond: Any, tmp_path: Path) -> None:
+    space, option = NASBench201(num_cells=1, width=4), {"method": "gdas", "epochs": 1, "data_fraction": 0.3}
+    strategy = StateSharingSearch(space, GOALS, model=fond, beside="one-shot", beside_option=option)
+    with pytest.raises(ConfigError, match="needs a task"):
+        strategy.prepare(Context(tmp_path))
+    strategy.prepare(Context(tmp_path, make_task("digits")))
+    assert [p.origin.source for p in strategy.ask(2)] == ["gdas", "gdas"]
+    assert strategy.spent()["supernet_seconds"] > 0
 
 
 @pytest.mark.parametrize(
