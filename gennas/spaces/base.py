@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError, shown
-from gennas.graph import Architecture, GraphSchema, IntArray, Population
+from gennas.graph import Architecture, GraphSchema, IntArray, Population, draw_labels
 from gennas.registry import Registry
-from gennas.spaces.counting import allowed_labels, draw_labels, exact_counts, size_text
+from gennas.spaces.counting import allowed_labels, exact_counts, size_text
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:

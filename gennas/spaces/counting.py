@@ -1,4 +1,4 @@
-"""Counts of architectures and draws in proportion to them."""
+"""Counts of architectures and of labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gennas.graph import IntArray
 
-__all__ = ["allowed_labels", "draw_labels", "exact_counts", "size_text"]
+__all__ = ["allowed_labels", "exact_counts", "size_text"]
 
 _BITS_IN_FULL = 64  # larger sizes are told by their order of magnitude
 
@@ -35,16 +35,6 @@ def allowed_labels(mask: NDArray[np.bool_]) -> IntArray:
     """Allowed labels of each decision, packed to the left, ``(d, L)``."""
     packed: IntArray = np.argsort(~mask, axis=1, kind="stable").astype(np.int16)
     return packed
-
-
-def draw_labels(weights: NDArray[np.generic], rng: np.random.Generator) -> IntArray:
-    """Draw one column per row in proportion to non-negative ``weights (b, L)``."""
-    if weights.dtype == object:  # Python divides integers of any size and rounds once
-        weights = np.array([[w / total for w in row] for row in weights.tolist() if (total := sum(row))])
-    cumulative = np.cumsum(weights, axis=1, dtype=np.float64)
-    threshold = rng.random(len(weights))[:, None] * cumulative[:, -1:]
-    drawn: IntArray = (cumulative <= threshold).sum(axis=1).astype(np.int16)
-    return drawn
 
 
 def size_text(size: int | None) -> str:
