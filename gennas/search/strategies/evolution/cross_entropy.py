@@ -89,7 +89,7 @@ class CrossEntropy(Rounds):
             if len(found) >= self.round_size:
                 break
         proposals = list(found.values())[: self.round_size]
-        return proposals or [Proposal(arch, Origin("random")) for arch in self._random_unseen(self.round_size)]
+        return proposals or [Proposal(arch, Origin("random")) for arch in self._random_round(self.round_size)]
 
     def _move(self) -> None:
         """Move towards the frequencies of the elites."""

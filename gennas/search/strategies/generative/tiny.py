@@ -187,7 +187,7 @@ class Tiny(Rounds):
                 place = int(self.rng.integers(len(line))) if self.rng.random() < self.explore else 0
                 chosen[line[place].key] = line[place]
         proposals = [Proposal(arch, Origin("tiny")) for arch in chosen.values()]
-        return proposals or [Proposal(arch, Origin("random")) for arch in self._random_unseen(self.round_size)]
+        return proposals or [Proposal(arch, Origin("random")) for arch in self._random_round(self.round_size)]
 
     def _line(self, archs: Population, evidence: Evidence) -> list[Architecture]:
         """Those that are new and keep the cheap constraints, the greatest ratio first."""
