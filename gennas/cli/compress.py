@@ -101,7 +101,7 @@ def _print_findings(done: Compressed, console: Console) -> None:
         f"({done.metric}); over the random ones tau {format_value(found.tau)}, off by "
         f"{format_value(found.mean_absolute_error)}"
     )
-    if any(done.library.stack.only_last(g) for g in range(len(done.library.stack.space.groups))):
+    if any(done.library.stack.only_last(g) for g in range(done.library.stack.num_groups)):
         notes.append("of some groups of layers this space can leave out the last ones only")
     for bound in done.bounds:
         limit = bound.limit(compared.parent.costs[bound.metric])

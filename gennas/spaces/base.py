@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import reprlib
 from abc import ABC, abstractmethod
@@ -16,15 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError, InvalidArchitectureError, shown
-from gennas.graph import Architecture, GraphSchema, IntArray, Population
+from gennas.graph import Architecture, GraphSchema, IntArray, Population, draw_labels
 from gennas.registry import Registry
-from gennas.spaces.counting import allowed_labels, draw_labels, exact_counts, size_text
+from gennas.spaces.arguments import arguments_of
+from gennas.spaces.counting import allowed_labels, checked_counts, exact_counts, size_text
 from gennas.spaces.spec import TaskSpec
 
 if TYPE_CHECKING:
     from torch import nn
 
     from gennas.spaces.parts import Parts
+    from gennas.spaces.stack import Stack
 
 __all__ = ["SPACES", "Space"]
 
@@ -84,13 +85,7 @@ class Space(ABC):
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Note the arguments."""
         made = super().__new__(cls)
-        try:
-            signature = inspect.signature(cls)
-            given = dict(signature.bind(*args, **kwargs).arguments)
-            any_name = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), None)
-            made.options = given | given.pop(any_name, {}) if any_name else given
-        except TypeError:  # wrong arguments, which the constructor refuses, or a copy, which brings its own
-            made.options = {}
+        made.options = arguments_of(cls, args, kwargs)
         return made
 
     # ------------------------------------------------------------------ what a space may define
@@ -185,6 +180,17 @@ class Space(ABC):
         """
         return {}
 
+    def stack(self, arch: Architecture) -> Stack:
+        """The layers of ``arch``, which compression replaces one by one.
+
+        Raises:
+            ConfigError: layers have no choices of their own.
+        """
+        raise ConfigError(
+            "Expected a space whose layers have choices of their own, such as gpt or autoformer-tiny, got "
+            f"{self.name}: it has no layers to replace."
+        )
+
     def for_task(self, task: str) -> Space:
         """The space to search for a named task: itself, unless tasks have variants of the space."""
         return self
@@ -223,17 +229,7 @@ class Space(ABC):
         counts = self.completions(np.zeros((1, self.schema.num_decisions), dtype=np.int16), 0)
         if counts is None:
             return None
-        return int(sum(self._checked_counts(counts)[0].tolist()))
-
-    def _checked_counts(self, counts: FloatArray) -> FloatArray:
-        """The counts, unless they overflowed."""
-        if not bool(np.all((counts >= 0) & (counts < math.inf))):
-            wrong = reprlib.repr(counts[0].tolist())
-            raise ConfigError(
-                f"Space {self.name!r}: completions gives {wrong}, expected numbers of architectures; where they are "
-                "too large for float64, give Python integers in an array of dtype=object."
-            )
-        return counts
+        return int(sum(checked_counts(counts, self.name)[0].tolist()))
 
     @property
     def size_text(self) -> str:
@@ -301,7 +297,7 @@ class Space(ABC):
             D = np.zeros((n, len(mask)), dtype=np.int16)
             for t in range(len(mask)):
                 weights = self.completions(D, t)
-                D[:, t] = draw_labels(self.legal(D, t) if weights is None else self._checked_counts(weights), rng)
+                D[:, t] = draw_labels(self.legal(D, t) if weights is None else checked_counts(weights, self.name), rng)
         return self.canonical(Population.from_decisions(self.schema, D))
 
     def mutate(self, population: Population, rng: np.random.Generator) -> Population:

@@ -1,16 +1,18 @@
-"""Counts of architectures and draws in proportion to them."""
+"""Counts of architectures and of labels."""
 
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gennas.errors import ConfigError
 from gennas.graph import IntArray
 
-__all__ = ["allowed_labels", "draw_labels", "exact_counts", "size_text"]
+__all__ = ["allowed_labels", "checked_counts", "exact_counts", "size_text"]
 
 _BITS_IN_FULL = 64  # larger sizes are told by their order of magnitude
 
@@ -31,20 +33,29 @@ def exact_counts(counts: Sequence[int] | Sequence[Sequence[int]]) -> NDArray[np.
 _EXACT = 2**45  # so that sums of 256 of them stay exact
 
 
+def checked_counts(counts: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """The counts, unless they overflowed.
+
+    Args:
+        counts: what :meth:`gennas.spaces.Space.completions` gave.
+        name: of the space.
+
+    Raises:
+        ConfigError: one is negative, infinite or not a number.
+    """
+    if not bool(np.all((counts >= 0) & (counts < math.inf))):
+        wrong = reprlib.repr(counts[0].tolist())
+        raise ConfigError(
+            f"Space {name!r}: completions gives {wrong}, expected numbers of architectures; where they are "
+            "too large for float64, give Python integers in an array of dtype=object."
+        )
+    return counts
+
+
 def allowed_labels(mask: NDArray[np.bool_]) -> IntArray:
     """Allowed labels of each decision, packed to the left, ``(d, L)``."""
     packed: IntArray = np.argsort(~mask, axis=1, kind="stable").astype(np.int16)
     return packed
-
-
-def draw_labels(weights: NDArray[np.generic], rng: np.random.Generator) -> IntArray:
-    """Draw one column per row in proportion to non-negative ``weights (b, L)``."""
-    if weights.dtype == object:  # Python divides integers of any size and rounds once
-        weights = np.array([[w / total for w in row] for row in weights.tolist() if (total := sum(row))])
-    cumulative = np.cumsum(weights, axis=1, dtype=np.float64)
-    threshold = rng.random(len(weights))[:, None] * cumulative[:, -1:]
-    drawn: IntArray = (cumulative <= threshold).sum(axis=1).astype(np.int16)
-    return drawn
 
 
 def size_text(size: int | None) -> str:

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
-from gennas.graph import Population
+from gennas.graph import Population, draw_labels
 from gennas.spaces.base import Space
-from gennas.spaces.counting import draw_labels
 
 __all__ = ["weighted"]
 

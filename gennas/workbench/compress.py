@@ -103,7 +103,7 @@ class Compressed:
             "networks": [network.record() for network in compared.networks],
             "uniform_measured": compared.num_uniform,
             "additivity": vars(compared.additivity),
-            "only_last_layers": [self.library.stack.only_last(g) for g in range(len(space.groups))],
+            "only_last_layers": [self.library.stack.only_last(g) for g in range(self.library.stack.num_groups)],
             "seconds": dict(self.seconds),
         }
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gennas.graph import IntArray
+from gennas.graph import IntArray, draw_labels
 from gennas.models.base import FloatArray
 from gennas.models.llm.backend import Answer, Backend, Message, Outcome, Question, UnrecordedError, Usage
 from gennas.models.llm.decisions import Decisions
@@ -192,10 +192,7 @@ def _each_its_own(
 
 def _draw(logits: FloatArray, rng: np.random.Generator) -> IntArray:
     """One label of each row, in proportion to ``exp(logits)``."""
-    weights = np.exp(logits - logits.max(1, keepdims=True))
-    cumulative = weights.cumsum(1)
-    drawn: IntArray = (cumulative <= rng.random(len(weights))[:, None] * cumulative[:, -1:]).sum(1).astype(np.int16)
-    return drawn
+    return draw_labels(np.exp(logits - logits.max(1, keepdims=True)), rng)
 
 
 def by_texts(

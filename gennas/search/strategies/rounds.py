@@ -98,6 +98,12 @@ class Rounds(Strategy):
         """Up to ``n`` architectures of the warm start, marked as seen."""
         return self._random_unseen(n)
 
+    def _random_round(self, n: int) -> list[Architecture]:
+        """Up to ``n`` random architectures in place of a round: never seen, and not marked until they are asked for."""
+        found = self._random_unseen(n)
+        self.seen.difference_update(arch.key for arch in found)
+        return found
+
     def _evaluated(self) -> tuple[Population, list[Trial]]:
         """What was evaluated without failure."""
         kept = [t for t in self._trials if t.ok]

@@ -14,10 +14,12 @@ from gennas.graph import Architecture, IntArray, Population
 from gennas.spaces.base import BoolArray, FloatArray, Space
 from gennas.spaces.layered.decision import OFF, Decision, Group, Value
 from gennas.spaces.layered.layout import LARGEST_EXACT, Layout, Place
+from gennas.spaces.layered.stack import LayeredStack
 from gennas.spaces.layered.text import config_of, config_text, parse_config, symbols_of, values_of
 
 if TYPE_CHECKING:
     from gennas.spaces.parts import Parts
+    from gennas.spaces.stack import Stack
 
 __all__ = ["LayeredSpace"]
 
@@ -75,6 +77,10 @@ class LayeredSpace(Space):
     def prefix(self, group: int) -> str:
         """What the names of a group's values begin with in :meth:`config`: nothing where it is the only one."""
         return self._layout.prefix(group)
+
+    def stack(self, arch: Architecture) -> Stack:
+        """Its layers, where they have decisions of their own."""
+        return LayeredStack(self, arch) if any(group.layer for group in self.groups) else super().stack(arch)
 
     # ------------------------------------------------------------------ what is legal
 

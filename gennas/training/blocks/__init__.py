@@ -13,7 +13,6 @@ from gennas.training.blocks.distillation import train_blocks
 from gennas.training.blocks.knapsack import DepthRule, Knapsack
 from gennas.training.blocks.library import Block, BlockLibrary
 from gennas.training.blocks.scoring import increases, measure_latencies_of, require_metric, score_blocks
-from gennas.training.blocks.stack import Stack
 
 __all__ = [
     "Additivity",
@@ -24,7 +23,6 @@ __all__ = [
     "Comparison",
     "DepthRule",
     "Knapsack",
-    "Stack",
     "choose_blocks",
     "compare_choices",
     "increases",

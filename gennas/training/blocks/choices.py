@@ -43,7 +43,7 @@ def _problem(library: BlockLibrary, bounds: Sequence[Bound], scores: Sequence[ND
         [np.array([b.values is not None for b in blocks]) for blocks in library.layers],
         [
             DepthRule(tuple(members), library.stack.depths(g), library.stack.only_last(g))
-            for g in range(len(library.stack.space.groups))
+            for g in range(library.stack.num_groups)
             if (members := library.stack.members(g))
         ],
     )
@@ -117,7 +117,7 @@ def uniform_choices(library: BlockLibrary, problem: Knapsack) -> list[Choice]:
 def _first_layers(library: BlockLibrary) -> list[list[bool]]:
     """Which layers stay, for every depth; groups shrink together, by their numbers in the list of depths."""
     stack = library.stack
-    groups = range(len(stack.space.groups))
+    groups = range(stack.num_groups)
     steps = max(len(stack.depths(g)) for g in groups)
     found = []
     for step in range(steps):

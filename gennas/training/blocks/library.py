@@ -20,7 +20,7 @@ from gennas.graph import Architecture
 from gennas.runtime.seeds import seeded
 from gennas.spaces.base import Space
 from gennas.spaces.parts import counterparts
-from gennas.training.blocks.stack import Stack, Values, values_text
+from gennas.spaces.stack import Stack, Values, values_text
 from gennas.training.data import Batch, TaskData
 from gennas.training.fidelity import apply_fidelity, scale_spec
 from gennas.training.recipe import TrainConfig
@@ -127,7 +127,7 @@ class BlockLibrary:
         config: TrainConfig | None = None,
         seed: int = 0,
     ) -> None:
-        self.stack, self.task, self.seed = Stack(space, arch), task, seed
+        self.stack, self.task, self.seed = space.stack(arch), task, seed
         self.config = config or task.config
         self.fidelity = fidelity or Fidelity()
         self.spec = scale_spec(task.spec, self.fidelity)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from gennas.errors import ConfigError, EvaluationError
 from gennas.eval.complexity import count_flops
-from gennas.spaces import MacroChain, NASBench201
+from gennas.graph import Architecture, GraphSchema
+from gennas.spaces import MacroChain, NASBench201, Space, TaskSpec
 from gennas.spaces.layered import Decision, Group, LayeredSpace
+from gennas.spaces.parts import Parts, Plain
+from gennas.spaces.stack import Place, Stack, Values
 from gennas.training import Trainer
-from gennas.training.blocks import BlockLibrary, Stack, score_blocks, train_blocks
+from gennas.training.blocks import BlockLibrary, Bound, choose_blocks, score_blocks, train_blocks
 from gennas.training.blocks.distillation import normalised_error
 from gennas.training.data import Batch
 
@@ -141,13 +148,83 @@ class FirstIsDifferent(LayeredSpace):
 
 
 def test_which_layers_can_be_left_out(gpt: Parent) -> None:
-    stack = Stack(gpt[0], gpt[2])
-    assert stack.depths(0) == (1, 2, 3) and not stack.only_last(0)
+    stack = gpt[0].stack(gpt[2])
+    assert stack.num_groups == 1 and stack.depths(0) == (1, 2, 3) and not stack.only_last(0)
     shorter = stack.architecture([stack.own()[0], None, stack.own()[2]])
     assert gpt[0].to_text(shorter) == "embed=16;depth=2;mixer=attention,conv;heads=2,-;mlp=2,2"
     space = FirstIsDifferent()
-    last = Stack(space, space.from_text("depth=3;op=a,b,b"))
+    last = space.stack(space.from_text("depth=3;op=a,b,b"))
     assert last.only_last(0) and None not in last.options(0) and None in last.options(1) and None in last.options(2)
+
+
+class Residual(nn.Module):
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(8, hidden), nn.ReLU(), nn.Linear(hidden, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.inner(x)
+
+
+class Row(nn.Module):
+    def __init__(self, parts: Parts, spec: TaskSpec) -> None:
+        super().__init__()
+        self.stem = nn.Linear(math.prod(spec.input_shape), 8)
+        self.blocks = nn.ModuleList(parts.choice(t, lambda s: Residual((16, 4)[s])) for t in range(3))
+        self.head = nn.Linear(8, spec.num_outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x.flatten(1))
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
+
+class WideOrNarrow(Space):
+    """Three layers that are wide or narrow, without being a layered space."""
+
+    name = "wide-or-narrow"
+
+    def __init__(self) -> None:
+        edges = np.zeros((3, 3, 2), dtype=bool)
+        edges[..., 0] = True
+        edges[[0, 1], [1, 2]] = [False, True]
+        self.schema = GraphSchema(self.name, ("wide", "narrow"), ("none", "edge"), np.ones((3, 2), bool), edges)
+
+    def build(self, arch: Architecture, spec: TaskSpec) -> nn.Module:
+        return self.network(Plain(arch), spec)
+
+    def network(self, parts: Parts, spec: TaskSpec) -> nn.Module:
+        return Row(parts, spec)
+
+    def stack(self, arch: Architecture) -> Stack:
+        return OwnStack(self, arch, [Place(0, i, {"size": w}) for i, w in enumerate(self.to_text(arch).split("/"))])
+
+
+class OwnStack(Stack):
+    def depths(self, group: int) -> tuple[int, ...]:
+        return (3,)
+
+    def options(self, layer: int) -> list[Values | None]:
+        own = self.places[layer].values
+        return [own] if own == {"size": "narrow"} else [own, {"size": "narrow"}]
+
+    def architecture(self, layers: Sequence[Values | None]) -> Architecture:
+        return self.space.from_text("/".join(str(values["size"]) for values in layers if values is not None))
+
+
+def test_a_space_of_your_own_says_what_its_layers_can_be(vit: Parent) -> None:
+    space, task = WideOrNarrow(), vit[1]
+    arch = space.from_text("wide/narrow/wide")
+    library = BlockLibrary(space, task, arch, space.build(arch, task.spec))
+    assert [[b.text for b in blocks] for blocks in library.layers] == [
+        ["size=wide", "size=narrow"], ["size=narrow"], ["size=wide", "size=narrow"],
+    ]  # fmt: skip
+    score_blocks(library)
+    wide, narrow = (block.params for block in library.layers[0])
+    bound = library.parent_costs["params"] - (wide - narrow)
+    chosen = choose_blocks(library, [Bound.parse(f"params<={bound}")])
+    assert sorted(space.to_text(library.architecture(chosen)).split("/")) == ["narrow", "narrow", "wide"]
 
 
 def test_spaces_without_layers(vit: Parent) -> None:
@@ -161,8 +238,6 @@ def test_spaces_without_layers(vit: Parent) -> None:
 
 
 def test_scores_are_asked_for_first(vit: Parent) -> None:
-    from gennas.training.blocks import Bound, choose_blocks
-
     with pytest.raises(EvaluationError, match="score_blocks"):
         choose_blocks(BlockLibrary(*vit), [Bound("params", 0.5)])
     with pytest.raises(ConfigError, match="steps=-1"):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gennas.errors import ConfigError
-from gennas.graph import Population
+from gennas.graph import Population, draw_labels
 from gennas.search.objectives import Objectives
 from gennas.search.strategies.evolution.variation import check_probability
 from gennas.search.strategies.rounds import Rounds
@@ -89,8 +89,7 @@ class CrossEntropy(Rounds):
             if len(found) >= self.round_size:
                 break
         proposals = list(found.values())[: self.round_size]
-        missing = 0 if proposals else self.round_size
-        return proposals + [Proposal(arch, Origin("random")) for arch in self._random_unseen(missing)]
+        return proposals or [Proposal(arch, Origin("random")) for arch in self._random_round(self.round_size)]
 
     def _move(self) -> None:
         """Move towards the frequencies of the elites."""
@@ -107,9 +106,7 @@ class CrossEntropy(Rounds):
         for t in range(schema.num_decisions):
             legal = np.broadcast_to(self.space.legal(D, t), (n, schema.num_symbols))
             weights = legal * ((1 - self.explore) * self._p[t] + self.explore / max(1, legal.shape[1]))
-            weights = np.where(weights.sum(1, keepdims=True) > 0, weights, legal)
-            cumulative = weights.cumsum(1)
-            D[:, t] = (cumulative <= self.rng.random(n)[:, None] * cumulative[:, -1:]).sum(1)
+            D[:, t] = draw_labels(np.where(weights.sum(1, keepdims=True) > 0, weights, legal), self.rng)
         archs = Population.from_decisions(schema, D)
         return self.space.canonical(archs[np.flatnonzero(self.space.is_valid(archs))])
 

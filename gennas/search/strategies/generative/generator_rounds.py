@@ -92,8 +92,7 @@ class GeneratorRounds(Rounds):
             proposals = self._next_round(archs, utility)
         self._record["round"] = self._round
         if not proposals:
-            proposals = [Proposal(arch, Origin("random", (), self._round)) for arch in self._random_unseen(1)]
-            self.seen.difference_update(p.arch.key for p in proposals)  # seen once it is asked for
+            proposals = [Proposal(arch, Origin("random", (), self._round)) for arch in self._random_round(1)]
         return proposals
 
     def _pretrained(self) -> DiffusionGenerator:

@@ -186,9 +186,8 @@ class Tiny(Rounds):
             if line:
                 place = int(self.rng.integers(len(line))) if self.rng.random() < self.explore else 0
                 chosen[line[place].key] = line[place]
-        missing = 0 if chosen else self.round_size
-        random = [Proposal(arch, Origin("random")) for arch in self._random_unseen(missing)]
-        return [Proposal(arch, Origin("tiny")) for arch in chosen.values()] + random
+        proposals = [Proposal(arch, Origin("tiny")) for arch in chosen.values()]
+        return proposals or [Proposal(arch, Origin("random")) for arch in self._random_round(self.round_size)]
 
     def _line(self, archs: Population, evidence: Evidence) -> list[Architecture]:
         """Those that are new and keep the cheap constraints, the greatest ratio first."""
