@@ -5,13 +5,16 @@ A space with :meth:`~gennas.spaces.Space.network` is tested by::
     class TestMySupernet(SupernetContract):
         def make_space(self) -> Space:
             return MySpace()
+
+Its supernet is made once for the class, and every check works on a copy of its own.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -19,6 +22,7 @@ from torch import Tensor, nn
 
 from gennas.errors import ConfigError, GennasError, InvalidArchitectureError
 from gennas.graph import Architecture, Population
+from gennas.runtime.copies import copy_network
 from gennas.runtime.seeds import seeded
 from gennas.spaces.base import Space
 from gennas.spaces.parts import Candidates, Choice, Depth, views
@@ -31,8 +35,11 @@ __all__ = ["SupernetContract"]
 class SupernetContract:
     """What a space with shared weights must keep; subclass it and give :meth:`make_space`.
 
+    Spaces and tasks of other sizes are subclasses of their own: one supernet serves all checks of a class.
+
     Attributes:
-        num_architectures: how many the checks draw.
+        num_architectures: how many are drawn; checks of gradients, calls and mixtures take eight of them, those of
+            states and storage five.
         spec: a task that the space has networks for.
         tolerance: largest difference between a mixture whose weights are 1 and 0, and the single path.
         mixes: whether the space's decisions can be mixed; else a mixture has to be refused.
@@ -44,7 +51,7 @@ class SupernetContract:
     mixes: bool = True
 
     def make_space(self) -> Space:
-        """Return the space under test, small."""
+        """Return the space under test, small; the same for every check of the class."""
         raise NotImplementedError(f"{type(self).__name__} must override make_space.")
 
     def make_inputs(self) -> tuple[Tensor, ...]:
@@ -53,10 +60,29 @@ class SupernetContract:
 
     # ------------------------------------------------------------------ what is shared by checks
 
+    _kept: ClassVar[Supernet | None] = None
+
+    @classmethod
+    def teardown_class(cls) -> None:
+        """Let go of the supernet, after the last check of the class."""
+        cls._kept = None
+
+    def _make_supernet(self) -> Supernet:
+        with seeded(0):
+            return Supernet(self.make_space(), self.spec)
+
+    def _fresh(self) -> Supernet:
+        """A copy of the class's supernet: to make one means to look at all its candidates, which takes far longer."""
+        cls = type(self)
+        kept = vars(cls).get("_kept")  # not the one of the class that this one is derived from
+        if kept is None:
+            kept = cls._kept = self._make_supernet()
+        return cast(Supernet, copy_network(kept, torch.clone))
+
     @cached_property
     def _supernet(self) -> Supernet:
+        supernet = self._fresh()
         with seeded(0):
-            supernet = Supernet(self.make_space(), self.spec)
             for name, buffer in supernet.named_buffers():  # statistics of small signals, which no layer then swallows
                 if name.endswith("running_var"):
                     buffer.mul_(0.1 + 0.1 * torch.rand_like(buffer))
@@ -67,10 +93,6 @@ class SupernetContract:
     @cached_property
     def _archs(self) -> Population:
         return self._supernet.space.sample(self.num_architectures, np.random.default_rng(0))
-
-    def _fresh(self) -> Supernet:
-        with seeded(0):
-            return Supernet(self.make_space(), self.spec)
 
     # ------------------------------------------------------------------ single paths
 
@@ -168,19 +190,17 @@ class SupernetContract:
 
     def _check_calls(self, supernet: Supernet, called: Sequence[nn.Module], arch: Architecture) -> None:
         """Of every place that is reached, one candidate; of the blocks of every depth the first so many."""
-        ids = [id(module) for module in called]
+        calls = Counter(map(id, called))
         for module in supernet.modules():
-            runs = ids.count(id(module))
+            runs = calls[id(module)]
             if isinstance(module, Candidates):
                 chosen = module.chosen(arch.decisions.tolist())
                 for candidate in module.values():
-                    assert ids.count(id(candidate)) == (runs if candidate is chosen else 0)
+                    assert calls[id(candidate)] == (runs if candidate is chosen else 0)
             if isinstance(module, Depth):
                 depth = module.depth.at(dict(enumerate(arch.decisions.tolist())))
-                runs = max(runs, ids.count(id(module[0])))  # networks may go through the blocks themselves
-                assert [ids.count(id(block)) for block in module] == [
-                    runs if i < depth else 0 for i in range(len(module))
-                ]
+                runs = max(runs, calls[id(module[0])])  # networks may go through the blocks themselves
+                assert [calls[id(block)] for block in module] == [runs if i < depth else 0 for i in range(len(module))]
 
     # ------------------------------------------------------------------ mixtures
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 import pytest
 import torch
@@ -175,22 +173,18 @@ class TestOFA(SupernetContract):
     def make_space(self) -> Space:
         return OFA(width_mult=0.1)
 
-    def _fresh(self) -> Supernet:
+    def _make_supernet(self) -> Supernet:
         """With matrices that change the kernels."""
-        supernet = super()._fresh()
+        supernet = super()._make_supernet()
         with torch.no_grad():
             for name, parameter in supernet.named_parameters():
                 if ".matrices." in name:
                     parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
         return supernet
 
-    @cached_property
-    def _supernet(self) -> Supernet:
-        return self._fresh().eval()
-
     def test_a_small_kernel_is_the_centre_of_a_larger_one_times_the_matrices(self) -> None:
         """By matrix products of NumPy, for an extracted network."""
-        supernet = self._supernet
+        supernet = self._fresh().eval()
         arch = supernet.space.from_text(supernet.space.reference["OFA-smallest"])
         layer = next(m for m in supernet.modules() if isinstance(m, ElasticKernelConv2d))
         found = supernet.network(arch).blocks[1].body[3].weight.detach().numpy()
