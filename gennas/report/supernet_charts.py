@@ -7,8 +7,6 @@ from html import escape
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from gennas.report.charts import PALETTE, Figure, finite
 
 if TYPE_CHECKING:
@@ -126,8 +124,11 @@ def _entropies(curves: Mapping[str, Curve]) -> list[Figure]:
     places = sorted(name for name in curves if name != ENTROPY)
     colors = dict(zip(places, PALETTE, strict=False))
     if len(places) > MAX_NAMED:
-        last = {name: next((v for v in reversed(curves[name]) if finite(v) is not None), np.inf) for name in places}
-        colors = {min(places, key=last.__getitem__): PALETTE[0], max(places, key=last.__getitem__): PALETTE[1]}
+        last = {name: [v for value in curves[name] if (v := finite(value)) is not None][-1] for name in places}
+        colors = {
+            min(places, key=lambda name: last[name]): PALETTE[0],
+            max(places, key=lambda name: last[name]): PALETTE[1],
+        }
     lines = [
         _line(name.partition("/")[2].replace("_", " "), curves[name], colors.get(name, "soft"), 1, name in colors)
         for name in sorted(places, key=lambda name: (name in colors, name))

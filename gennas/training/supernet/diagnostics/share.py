@@ -79,4 +79,5 @@ def decision_entropies(p: Tensor, schema: GraphSchema) -> dict[str, float]:
 
 def _entropies(p: Tensor) -> Tensor:
     p = p.detach()
-    return -torch.special.xlogy(p, p).sum(-1)
+    found: Tensor = torch.special.xlogy(p, p).sum(-1)
+    return -found
