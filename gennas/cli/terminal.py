@@ -174,8 +174,9 @@ class SearchDisplay:
 
     def on_training(self, epoch: int, values: Mapping[str, float]) -> None:
         """Show how the training of the strategy's supernet goes."""
-        figures = " · ".join(f"{name} {format_value(value)}" for name, value in values.items())
-        said = f"supernet, epoch {epoch} · {figures}"
+        from gennas.training.supernet.records import line_of
+
+        said = f"supernet, epoch {epoch} · {line_of(values)}"
         if self.console.is_terminal:
             self._progress.update(self._task, incumbent=escape(said))
         else:

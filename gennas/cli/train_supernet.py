@@ -17,6 +17,7 @@ def run(settings: TrainSupernetSettings) -> int:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from gennas.cli.terminal import format_value, print_tracked
+    from gennas.training.supernet.records import line_of
     from gennas.workbench.supernet import train_supernet
 
     console = Console()
@@ -25,8 +26,7 @@ def run(settings: TrainSupernetSettings) -> int:
         shown = bar.add_task("epochs", total=settings.epochs)
 
         def show(epoch: int, values: Mapping[str, float]) -> None:
-            figures = " · ".join(f"{name} {format_value(value)}" for name, value in values.items())
-            bar.update(shown, completed=epoch, description=f"epochs · {figures}")
+            bar.update(shown, completed=epoch, description=line_of(values))
 
         def show_network(number: int, _: object, score: float) -> None:
             said = f"alone · network {number} · {format_value(score)}"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gennas.graph import Architecture
 from gennas.search.language_summary import LanguageSummary
 from gennas.search.objectives import Objectives
 from gennas.search.trial import ENQUEUED, GIVEN, INGESTED, WARM, Trial
+
+if TYPE_CHECKING:
+    from gennas.report.supernet import SupernetStory
 
 __all__ = ["WARM_START", "RunData", "SourceSummary"]
 
@@ -62,6 +65,7 @@ class RunData:
         curves: by proposal's id, what was measured after every epoch of its training, by name.
         other_labels: how many labels of other runs the search was given, by run.
         language: what a language model was asked, where there is one.
+        supernets: those that it scored by or trained.
     """
 
     config: Mapping[str, Any]
@@ -77,6 +81,7 @@ class RunData:
     curves: Mapping[int, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     other_labels: Mapping[str, int] = field(default_factory=dict)
     language: LanguageSummary | None = None
+    supernets: Sequence[SupernetStory] = ()
 
     @cached_property
     def incumbents(self) -> list[tuple[int, Trial]]:

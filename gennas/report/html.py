@@ -22,6 +22,7 @@ from gennas.report.data import RunData
 from gennas.report.decisions import Importance, importance_chart, importance_of, parallel_chart
 from gennas.report.learning import learning_charts
 from gennas.report.predictions import Predictions, coverage_chart, predicted_chart, predictions_of
+from gennas.report.supernet_charts import inherited_chart, supernet_charts
 from gennas.report.table import trial_table
 from gennas.runtime.files import write_atomically
 from gennas.runtime.secrets import redacted
@@ -54,6 +55,9 @@ def write_report(run: RunData, path: str | Path) -> None:
     texts = [run.texts(t.arch) for t in run.trials]
     importance, predictions, learning = importance_of(run), predictions_of(run), learning_charts(run)
     charts = _charts(run, importance, predictions) | {f"learning{i}": figure for i, (_, figure) in enumerate(learning)}
+    trained = [[] if story.record is None else supernet_charts(story.record.curves) for story in run.supernets]
+    charts |= {f"supernet{k}_{i}": figure for k, found in enumerate(trained) for i, (_, figure) in enumerate(found)}
+    charts |= {f"inherited{k}": inherited_chart(s.diagnosis) for k, s in enumerate(run.supernets) if s.diagnosis}
     members, best = front(run), run.best_trials(NUM_DRAWN)
     changed, usual = replace(run, config=redacted(run.config)).changed_settings()
     html = environment.get_template("report.html.j2").render(
@@ -69,6 +73,8 @@ def write_report(run: RunData, path: str | Path) -> None:
         importance=importance,
         predictions=predictions,
         learning=[name for name, _ in learning],
+        supernets=[(story, [name for name, _ in found]) for story, found in zip(run.supernets, trained, strict=True)],
+        charged=run.costs().get("supernet_seconds", 0.0),
         failures=run.failures()[:MAX_FAILURES],
         num_failures=len(run.failures()),
         round_names=list(dict.fromkeys(name for record in run.rounds for name in record)),

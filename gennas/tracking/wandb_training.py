@@ -59,6 +59,7 @@ class WandbTraining:
         )  # fmt: skip
         self.place = place_of(self._run, self.mode)
         self._run.define_metric("epoch", hidden=True)
+        self._run.define_metric("*", step_metric="epoch")  # figures of the training's step among them
         for metric, goal in goals.items():
             self._run.define_metric(_curve(metric), step_metric="epoch", summary=goal)
 

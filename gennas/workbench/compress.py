@@ -145,6 +145,7 @@ def compress(settings: CompressSettings, on_step: OnStep | None = None) -> Compr
     tell = on_step or (lambda line: None)
     bounds = tuple(Bound.parse(text) for text in settings.constraint)
     _require_free(settings)
+    _refuse_states(settings)
     parent = choose(settings)
     require_metric(parent.task, settings.metric)
     config = _run_config(settings, parent)
@@ -186,6 +187,25 @@ def _require_free(settings: CompressSettings) -> None:
         raise ConfigError(f"{settings.out} holds a run that would be overwritten: give another --out.")
     if settings.out.exists() and not settings.out.is_dir():
         raise ConfigError(f"Expected a directory for --out, got the file {settings.out}.")
+
+
+def _refuse_states(settings: CompressSettings) -> None:
+    """States of trainings are no weights: they do not say which architecture they are of.
+
+    Raises:
+        ConfigError: ``--from`` or ``--weights`` is a folder of states, or one of them.
+    """
+    from gennas.training.state import STATE_FILE
+
+    for flag, path in (("--from", settings.source), ("--weights", settings.weights)):
+        if path is None or any(exists(path / name) for name in ("config.yaml", "supernet.json")):
+            continue
+        if path.name == STATE_FILE or exists(path / STATE_FILE) or any(path.glob(f"*/*/{STATE_FILE}")):
+            raise ConfigError(
+                f"{flag} {path} holds states of trainings (gennas train --resume), which do not say which architecture "
+                "they are of: repeat that `gennas train` with --save net.safetensors, which goes on from the state and "
+                "trains nothing twice, then give --arch, --space and --task with --weights net.safetensors."
+            )
 
 
 def _weights(settings: CompressSettings) -> Path:

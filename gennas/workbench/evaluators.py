@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from gennas.errors import ConfigError, EvaluationError, shown
+from gennas.errors import CheckpointError, ConfigError, EvaluationError, shown
 from gennas.eval.base import FULL_FIDELITY, Evaluator, Fidelity, Metric
 from gennas.eval.derived import read_goal
 from gennas.eval.naming import split_last, unquoted
@@ -133,13 +133,16 @@ def _by_supernet(config: ProblemConfig, space: Space, recorded: Mapping[str, Met
             "A supernet is evaluated at the fidelity that it was trained at: drop --epochs and the other fidelity "
             "settings, or give them to `gennas train-supernet`."
         )
-    if recorded is not None and not config.supernet.exists():
-        primary = next((name for name in recorded if name.startswith("inherited_")), "")
-        return Scored(RecordedEvaluator(recorded, f"the supernet {config.supernet}", primary), "a supernet")
     task = task_from(config.task or "digits", config.task_option, config.download)
     given = {"directory": config.supernet, "space": space, "task": task}
     options = {name: value for name, value in config.evaluator_option.items()}
-    evaluator = configured("the supernet evaluator", SupernetEvaluator, options, **given)
+    try:
+        evaluator = configured("the supernet evaluator", SupernetEvaluator, options, **given)
+    except (CheckpointError, ConfigError):  # it has moved, is damaged, or another one lies there: records are read
+        if recorded is None:
+            raise
+        primary = next((name for name in recorded if name.startswith("inherited_")), "")
+        evaluator = RecordedEvaluator(recorded, f"the supernet {config.supernet}", primary)
     return Scored(evaluator, f"a supernet on {task.name}", task=task)
 
 

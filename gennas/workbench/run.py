@@ -325,7 +325,7 @@ class _Writer:
 
 def run_data(run: Run, archive: Archive) -> RunData:
     """What a report shows of a run."""
-    from gennas.report import RunData
+    from gennas.report import RunData, supernets_of
 
     found = RunData(
         config=run.config.to_dict(),
@@ -340,6 +340,7 @@ def run_data(run: Run, archive: Archive) -> RunData:
         version=gennas.__version__,
         defaults=SearchConfig().to_dict(),
         other_labels=run.other_labels,
+        supernets=supernets_of(run.config.to_dict(), run.directory, archive.meta("identity") or ""),
     )
     incumbents = [trial for _, trial in found.incumbents]
     return replace(found, language=summarize_language(archive, run.result.trials, incumbents))

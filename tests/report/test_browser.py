@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from gennas.graph import Architecture
-from gennas.report import RunData, write_report
+from gennas.report import RunData, SupernetStory, write_report
 from gennas.search import Objective, Objectives
 from gennas.search.trial import Trial
 from gennas.spaces import NASBench201
+from gennas.training.supernet import Diagnosis, SupernetRecord
+from gennas.training.supernet.diagnostics import rank_inherited
 from gennas.workbench.run import read_run, run_data, search
 
 MakeRun = Callable[..., RunData]
@@ -178,6 +180,39 @@ def test_print_media_have_light_colours_and_heights(show: Open, report: Path) ->
     assert sizes(page) == before
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.locator("#trial-table .controls").is_visible()
+
+
+@pytest.fixture(scope="module")
+def with_supernet(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with a supernet that was looked at, whose names come from elsewhere."""
+    out = tmp_path_factory.mktemp("supernet")
+    curves = {f"alpha_entropy/{t:02}_edge_{t}": [1.6, 1.5 - 0.1 * t, 1.2 - 0.1 * t] for t in range(6)}
+    curves |= {"alpha_entropy": [1.6, 1.3, 1.0], "skip_share": [0.2, 0.3, 0.4], "train_loss": [2.0, 1.5, 1.0]}
+    record = SupernetRecord("s", EVIL, "darts({})", {}, {}, 0, 3, 33.0, "abc", {EVIL: [1.0], **curves}, {})
+    scores, sizes = [0.1, 0.2, 0.3, 0.4], [4.0, 2.0, 3.0, 9.0]
+    alone = [0.5, 0.6, 0.8, 0.7]
+    ranking = rank_inherited(scores, alone, sizes)
+    seen = Diagnosis("accuracy", ranking, None, [EVIL, "b", "c", "d"], scores, alone, sizes, 5.0)
+    run, archive = read_run(report.parent)
+    data = run_data(run, archive)
+    archive.close()
+    story = SupernetStory(Path("runs/supernet"), "batch", record, diagnosis=seen)
+    write_report(replace(data, supernets=(story,)), out / "report.html")
+    return out / "report.html"
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+def test_a_supernet_is_drawn_at_every_width_and_printed(show: Open, with_supernet: Path, width: int) -> None:
+    page = show(with_supernet, width=width, color_scheme="dark")
+    drawn = {name: height for name, height in sizes(page).items() if name.startswith(("supernet", "inherited"))}
+    assert len(drawn) == 5 and drawn["supernet0_0"] == drawn["inherited0"] == 380
+    assert page.locator("#chart-supernet0_0 .scatterlayer .js-line").count() == 7
+    assert page.locator("#chart-inherited0 .scatterlayer .point").count() == 4
+    assert page.evaluate("window.hacked") is None and EVIL[:9] in page.locator("#supernet").inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for selector in ("#chart-supernet0_0 .legendtext", "#chart-inherited0 .cbtitle text"):
+        assert page.locator(selector).first.evaluate("e => getComputedStyle(e).fill") == "rgb(233, 236, 239)"
+    assert page.pdf(format="A4").startswith(b"%PDF")
 
 
 def test_charts_follow_the_theme(show: Open, report: Path) -> None:

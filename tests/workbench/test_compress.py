@@ -87,6 +87,33 @@ def test_a_smaller_network_is_made_smaller_again(small: Compressed, tmp_path: Pa
     assert again.seconds["distillation"] == 0
 
 
+def test_weights_beside_a_run_are_found(small: Compressed, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("config.yaml", "summary.json"):
+        (run / name).write_bytes((small.directory / name).read_bytes())
+    again = {"source": run, "constraint": ("flops<=0.8x",), "steps": 0, "random": 0, "out": tmp_path / "b"}
+    with pytest.raises(ConfigError, match="no trained weights to begin with"):
+        compress(CompressSettings(**again))
+    train(TrainSettings(source=run, epochs=1, save=run / "network.safetensors"))
+    assert compress(CompressSettings(**again)).parent.described.endswith(f"(from {run})")
+
+
+def test_states_of_a_training_are_refused_and_lead_to_weights(tmp_path: Path) -> None:
+    states, out = tmp_path / "states", tmp_path / "out"
+    trained = {**VIT, "arch": ARCH, "epochs": 2, "train_option": {"batch_size": 256}, "resume": states}
+    train(TrainSettings(**trained))
+    (state,) = states.glob("**/state.safetensors")
+    for changes in ({"source": states, "arch": ""}, {"weights": states}, {"weights": state}):
+        with pytest.raises(ConfigError, match=r"holds states of trainings .*--save net\.safetensors.*--weights"):
+            compress(smaller(**changes, out=out))
+    assert not out.exists()
+    began = state.stat().st_mtime_ns
+    train(TrainSettings(**trained, save=tmp_path / "net.safetensors"))
+    assert state.stat().st_mtime_ns == began  # nothing was trained twice
+    assert compress(smaller(weights=tmp_path / "net.safetensors", out=out)).comparison.chosen.costs["params"] > 0
+
+
 def test_fine_tuning_is_kept_and_charged(weights: Path, tmp_path: Path) -> None:
     done = compress(smaller(weights=weights, finetune=1, out=tmp_path / "tuned", random=1))
     chosen, summary = done.comparison.chosen, json.loads((tmp_path / "tuned" / "summary.json").read_text())

@@ -1,7 +1,7 @@
 """Networks that share their weights: trained once, they score every architecture of a space."""
 
 from gennas.training.supernet.base import Supernet
-from gennas.training.supernet.diagnosis import Diagnosis, diagnose
+from gennas.training.supernet.diagnosis import Diagnosis, diagnose, read_diagnosis
 from gennas.training.supernet.evaluator import SupernetEvaluator
 from gennas.training.supernet.files import load_supernet
 from gennas.training.supernet.norms import BATCH_NORM_MODES, BatchNormMode, set_batch_norm
@@ -17,6 +17,7 @@ __all__ = [
     "SupernetRecord",
     "diagnose",
     "load_supernet",
+    "read_diagnosis",
     "read_record",
     "set_batch_norm",
     "train_supernet",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gennas.errors import CheckpointError, ConfigError, reason_of
+from gennas.errors import CheckpointError, ConfigError, reason_of, shown
 from gennas.eval.base import FULL_FIDELITY, Fidelity
+from gennas.eval.correlation import Interval
 from gennas.graph import Architecture
 from gennas.runtime.files import write_atomically
 from gennas.runtime.seeds import seeded
@@ -37,10 +38,11 @@ from gennas.training.supernet.records import read_record
 from gennas.training.task import Task
 from gennas.training.trainer import Trainer
 
-__all__ = ["DIAGNOSIS_FILE", "Diagnosis", "diagnose"]
+__all__ = ["DIAGNOSIS_FILE", "Diagnosis", "diagnose", "read_diagnosis"]
 
 DIAGNOSIS_FILE = "diagnosis.json"
 LEAST = 3  # architectures that can be ranked
+_COLUMNS = ("inherited", "alone", "parameters")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Diagnosis:
         alone: their scores after a training alone.
         parameters: their numbers of parameters.
         seconds: that the stand-alone trainings and the scoring took; no search is charged with them.
+        digest: of the supernet's weights that were looked at; empty where it was not noted.
     """
 
     metric: str
@@ -66,6 +69,7 @@ class Diagnosis:
     alone: Sequence[float]
     parameters: Sequence[float]
     seconds: float
+    digest: str = ""
 
     @property
     def lines(self) -> list[str]:
@@ -136,12 +140,55 @@ def diagnose(
     inherited, parameters = [f[evaluator.primary] for f in found], [f["params"] for f in found]
     ranking = rank_inherited(sign * np.array(inherited), sign * np.array(alone), parameters, seed=seed)
     texts = [space.to_text(arch) for arch in archs]
-    made = Diagnosis(score.name, ranking, gap, texts, inherited, alone, parameters, seconds)
+    made = Diagnosis(score.name, ranking, gap, texts, inherited, alone, parameters, seconds, record.digest)
     try:
         write_atomically(Path(directory) / DIAGNOSIS_FILE, json.dumps(asdict(made), indent=2) + "\n")
     except OSError as error:
         raise CheckpointError(f"The diagnosis could not be written to {directory}: {reason_of(error)}.") from error
     return made
+
+
+def read_diagnosis(directory: str | Path) -> Diagnosis | None:
+    """What was found when the supernet of a directory was looked at; None where it was not.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    path = Path(directory) / DIAGNOSIS_FILE
+    try:
+        found = json.loads(path.read_text())
+        measured = {name: np.array(found[name], dtype=np.float64).tolist() for name in _COLUMNS}
+        if len({len(found["texts"]), *map(len, measured.values())}) != 1:
+            raise ValueError("its columns are of different lengths")
+        return Diagnosis(
+            str(found["metric"]),
+            _ranking(found["ranking"]),
+            None if found["gap"] is None else DiscretisationGap(**_numbers(found["gap"])),
+            [str(text) for text in found["texts"]],
+            **measured,
+            seconds=float(found["seconds"]),
+            digest=str(found.get("digest", "")),
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"{path} is damaged ({type(error).__name__}: {shown(str(error))}); remove it and diagnose again."
+        ) from error
+
+
+def _ranking(found: Mapping[str, Any]) -> InheritedRanking:
+    intervals = {
+        name: None if found[name] is None else Interval(**_numbers(found[name]))
+        for name in ("tau", "rho", "tau_parameters", "tau_ceiling")
+    }
+    if intervals["tau"] is None or intervals["rho"] is None:
+        raise ValueError("it has no rank correlation")
+    return InheritedRanking(**intervals, n=int(found["n"]))  # type: ignore[arg-type]
+
+
+def _numbers(found: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in found.items()}
 
 
 def _gap(directory: Path, evaluator: SupernetEvaluator, space: Space, sign: float) -> DiscretisationGap | None:

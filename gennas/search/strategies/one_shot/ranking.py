@@ -131,8 +131,10 @@ class TrainedSupernet:
 
     @property
     def records(self) -> Mapping[str, float]:
-        """The step's figures."""
-        return self.step.records()
+        """The step's figures, without those of single decisions, which no round changes."""
+        from gennas.training.supernet.records import headline
+
+        return headline(self.step.records())
 
 
 class StrengthRanker:

@@ -5,7 +5,13 @@ from gennas.training.supernet.diagnostics.curvature import Curvature, largest_cu
 from gennas.training.supernet.diagnostics.fairness import PathCounts
 from gennas.training.supernet.diagnostics.gap import DiscretisationGap, discretisation_gap
 from gennas.training.supernet.diagnostics.ranking import InheritedRanking, rank_inherited
-from gennas.training.supernet.diagnostics.share import discrete_skip_share, mean_entropy, skip_mask, skip_share
+from gennas.training.supernet.diagnostics.share import (
+    decision_entropies,
+    discrete_skip_share,
+    mean_entropy,
+    skip_mask,
+    skip_share,
+)
 
 __all__ = [
     "CollapseMonitor",
@@ -13,6 +19,7 @@ __all__ = [
     "DiscretisationGap",
     "InheritedRanking",
     "PathCounts",
+    "decision_entropies",
     "discrete_skip_share",
     "discretisation_gap",
     "largest_curvature",

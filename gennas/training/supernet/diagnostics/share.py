@@ -7,10 +7,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gennas.graph import GraphSchema
+from gennas.graph import GraphSchema, slot_name
 
-__all__ = ["discrete_skip_share", "mean_entropy", "skip_mask", "skip_share"]
+__all__ = ["decision_entropies", "discrete_skip_share", "mean_entropy", "skip_mask", "skip_share"]
 
+MAX_DECISIONS = 40  # with a figure each
 _SKIPS = ("skip", "identity")
 
 
@@ -52,5 +53,31 @@ def mean_entropy(p: Tensor) -> float:
     Args:
         p: probabilities ``(d, L)``.
     """
+    return float(_entropies(p).mean())
+
+
+def decision_entropies(p: Tensor, schema: GraphSchema) -> dict[str, float]:
+    """Entropy of every decision in nats, by its place and name: they sort as the decisions do.
+
+    Of more than forty decisions only the ``least`` and the ``largest`` are told.
+
+    Args:
+        p: probabilities ``(d, L)``.
+        schema: what the decisions are called.
+
+    Example:
+        >>> from gennas.spaces import NASBench201
+        >>> found = decision_entropies(torch.full((6, 5), 0.2), NASBench201().schema)
+        >>> list(found)[:2], round(found["01_edge_0-2"], 3)
+        (['00_edge_0-1', '01_edge_0-2'], 1.609)
+    """
+    found: list[float] = _entropies(p).tolist()
+    if len(found) > MAX_DECISIONS:
+        return {"least": min(found), "largest": max(found)}
+    return {f"{t:02}_{slot_name(schema, t).replace(' ', '_')}": value for t, value in enumerate(found)}
+
+
+def _entropies(p: Tensor) -> Tensor:
     p = p.detach()
-    return float(-torch.special.xlogy(p, p).sum(-1).mean())
+    found: Tensor = torch.special.xlogy(p, p).sum(-1)
+    return -found

@@ -12,7 +12,7 @@ from gennas.errors import CheckpointError, ConfigError
 from gennas.training.state import fill_optimizer, optimizer_tensors
 from gennas.training.supernet.diagnostics.collapse import CollapseMonitor
 from gennas.training.supernet.diagnostics.curvature import Curvature, largest_curvature
-from gennas.training.supernet.diagnostics.share import mean_entropy, skip_share
+from gennas.training.supernet.diagnostics.share import decision_entropies, mean_entropy, skip_share
 from gennas.training.supernet.methods.base import LossOf, Route, Routed, routed_loss
 from gennas.training.supernet.methods.relaxation import Relaxation
 from gennas.training.supernet.methods.unrolled import sgd_direction, unrolled_gradients
@@ -108,14 +108,17 @@ class AlternatingStep:
         return self.relaxation.evaluation_route()
 
     def records(self) -> dict[str, float]:
-        """Figures of the search so far, for trackers: entropy, share of skips, curvature."""
-        p = self.relaxation.probabilities().detach()
-        found = {"alpha_entropy": mean_entropy(p), "skip_share": skip_share(p, self.relaxation.space.schema)}
+        """Figures of the search so far, for trackers: entropy, share of skips, curvature.
+
+        ``alpha_entropy`` is the mean over decisions, ``alpha_entropy/00_…`` that of each, by place and name.
+        """
+        p, schema = self.relaxation.probabilities().detach(), self.relaxation.space.schema
+        found = {"alpha_entropy": mean_entropy(p), "skip_share": skip_share(p, schema)}
         if self.curvature.iterations:
             found["alpha_curvature"] = self.curvature.value
         if self.monitor is not None:
             found["collapsed"] = float(self.monitor.fired)
-        return found
+        return found | {f"alpha_entropy/{name}": h for name, h in decision_entropies(p, schema).items()}
 
     # ------------------------------------------------------------------ the parameters
 

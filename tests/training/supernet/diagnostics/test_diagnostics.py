@@ -15,6 +15,7 @@ from gennas.testing.supernets import ToySpace, ToySupernet
 from gennas.training.supernet.diagnostics import (
     CollapseMonitor,
     PathCounts,
+    decision_entropies,
     discrete_skip_share,
     discretisation_gap,
     largest_curvature,
@@ -143,3 +144,20 @@ def test_the_history_is_a_state():
 def test_settings_out_of_range_are_refused(options):
     with pytest.raises(ConfigError, match="collapse monitor"):
         CollapseMonitor(**options)
+
+
+def test_every_decision_has_an_entropy_that_sorts() -> None:
+    p = torch.full((6, 5), 0.2)
+    p[4] = torch.tensor([0.5, 0.5, 0.0, 0.0, 0.0])
+    found = decision_entropies(p, NASBench201().schema)
+    assert list(found) == sorted(found) and list(found)[4] == "04_edge_1-3" and list(found)[2] == "02_edge_1-2"
+    assert found["04_edge_1-3"] == pytest.approx(math.log(2)) and found["00_edge_0-1"] == pytest.approx(math.log(5))
+    assert sum(found.values()) / 6 == pytest.approx(mean_entropy(p))
+
+
+def test_of_many_decisions_only_the_ends_are_told() -> None:
+    p = torch.full((41, 3), 1 / 3)
+    p[7] = torch.tensor([1.0, 0.0, 0.0])
+    ends = decision_entropies(p, ToySpace(41).schema)
+    assert ends == {"least": 0.0, "largest": pytest.approx(math.log(3))}
+    assert len(decision_entropies(p[:40], ToySpace(40).schema)) == 40

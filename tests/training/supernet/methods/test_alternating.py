@@ -57,6 +57,8 @@ def test_every_method_learns_parameters_and_weights(name, task):
     assert not any(n.startswith("alpha") for n, _ in Routed(supernet, step).named_parameters())
     records = step.records()
     assert 0 < records["alpha_entropy"] <= np.log(3) + 1e-6 and 0 <= records["skip_share"] <= 1
+    single = [value for name, value in records.items() if name.startswith("alpha_entropy/")]
+    assert len(single) == 2 and np.mean(single) == pytest.approx(records["alpha_entropy"], abs=1e-6)
 
 
 def test_parameters_learn_from_validation_and_weights_from_training_batches(task):
