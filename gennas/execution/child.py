@@ -33,6 +33,8 @@ IDLE_S = 60.0
 _LOOK_S = 0.5
 _LINES, _LETTERS = 8, 600
 _READY = b"ready"
+_END = "\0end of what was written\0"  # behind the lines of a trial that failed, for whoever reads them
+_WAIT_S = 2.0  # for it, on a busy machine
 
 
 class Child:
@@ -63,6 +65,7 @@ class Child:
         os.close(ours[0])
         os.close(theirs[1])
         self._lines: deque[str] = deque(maxlen=_LINES)
+        self._read_all = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True, name="gennas-log")
         self._reader.start()
         self._started, self.used = False, time.monotonic()
@@ -70,6 +73,7 @@ class Child:
     def run(self, proposal: bytes) -> Outcome:
         """Evaluate a pickled proposal, and wait for it, or for its time to be over."""
         self._lines.clear()
+        self._read_all.clear()
         try:
             if not self._started:
                 self._out.send(self._parcel)
@@ -84,7 +88,8 @@ class Child:
         outcome = self._receive(self._parcel.time_limit, start) or Outcome("lost", error="the trial gave no answer")
         self.used = time.monotonic()
         if outcome.status != "ok":
-            time.sleep(0.01)  # what it wrote is on its way
+            if outcome.status == "failed":
+                self._read_all.wait(_WAIT_S)  # what it wrote may come later than its answer
             return replace(outcome, log=masked(self._log()))
         return outcome
 
@@ -132,12 +137,14 @@ class Child:
         """Pass what it writes on, and remember the last lines."""
         assert self._process.stderr is not None
         for line in self._process.stderr:
-            text = line.decode("utf-8", "replace")
+            text, end, _ = line.decode("utf-8", "replace").partition(_END)
             if text.strip():
                 self._lines.append(" ".join(text.rpartition("\r")[2].split()) or text.strip())
             with suppress(OSError, ValueError):
                 sys.stderr.write(text)
                 sys.stderr.flush()
+            if end:
+                self._read_all.set()
 
     def _log(self) -> str:
         return " / ".join(self._lines)[-_LETTERS:]
@@ -188,4 +195,7 @@ def main(read: int, write: int, parent: int) -> None:
         while incoming.poll(IDLE_S):
             trial = run_trial(evaluator, pickle.loads(incoming.recv_bytes()))
             sys.stderr.flush()
+            if not trial.ok:
+                with suppress(OSError):
+                    os.write(2, f"{_END}\n".encode())
             outgoing.send(Outcome.of(trial))

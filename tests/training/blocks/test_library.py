@@ -216,6 +216,7 @@ class OwnStack(Stack):
 def test_a_space_of_your_own_says_what_its_layers_can_be(vit: Parent) -> None:
     space, task = WideOrNarrow(), vit[1]
     arch = space.from_text("wide/narrow/wide")
+    torch.manual_seed(0)
     library = BlockLibrary(space, task, arch, space.build(arch, task.spec))
     assert [[b.text for b in blocks] for blocks in library.layers] == [
         ["size=wide", "size=narrow"], ["size=narrow"], ["size=wide", "size=narrow"],
@@ -223,8 +224,9 @@ def test_a_space_of_your_own_says_what_its_layers_can_be(vit: Parent) -> None:
     score_blocks(library)
     wide, narrow = (block.params for block in library.layers[0])
     bound = library.parent_costs["params"] - (wide - narrow)
-    chosen = choose_blocks(library, [Bound.parse(f"params<={bound}")])
-    assert sorted(space.to_text(library.architecture(chosen)).split("/")) == ["narrow", "narrow", "wide"]
+    chosen = choose_blocks(library, [Bound.parse(f"params<={bound}")])  # of a network that learnt nothing: one or both
+    sizes = space.to_text(library.architecture(chosen)).split("/")
+    assert sizes.count("narrow") >= 2 and sizes[1] == "narrow"
 
 
 def test_spaces_without_layers(vit: Parent) -> None:
