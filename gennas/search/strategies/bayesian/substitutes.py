@@ -52,7 +52,7 @@ class Substitutes:
             if keys[i] not in self._classes:
                 self._look_at(archs[i])
             members, kept = self._classes[keys[i]]
-            if 0 < len(kept) <= max(1.0, _RARE * len(members)) and members.isdisjoint(seen):
+            if 0 < len(kept) <= _RARE * len(members) and members.isdisjoint(seen):
                 if keys[i] not in self._nearest:
                     edits = (kept.decisions != archs.decisions[i]).sum(1)
                     self._nearest[keys[i]] = kept[int(edits.argmin())]
