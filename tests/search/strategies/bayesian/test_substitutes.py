@@ -55,6 +55,13 @@ def test_only_where_what_keeps_the_constraint_is_rare(share: float, replaced: bo
     assert bool(substitutes.of(read(DEAD), ())) == replaced
 
 
+def test_one_of_a_small_class_is_not_rare() -> None:
+    arch = next(a for a in SPACE.sample(200, np.random.default_rng(0)) if 0 < len(SPACE.equivalents(a)) < 19)
+    kept = SPACE.equivalents(arch).keys[0]
+    substitutes = Substitutes(SPACE, lambda archs: np.array([key == kept for key in archs.keys], dtype=bool))
+    assert substitutes.of(Population.of(SPACE.schema, [arch]), ()) == {}
+
+
 def test_nothing_is_proposed_twice_and_the_more_valuable_stays() -> None:
     archs, substitutes = read(DEAD, CONV, LATER), only(CONV)
     rows, instead = substitutes.pool(archs, (), lambda archs: np.array([0.0, 1.0, 2.0]))
