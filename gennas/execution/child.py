@@ -145,6 +145,7 @@ class Child:
                 sys.stderr.flush()
             if end:
                 self._read_all.set()
+        self._read_all.set()  # it has ended, and writes no more
 
     def _log(self) -> str:
         return " / ".join(self._lines)[-_LETTERS:]
